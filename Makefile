@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV := .venv-$(notdir $(PYTHON))
+ifeq ($(PYTHON),python3)
+VENV := .venv
+endif
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let the model write
+	$(BIN)/charrnn train harbour -c quickstart
+	@echo
+	$(BIN)/charrnn sample $$(ls -td runs/harbour-* | head -1) -n 800 --temperature 0.7 --prompt "MARTHA:"
+
+test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/developed ## Lint, format, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+clean: ## Remove what these commands made, but never runs/
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# A user's environment: the package and what it requires.
+$(VENV)/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# A developer's: with the tools of the group `dev`.
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

@@ -1,0 +1,44 @@
+"""charrnn: character-level recurrent language models in NumPy.
+
+    import charrnn
+    run = charrnn.load("runs/harbour")
+    print("".join(charrnn.sample(run, prompt="MARTHA:", length=300, seed=1)))
+
+Shapes, wherever a comment ends in one:
+
+    T seq_length   B batch_size   V vocab_size   D input_size   H hidden_size   Z = H + D   G gate blocks   L layers
+
+Losses are in nats per character, a mean over time and batch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from charrnn.checkpoint import Checkpoint, load
+    from charrnn.evaluation import evaluate
+    from charrnn.nn.model import CharLM
+    from charrnn.sampling import sample
+    from charrnn.training.run import Run
+
+__all__ = ["CharLM", "Checkpoint", "Run", "__version__", "evaluate", "load", "sample"]
+
+_HOMES = {
+    "CharLM": "charrnn.nn.model",
+    "Checkpoint": "charrnn.checkpoint",
+    "Run": "charrnn.training.run",
+    "evaluate": "charrnn.evaluation",
+    "load": "charrnn.checkpoint",
+    "sample": "charrnn.sampling",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used, so that `charrnn --help` does not wait for NumPy.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'charrnn' has no attribute {name!r}")

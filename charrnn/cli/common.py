@@ -1,0 +1,115 @@
+"""What several commands share: options, places, and how numbers are shown."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from charrnn.config import reading
+from charrnn.config.resolve import Setting
+from charrnn.errors import ConfigError
+from charrnn.resources import CONFIGS, CORPORA
+
+if TYPE_CHECKING:
+    from charrnn.text.corpus import Library
+
+config_option = click.option(
+    "-c", "--config", "config_name", metavar="CONFIG", help="A YAML file, or the name of a shipped one."
+)
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key, as in model.hidden_size=256.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+def say(message: str) -> None:
+    """A message to the user, on stderr; data alone goes to stdout."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object and nothing else."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def library() -> Library:
+    """The corpora, with the user's cache directory."""
+    from charrnn.text.corpus import Library
+
+    return Library(CORPORA, cache_directory())
+
+
+def cache_directory() -> Path:
+    """`CHARRNN_CACHE`, or `charrnn` in the system's place for caches."""
+    if chosen := os.environ.get("CHARRNN_CACHE"):
+        return Path(chosen)
+    if os.name == "nt":
+        base = os.environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        base = str(_home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base or _home() / ".cache") / "charrnn"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise ConfigError("there is no home directory to keep corpora in; set CHARRNN_CACHE to a directory") from None
+
+
+def config_names() -> list[str]:
+    """Of the shipped configs."""
+    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+
+
+def find_config(name: str) -> Path:
+    """The file called `name`, or the shipped config of that name. Raises ConfigError."""
+    path = Path(name)
+    if path.exists() or name not in config_names():
+        return path
+    return CONFIGS / f"{name}.yaml"
+
+
+def read_config(name: str | None) -> list[Setting]:
+    """The settings of a config file, or of a shipped one; none for None. Raises ConfigError."""
+    if name is None:
+        return []
+    path = find_config(name)
+    try:
+        return reading.read_yaml(path.read_text("utf-8-sig"), str(path))
+    except FileNotFoundError:
+        near = difflib.get_close_matches(name, config_names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "`charrnn config list` names the shipped ones"
+        raise ConfigError(f"{name}: no such config; {hint}") from None
+    except (OSError, UnicodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{name}: cannot be read as a config: {reason}") from error
+
+
+def read_assignments(assignments: Sequence[str]) -> list[Setting]:
+    """The settings of `--set`."""
+    return [reading.read_assignment(a) for a in assignments]
+
+
+def describe_loss(nats: float) -> str:
+    """As in `1.5201 nats (2.1930 bits) per character`."""
+    return f"{nats:.4f} nats ({nats / math.log(2):.4f} bits) per character"
+
+
+def describe_model(model: Any, parameters: int) -> str:
+    """As in `lstm 2x128, 240,321 parameters`."""
+    return f"{model.cell} {model.num_layers}x{model.hidden_size}, {parameters:,} parameters"

@@ -1,0 +1,46 @@
+"""`charrnn config`."""
+
+from __future__ import annotations
+
+import click
+
+from charrnn.cli import common
+from charrnn.config import writing
+from charrnn.config.resolve import resolve
+
+
+@click.group("config")
+def command() -> None:
+    """Show, check and list configurations."""
+
+
+@command.command("show")
+@click.argument("config", required=False)
+@common.set_option
+def show(config: str | None, assignments: tuple[str, ...]) -> None:
+    """Print the configuration that CONFIG and --set give, and where each value comes from."""
+    resolved, origins = resolve(common.read_config(config), common.read_assignments(assignments))
+    click.echo(writing.to_yaml(resolved, origins), nl=False)
+
+
+@command.command("validate")
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+def validate(configs: tuple[str, ...]) -> None:
+    """Check configurations; each is a file or the name of a shipped one."""
+    for config in configs:
+        resolve(common.read_config(config))
+        click.echo(f"{config}: ok")
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a configuration, for editors."""
+    common.print_json(writing.json_schema())
+
+
+@command.command("list")
+def list_configs() -> None:
+    """List the shipped configurations, with what each reaches."""
+    for name in common.config_names():
+        first = common.find_config(name).read_text("utf-8").splitlines()[0]
+        click.echo(f"{name:<16}{first.lstrip('# ')}")

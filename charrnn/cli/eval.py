@@ -1,0 +1,77 @@
+"""`charrnn eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from charrnn.cli import common
+from charrnn.errors import DataError
+
+
+@click.command("eval")
+@click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
+@click.argument("text")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    help="Only this part of TEXT, cut as the run's configuration says.",
+)
+@common.json_option
+@click.option(
+    "--heat",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Write the text with each character coloured by its surprise.",
+)
+def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat: Path | None) -> None:
+    """Measure how well a model predicts TEXT: a file, '-' for stdin, or the name of a corpus.
+
+    The first character is read but not counted, since nothing comes before it.
+    """
+    from charrnn import checkpoint as checkpoints
+    from charrnn.evaluation import Score, nats_of_characters
+    from charrnn.text.batches import side_by_side
+    from charrnn.training.run import split_text
+
+    run = checkpoints.load(checkpoint)
+    source = common.library().read(text, run.vocabulary.encoding)
+    if len(source.characters) < 2:
+        raise DataError(f"{source.name} has one character; two are needed, one to predict from and one to predict")
+    try:
+        ids = run.vocabulary.encode(source.characters)
+    except DataError as error:
+        raise DataError(f"{source.name}: {error}; take them out, or train on a text that has them") from error
+    streams = side_by_side(ids, 0, len(ids))
+    if split:
+        streams = getattr(split_text(run.config, ids), split)
+        if not streams.lengths.sum():
+            raise DataError(f"the run's data.split leaves no {split} text; leave out --split")
+    nats = nats_of_characters(run.model, run.params, streams)
+    pieces = zip(streams.first + 1, streams.lengths, strict=True)
+    scored = "".join(source.characters[start : start + n] for start, n in pieces)
+    size = len(scored.encode("latin-1" if run.vocabulary.encoding == "bytes" else run.vocabulary.encoding))
+    score = Score(float(nats.mean()), len(scored), size)
+    if heat:
+        from charrnn.cli.heat import page
+        from charrnn.files import write_atomically
+
+        write_atomically(heat, page(source.name, scored, nats, score).encode())
+    if as_json:
+        common.print_json(
+            {
+                "nats_per_char": score.nats_per_char,
+                "bits_per_char": score.bits_per_char,
+                "bits_per_byte": score.bits_per_byte,
+                "perplexity": score.perplexity,
+                "chars": score.chars,
+                "bytes": score.bytes,
+            }
+        )
+        return
+    click.echo(f"{score.nats_per_char:.4f} nats per character")
+    click.echo(f"{score.bits_per_char:.4f} bits per character")
+    click.echo(f"{score.bits_per_byte:.4f} bits per byte")
+    click.echo(f"{score.perplexity:.4f} perplexity")
+    click.echo(f"over {score.chars:,} characters ({score.bytes:,} bytes) of {source.name}")

@@ -1,0 +1,44 @@
+"""The page of `charrnn eval --heat`: a text in which each character is coloured by how much it surprised the model."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import math
+
+from charrnn.evaluation import Score
+from charrnn.nn.numerics import Array
+
+LEVELS = 8
+"""Colours, one for each bit of surprise; the last is for all that is more."""
+
+STYLE = """
+body { font: 15px/1.5 ui-monospace, monospace; max-width: 60em; margin: 2em auto; padding: 0 1em;
+       background: #fff; color: #111 }
+pre { white-space: pre-wrap; overflow-wrap: anywhere }
+span { border-radius: 2px }
+"""
+
+
+def page(name: str, text: str, nats: Array, score: Score) -> str:
+    """One HTML file without dependencies; `nats (N,)` belong to the N characters of `text`."""
+    bits = nats / math.log(2)
+    levels = [min(int(b), LEVELS - 1) for b in bits]
+    body = []
+    for level, group in itertools.groupby(zip(levels, text, strict=True), key=lambda pair: pair[0]):
+        run = html.escape("".join(character for _, character in group))
+        body.append(f'<span class="b{level}">{run}</span>' if level else run)
+    colours = "\n".join(
+        f".b{level} {{ background: hsl({55 - 7 * level} 100% {92 - 6 * level}%) }}" for level in range(1, LEVELS)
+    )
+    legend = " ".join(
+        f'<span class="b{level}">&nbsp;{level}{"+" if level == LEVELS - 1 else ""}&nbsp;</span>'
+        for level in range(LEVELS)
+    )
+    title = html.escape(name)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}: surprise</title>\n'
+        f"<style>{STYLE}{colours}\n</style>\n"
+        f"<h1>{title}</h1>\n<p>{score.bits_per_char:.4f} bits per character over {score.chars:,} characters. "
+        f"Bits of surprise: {legend}</p>\n<pre>{''.join(body)}</pre></html>\n"
+    )

@@ -1,0 +1,90 @@
+"""`charrnn info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charrnn.cli import common
+
+
+@click.command("info")
+@click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
+@common.json_option
+def command(source: str, as_json: bool) -> None:
+    """Say what is in a checkpoint, a run directory or a text."""
+    facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source)
+    if as_json:
+        common.print_json(facts)
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        shown = f"{value:,}" if type(value) is int else value
+        click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
+
+
+def _is_checkpoint(path: Path) -> bool:
+    if path.is_dir() or path.suffix == ".npz":
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    from charrnn import checkpoint
+
+    path = checkpoint.find(path)
+    run = checkpoint.load(path)
+    model, train, optim = run.config.model, run.config.train, run.config.optim
+    return {
+        "checkpoint": str(path),
+        "written_by": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        "model": common.describe_model(model, run.params.vector.size),
+        "parameters": run.params.vector.size,
+        "dropout": model.dropout,
+        "vocabulary": len(run.vocabulary),
+        "symbols": run.vocabulary.symbols,
+        "encoding": run.vocabulary.encoding,
+        "corpus": run.corpus.name,
+        "corpus_bytes": run.corpus.size,
+        "corpus_sha256": run.corpus.sha256,
+        "optimizer": f"{optim.name}, learning rate {optim.learning_rate:g}, {optim.schedule}",
+        "batch_size": train.batch_size,
+        "seq_length": train.seq_length,
+        "seed": train.seed,
+        "iteration": run.iteration,
+        "validation_nats": run.validation_nats,
+        "best_nats": run.best_nats,
+    }
+
+
+def _text(source: str) -> dict[str, Any]:
+    from charrnn.errors import DataError
+    from charrnn.text.vocabulary import BYTES, Vocabulary
+
+    library = common.library()
+    try:
+        text = library.read(source, "utf-8")
+    except DataError as error:
+        if not isinstance(error.__cause__, UnicodeError):
+            raise
+        text = library.read(source, BYTES)
+    characters = text.characters
+    pairs = characters.count("\r\n")
+    return {
+        "text": text.name,
+        "encoding": text.encoding if text.encoding != BYTES else "not utf-8, read as bytes",
+        "bytes": text.size,
+        "characters": len(characters),
+        "distinct": len(set(characters)),
+        "symbols": Vocabulary.of(characters).symbols,
+        "lines": characters.count("\n"),
+        "line_ends": "CRLF" if pairs and pairs == characters.count("\n") else "LF and CRLF" if pairs else "LF",
+        "byte_order_mark": "yes" if characters.startswith("\ufeff") else "no",
+        "sha256": text.sha256,
+    }

@@ -1,0 +1,134 @@
+"""`charrnn sample`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from charrnn.errors import ConfigError
+
+
+@click.command("sample")
+@click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
+@click.option("-n", "--length", type=click.IntRange(min=0), default=500, show_default=True, help="Characters to write.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Below 1 safer, above 1 wilder; 0 always the likeliest.",
+)
+@click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Draw from the K likeliest characters.")
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="P",
+    help="Draw from the likeliest that together have probability P.",
+)
+@click.option(
+    "--min-p",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Draw from those at least P times as likely as the likeliest.",
+)
+@click.option("--prompt", metavar="TEXT", help="The text to continue.")
+@click.option("--prompt-file", metavar="FILE|-", help="A file with the text to continue; '-' for stdin.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do with a prompt's characters that the model never saw.",
+)
+@click.option("--stop", metavar="TEXT", help="End before this text would appear.")
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Texts to write."
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="The same seed gives the same text.")
+@click.option("--stream/--no-stream", default=True, show_default=True, help="Show each character as it is drawn.")
+def command(
+    checkpoint: Path,
+    length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    min_p: float | None,
+    prompt: str | None,
+    prompt_file: str | None,
+    unknown: str,
+    stop: str | None,
+    samples: int,
+    seed: int | None,
+    stream: bool,
+) -> None:
+    """Let a model write. Its text, after the prompt, goes to stdout in UTF-8 (in bytes mode, as it is)."""
+    from charrnn import checkpoint as checkpoints
+    from charrnn.sampling import sample_many
+    from charrnn.text.vocabulary import describe
+
+    if not temperature < float("inf"):
+        raise ConfigError(f"--temperature {temperature} is not a number of use; 1 is usual, 0 takes the likeliest")
+    run = checkpoints.load(checkpoint)
+    vocabulary = run.vocabulary
+    prompt = _prompt(prompt, prompt_file, vocabulary.encoding)
+    if strange := vocabulary.unknown(prompt):
+        if unknown == "error":
+            raise ConfigError(
+                f"the prompt has characters that the model never saw: {describe(strange)}; "
+                f"leave them out, or give --unknown skip"
+            )
+        prompt = "".join(c for c in prompt if c not in strange)
+    texts = sample_many(
+        run,
+        samples,
+        prompt,
+        length,
+        seed,
+        stop,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+    )
+    out = sys.stdout.buffer
+
+    def write(text: str) -> None:
+        out.write(vocabulary.to_bytes(text))
+        if stream:
+            out.flush()
+
+    if samples == 1:
+        write(prompt)
+        for (grown,) in texts:
+            write(grown)
+    else:
+        # All are drawn as one batch, and so end together; they can only be shown one after another.
+        whole = [""] * samples
+        for grown_by in texts:
+            whole = [text + more for text, more in zip(whole, grown_by, strict=True)]
+        for number, text in enumerate(whole, 1):
+            write(f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{prompt}{text}\n")
+    out.flush()
+    if sys.stdout.isatty() and samples == 1:
+        out.write(b"\n")
+        out.flush()
+
+
+def _prompt(prompt: str | None, prompt_file: str | None, encoding: str) -> str:
+    from charrnn.text.vocabulary import BYTES
+
+    if prompt is not None and prompt_file is not None:
+        raise ConfigError("--prompt and --prompt-file are both given; give one of them")
+    if prompt_file is None:
+        # In bytes mode the symbols are bytes, and a prompt stands for its bytes in UTF-8.
+        text = prompt or ""
+        return text.encode("utf-8", "surrogateescape").decode("latin-1") if encoding == BYTES else text
+    try:
+        data = sys.stdin.buffer.read() if prompt_file == "-" else Path(prompt_file).read_bytes()
+        return data.decode("latin-1" if encoding == BYTES else encoding)
+    except OSError as error:
+        raise ConfigError(f"--prompt-file {prompt_file} cannot be read: {error.strerror}; give a text file") from error
+    except UnicodeError as error:
+        raise ConfigError(f"--prompt-file {prompt_file} is not {encoding}: {error}") from error

@@ -1,0 +1,229 @@
+"""`charrnn train`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from charrnn.cli import common
+from charrnn.cli.common import say
+from charrnn.config.resolve import Setting, resolve
+from charrnn.config.writing import to_dict
+from charrnn.errors import CharrnnError, ConfigError, Interrupted
+
+if TYPE_CHECKING:
+    from charrnn.training.run import Record, Run
+
+
+@click.command("train")
+@click.argument("text", required=False)
+@common.config_option
+@click.option(
+    "-o",
+    "--out",
+    metavar="RUN_DIR",
+    type=click.Path(path_type=Path),
+    help="Where the run is kept [runs/TEXT-N].",
+)
+@common.set_option
+@click.option("--resume", is_flag=True, help="Continue the run in RUN_DIR exactly where it stopped.")
+@click.option(
+    "--init-from",
+    metavar="CHECKPOINT",
+    type=click.Path(path_type=Path),
+    help="Begin with the weights of another run.",
+)
+@click.option("--time-budget", metavar="TIME", help="Stop after this time: 90s, 10m, 1h30m.")
+@click.option("--seed", type=int, metavar="N", help="Of all that is random.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no messages.")
+def command(
+    text: str | None,
+    config_name: str | None,
+    out: Path | None,
+    assignments: tuple[str, ...],
+    resume: bool,
+    init_from: Path | None,
+    time_budget: str | None,
+    seed: int | None,
+    quiet: bool,
+) -> None:
+    """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
+
+    Stop with Ctrl-C: the run is saved, and --resume continues it.
+    """
+    if resume and init_from:
+        raise ConfigError("--resume and --init-from are two things: continue a run, or begin one; give one of them")
+    settings = [*common.read_config(config_name), *common.read_assignments(assignments)]
+    if time_budget is not None:
+        settings.append(Setting("train.time_budget", time_budget, f"--time-budget {time_budget}"))
+    if seed is not None:
+        settings.append(Setting("train.seed", seed, f"--seed {seed}"))
+    run = _resume(text, out, settings) if resume else _begin(text, out, settings, init_from)
+    try:
+        _train(run, quiet)
+    finally:
+        run.close()
+
+
+def _begin(text: str | None, out: Path | None, settings: list[Setting], init_from: Path | None) -> Run:
+    from charrnn import checkpoint
+    from charrnn.training.directory import RunDirectory
+    from charrnn.training.run import Run
+
+    if text is None:
+        raise ConfigError("train what? give a text file, '-', or the name of a corpus such as harbour")
+    old = checkpoint.load(init_from) if init_from else None
+    inherited = []
+    if old is not None:
+        inherited = [
+            Setting(f"model.{name}", value, str(init_from)) for name, value in to_dict(old.config)["model"].items()
+        ]
+    config, _ = resolve(inherited, settings)
+    source = common.library().read(text, config.data.encoding)
+    prepared = Run.prepare(config, source, old)
+    stem = "stdin" if text == "-" else Path(text).stem
+    directory = RunDirectory(out) if out else RunDirectory.numbered(Path("runs"), stem)
+    try:
+        return Run.begin(directory, *prepared)
+    except CharrnnError:
+        directory.close()
+        raise
+
+
+def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
+    from charrnn.training.directory import RunDirectory
+    from charrnn.training.run import Run
+
+    if out is None:
+        raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
+    directory = RunDirectory(out, resume=True)
+    try:
+        checkpoint, damaged = directory.newest()
+        saved = [
+            Setting(f"{section}.{name}", value, "the run")
+            for section, values in to_dict(checkpoint.config).items()
+            for name, value in values.items()
+        ]
+        config, _ = resolve(saved, settings)
+        source = common.library().read(text or checkpoint.corpus.name, config.data.encoding)
+        run = Run.resume(directory, checkpoint, config, source)
+        run.notes += [f"{message}; passed over" for message in damaged]
+        run.notes.append(f"resuming at iteration {checkpoint.iteration:,}")
+        return run
+    except BaseException:
+        directory.close()
+        raise
+
+
+def _train(run: Run, quiet: bool) -> None:
+    place = run.directory.path
+    for note in [] if quiet else [*_summary(run), *run.notes]:
+        say(note)
+    if run.progress() >= 1:
+        raise ConfigError(
+            f"{place} is complete at iteration {run.checkpoint.iteration:,}; "
+            f"give it more to do, as with --set train.epochs={2 * (run.checkpoint.config.train.epochs or 10)}"
+        )
+    display = _Display(run, quiet)
+    with _Signals() as signals:
+        for record in run.records():
+            display.show(record)
+            if signals.received and run.progress() < 1:
+                run.save()
+                display.close()
+                name = signal.Signals(signals.received).name
+                raise Interrupted(
+                    signals.received,
+                    f"stopped by {name} at iteration {record.iteration:,}, and saved; "
+                    f"continue with: charrnn train -o {place} --resume",
+                )
+    display.close()
+    if not quiet:
+        best = run.checkpoint.best_nats
+        if best is not None:
+            say(f"best validation loss: {common.describe_loss(best)}")
+        say(f"let it write: charrnn sample {place}")
+
+
+def _summary(run: Run) -> list[str]:
+    checkpoint, config = run.checkpoint, run.checkpoint.config
+    corpus, streams = checkpoint.corpus, run.split.train
+    trained, validated = int(streams.lengths.sum()), int(run.split.validation.lengths.sum())
+    optim = config.optim
+    return [
+        f"{corpus.name}: {len(streams.ids):,} characters, {len(checkpoint.vocabulary)} distinct; "
+        f"{trained:,} to learn from, {validated:,} to validate on",
+        f"{common.describe_model(config.model, checkpoint.params.vector.size)}; {optim.name} {optim.learning_rate:g}, "
+        f"seed {config.train.seed}; in {run.directory.path}",
+    ]
+
+
+class _Signals:
+    """Notes INT, TERM and HUP, so that an update is never cut in two. A second INT leaves at once."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                number = getattr(signal, name)
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+
+
+class _Display:
+    """A progress bar on a terminal; elsewhere, a line for each evaluation."""
+
+    def __init__(self, run: Run, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self.run = run
+        self.quiet = quiet
+        self.terminal = sys.stderr.isatty() and not quiet
+        self.bar = tqdm(
+            total=1.0,
+            initial=run.progress(),
+            disable=not self.terminal,
+            file=sys.stderr,
+            bar_format="{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def show(self, record: Record) -> None:
+        """Moves the bar; an evaluation leaves a line that stays."""
+        if record.val_nats is not None and not self.quiet:
+            best = self.run.checkpoint.best_nats
+            line = (
+                f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
+                f"train {record.train_nats:.4f}  validation {record.val_nats:.4f}"
+                f"{' *' if record.val_nats == best else ''}"
+            )
+            self.bar.clear()
+            say(line)
+        if self.terminal:
+            self.bar.set_postfix_str(
+                f" iteration {record.iteration:,}, loss {record.train_nats:.3f}, {record.chars_per_s:,.0f} chars/s",
+                refresh=False,
+            )
+            self.bar.update(min(1.0, self.run.progress()) - self.bar.n)
+
+    def close(self) -> None:
+        """Removes the bar."""
+        self.bar.close()

@@ -1,0 +1,1 @@
+"""Configurations: what can be chosen (`schema`), reading it, checking it (`resolve`), writing it."""

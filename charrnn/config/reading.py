@@ -1,0 +1,124 @@
+"""The strict reader: YAML files and `KEY=VALUE` to settings, each with the place it was read at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from charrnn.config.resolve import Setting, nearest, resolve
+from charrnn.config.schema import SECTIONS, keys
+from charrnn.errors import ConfigError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's core scalars, so that 1e-3 is a number and `no` a word; no dates, no merge keys."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012  # none of YAML 1.1's are inherited
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]{1,300}", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _float(node.value))
+
+
+def _float(text: str) -> float:
+    return float(text.replace(".inf", "inf").replace(".nan", "nan").lower().replace(".inf", "inf"))
+
+
+MAX_BYTES = 1 << 20
+
+
+def read_yaml(text: str, name: str) -> list[Setting]:
+    """The settings of a YAML text; `name` is what errors call it: `NAME:LINE: ...`.
+
+    Raises ConfigError for what is not two levels of mappings with distinct keys. Whether the keys and values are right
+    is for `resolve` to say.
+    """
+    root = _compose(text, name)
+    if root is None:
+        return []
+    settings: list[Setting] = []
+    errors: list[str] = []
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{_at(name, root)}: not a mapping; write sections such as 'model:' with keys below them")
+    for section, node, origin in _pairs(root, name, "", errors):
+        if section not in SECTIONS:
+            errors.append(f"{origin}: unknown key {section!r}{nearest(section, [*SECTIONS, *keys()])}")
+        elif isinstance(node, yaml.MappingNode):
+            for short, value, line in _pairs(node, name, f"{section}.", errors):
+                settings.append(Setting(f"{section}.{short}", _construct(value), line))
+        elif _construct(node) is not None:
+            errors.append(f"{origin}: the section {section!r} is not a mapping; write its keys below it")
+    if errors:
+        try:  # so that the wrong values are told along with the wrong keys
+            resolve(settings)
+        except ConfigError as more:
+            errors += more.messages
+        raise ConfigError(*errors)
+    return settings
+
+
+def _compose(text: str, name: str) -> yaml.Node | None:
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{name}: larger than a configuration may be (1 MiB)")
+    try:
+        for token in yaml.scan(text, Loader=_Loader):
+            if isinstance(token, yaml.AliasToken):
+                raise ConfigError(f"{_at(name, token)}: aliases are not allowed; write the value again")
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        problem = " ".join(str(error.problem or error.context or "not YAML").split())
+        where = f"{name}:{error.problem_mark.line + 1}" if error.problem_mark else name
+        raise ConfigError(f"{where}: not YAML: {problem}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{name}: not YAML: {problem}") from error
+
+
+def _pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) -> Iterator[tuple[str, yaml.Node, str]]:
+    """Key, value and place of each pair; says which keys come twice."""
+    lines: dict[str, int] = {}
+    for key_node, value in node.value:
+        path = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "(not a word)"
+        origin = _at(name, key_node)
+        if path in lines:
+            errors.append(f"{origin}: {prefix + path!r} stands in line {lines[path]} already; remove one of the two")
+            continue
+        lines[path] = key_node.start_mark.line + 1
+        yield path, value, origin
+
+
+def _construct(node: yaml.Node) -> Any:
+    loader = _Loader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return "(a value that cannot be read)"
+    finally:
+        loader.dispose()
+
+
+def _at(name: str, item: yaml.Node | yaml.Token) -> str:
+    return f"{name}:{item.start_mark.line + 1}"
+
+
+def read_assignment(assignment: str, option: str = "--set") -> Setting:
+    """The setting of `model.hidden_size=256`, its value in YAML. Raises ConfigError."""
+    path, equals, value = assignment.partition("=")
+    if not equals:
+        raise ConfigError(f"{option} {assignment}: no '='; write {option} SECTION.KEY=VALUE")
+    node = _compose(value, f"{option} {path}")
+    return Setting(path.strip(), None if node is None else _construct(node), f"{option} {assignment}")

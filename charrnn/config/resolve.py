@@ -1,0 +1,131 @@
+"""From settings, wherever they were read, to a checked configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from charrnn.config.schema import SECTIONS, Config, keys, types_of_keys
+from charrnn.errors import ConfigError
+
+
+class Setting(NamedTuple):
+    """One key with its value as read, before it is checked, and where it was read."""
+
+    path: str
+    value: Any
+    origin: str
+
+
+def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
+    """The configuration that `layers` of settings give, later ones over earlier ones, and where each value came from.
+
+    Raises ConfigError with all that is wrong, a message for each.
+    """
+    known = keys()
+    values: dict[str, Any] = {path: f.default for path, f in known.items()}
+    origins = dict.fromkeys(known, "default")
+    errors = []
+    for setting in (s for layer in layers for s in layer):
+        if setting.path not in known:
+            errors.append(f"{setting.origin}: unknown key {setting.path!r}{nearest(setting.path, known)}")
+            continue
+        try:
+            values[setting.path] = _checked(known[setting.path], types_of_keys()[setting.path], setting.value)
+            origins[setting.path] = setting.origin
+        except ValueError as error:
+            errors.append(f"{setting.origin}: {setting.path} is {_show(setting.value)}; it must be {error}")
+    if not errors:
+        errors += _contradictions(values, origins)
+    if errors:
+        raise ConfigError(*errors)
+    if origins["train.epochs"] == "default" and (values["train.iterations"] or values["train.time_budget"]):
+        values["train.epochs"] = None
+    sections = {
+        name: section(**{f.name: values[f"{name}.{f.name}"] for f in dataclasses.fields(section)})
+        for name, section in SECTIONS.items()
+    }
+    return Config(**sections), origins
+
+
+def _contradictions(values: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:
+    """What no single key can tell."""
+    if values["model.activation"] != "tanh" and values["model.cell"] != "rnn":
+        yield (
+            f"{origins['model.activation']}: model.activation is for the cell 'rnn', and model.cell is "
+            f"{values['model.cell']!r}; remove it or choose the cell rnn"
+        )
+    if values["optim.min_learning_rate"] > values["optim.learning_rate"]:
+        yield (
+            f"{origins['optim.min_learning_rate']}: optim.min_learning_rate "
+            f"{values['optim.min_learning_rate']:g} is above optim.learning_rate "
+            f"{values['optim.learning_rate']:g}; lower it"
+        )
+    if not any(values[f"train.{end}"] for end in ("epochs", "iterations", "time_budget")):
+        yield (
+            f"{origins['train.epochs']}: nothing ends the training; "
+            f"set train.epochs, train.iterations or train.time_budget"
+        )
+
+
+def nearest(path: str, known: Iterable[str]) -> str:
+    """The end of an error message about a key that is not in `known`."""
+    near = difflib.get_close_matches(path, known, n=1, cutoff=0.6)
+    if not near:  # a key without its section, or in the wrong one
+        last = path.rpartition(".")[2]
+        tails = {k.rpartition(".")[2]: k for k in known}
+        near = [tails[t] for t in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
+    return f"; did you mean {near[0]!r}?" if near else "; `charrnn config schema` lists the keys"
+
+
+def _checked(f: dataclasses.Field[Any], annotation: Any, value: Any) -> Any:
+    """`value` as the type of the key, or ValueError with what the key must be."""
+    rules = f.metadata
+    if rules["parse"]:
+        return rules["parse"](value)
+    optional = isinstance(annotation, types.UnionType)
+    if value is None and optional:
+        return None
+    kind = next(t for t in typing.get_args(annotation) if t is not type(None)) if optional else annotation
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not kind or value != value or (rules["choices"] and value not in rules["choices"]):
+        raise ValueError(_requirement(rules, kind, optional))
+    low, high = rules["at_least"], rules["at_most"]
+    if (
+        (low is not None and value < low)
+        or (high is not None and value > high)
+        or (rules["above"] is not None and value <= rules["above"])
+        or (rules["below"] is not None and value >= rules["below"])
+        or value in (math.inf, -math.inf)
+    ):
+        raise ValueError(_requirement(rules, kind, optional))
+    return value
+
+
+def _requirement(rules: typing.Mapping[str, Any], kind: type, optional: bool) -> str:
+    if rules["choices"]:
+        wanted = "one of " + ", ".join(rules["choices"])
+    else:
+        wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
+        bounds = {
+            "at_least": "at least",
+            "above": "above",
+            "below": "below",
+            "at_most": "at most",
+        }
+        limits = [f"{word} {rules[k]:g}" for k, word in bounds.items() if rules[k] is not None]
+        wanted = " ".join([wanted, " and ".join(limits)]).strip()
+    return f"{wanted}, or null" if optional else wanted
+
+
+def _show(value: Any) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,95 @@
+"""A configuration as YAML, as plain values, and its JSON Schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+from charrnn.config.resolve import Setting, resolve
+from charrnn.config.schema import SECTIONS, Config, parse_duration, types_of_keys
+from charrnn.errors import ConfigError
+
+
+def to_dict(config: Config) -> dict[str, dict[str, Any]]:
+    """Plain values, as YAML and JSON can write them."""
+    nested = dataclasses.asdict(config)
+    return {
+        section: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        for section, values in nested.items()
+    }
+
+
+def from_dict(nested: Any, origin: str) -> Config:
+    """The inverse of `to_dict`; `origin` is what errors call the source. Raises ConfigError."""
+    if not isinstance(nested, dict) or not all(isinstance(v, dict) for v in nested.values()):
+        raise ConfigError(f"{origin}: the configuration is not a mapping of mappings")
+    settings = [Setting(f"{section}.{k}", v, origin) for section, values in nested.items() for k, v in values.items()]
+    return resolve(settings)[0]
+
+
+def to_yaml(config: Config, origins: dict[str, str] | None = None) -> str:
+    """YAML with every key, and behind each its origin where `origins` are given."""
+    lines = []
+    for section, values in to_dict(config).items():
+        lines.append(f"{section}:")
+        for name, value in values.items():
+            line = f"  {name}: {_scalar(value)}"
+            origin = origins[f"{section}.{name}"] if origins else ""
+            lines.append(f"{line:<32}  # {origin}" if origin else line)
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    """One value in YAML's flow style."""
+    if isinstance(value, list):
+        return "[" + ", ".join(_scalar(v) for v in value) + "]"
+    if isinstance(value, float):
+        return repr(value)  # the shortest text that reads back as the same number
+    return "null" if value is None else str(value)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a configuration file."""
+    sections = {
+        section: {
+            "type": "object",
+            "description": cls.__doc__,
+            "properties": {
+                f.name: _key_schema(f, types_of_keys()[f"{section}.{f.name}"]) for f in dataclasses.fields(cls)
+            },
+            "additionalProperties": False,
+        }
+        for section, cls in SECTIONS.items()
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "charrnn configuration",
+        "type": "object",
+        "properties": sections,
+        "additionalProperties": False,
+    }
+
+
+_JSON_TYPES = {int: "integer", float: "number", str: "string", type(None): "null"}
+_JSON_BOUNDS = {
+    "minimum": "at_least",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+    "maximum": "at_most",
+}
+
+
+def _key_schema(f: dataclasses.Field[Any], annotation: Any) -> dict[str, Any]:
+    rules = f.metadata
+    entry: dict[str, Any] = {"description": rules["help"], "default": f.default}
+    if typing.get_origin(annotation) is tuple:
+        entry |= {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
+    elif rules["parse"] is parse_duration:
+        entry["type"] = ["number", "string", "null"]
+    else:
+        options = [_JSON_TYPES[t] for t in typing.get_args(annotation) or (annotation,)]
+        entry["type"] = options if len(options) > 1 else options[0]
+    if rules["choices"]:
+        entry["enum"] = list(rules["choices"])
+    return entry | {k: rules[rule] for k, rule in _JSON_BOUNDS.items() if rules[rule] is not None}

@@ -1,0 +1,58 @@
+"""One exception for each exit code. A message is one line: what, where, what to do."""
+
+from __future__ import annotations
+
+
+class CharrnnError(Exception):
+    """An error that a user can cause. The command line prints its lines and exits with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, *messages: str) -> None:
+        """Takes one message, or several where all the errors of a file are reported at once."""
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+
+class ConfigError(CharrnnError):
+    """Usage or configuration."""
+
+    exit_code = 2
+
+
+class DataError(CharrnnError):
+    """A text that cannot be read, decoded, split or encoded."""
+
+    exit_code = 3
+
+
+class CheckpointError(CharrnnError):
+    """A file that is not a charrnn checkpoint, or one that does not fit."""
+
+    exit_code = 4
+
+
+class DivergedError(CharrnnError):
+    """The loss or a gradient became infinite or not a number."""
+
+    exit_code = 5
+
+
+class OutputError(CharrnnError):
+    """Input or output failed: disk full, read-only, gone."""
+
+    exit_code = 6
+
+
+class LockedError(CharrnnError):
+    """Another process is using the run directory."""
+
+    exit_code = 7
+
+
+class Interrupted(CharrnnError):
+    """A signal asked the process to stop; everything was saved first."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

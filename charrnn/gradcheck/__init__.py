@@ -1,0 +1,1 @@
+"""How gradients are proven: `check` compares, `oracles` know the truth, `subject` builds what is judged."""

@@ -1,0 +1,105 @@
+"""What a cell is: one time step and its exact derivative. And the tape on which the one leaves what the other needs.
+
+Time, the batch and the input product belong to `unroll`; a cell sees one step of them:
+
+- `step` finds `tape.a[:, t] (G, B, H)`, its pre-activations without the state's share, and the states in row t; it
+  writes the states' row t + 1.
+- `step_backward` finds `dstate`, the gradient of the states' row t + 1; it writes `tape.da[t] (B, G*H)`, the gradient
+  of the pre-activations, and turns `dstate` into the gradient of row t.
+- `param_grads` runs once, after the loop: one matrix product over all T*B rows instead of T small ones.
+
+Steps write through `out=` and allocate nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.nn.numerics import Array
+
+LayerParams = dict[str, Array]
+
+
+class Cell(ABC):
+    """One time step of a recurrent layer and its derivative. Stateless: all numbers are in `params` and the tape."""
+
+    gates: ClassVar[tuple[str, ...]]
+    """Names of the H-wide blocks of a pre-activation, in the order of W's columns."""
+    state: ClassVar[tuple[str, ...]] = ("h",)
+    """What crosses time."""
+    vectors: ClassVar[tuple[str, ...]] = ()
+    """Parameters of shape (H,) beyond W and b; they begin at zero."""
+    saved: ClassVar[tuple[str, ...]] = ()
+    """Arrays (T, B, H) that `step` leaves for `step_backward` beside the gates and states."""
+    splits_product: ClassVar[bool] = False
+    """True if `h @ W_h` does not simply add to the pre-activation: its gradient then has rows of its own, `tape.dp`."""
+
+    def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
+        """Sets what is not zero of a new layer's `b (G*H,)`: for most cells nothing."""
+        return
+
+    @abstractmethod
+    def step(self, params: LayerParams, tape: Tape, t: int) -> None:
+        """Reads `tape.a[:, t]` and the states' row t; writes their row t + 1."""
+
+    @abstractmethod
+    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
+        """Writes `tape.da[t]`; turns `dstate`, each (B, H), from the gradient of row t + 1 into that of row t."""
+
+    def param_grads(self, params: LayerParams, tape: Tape, grads: LayerParams) -> None:
+        """Writes the gradient of the state's share of W, and of what the cell adds beyond W and b."""
+        H = tape.hidden_size
+        h_prev = tape.state["h"][:-1].reshape(-1, H)  # (T*B, H)
+        np.matmul(h_prev.T, tape.dp.reshape(len(h_prev), -1), out=grads["W"][:H])
+
+
+class Tape:
+    """What the forward pass of one layer over `(T, B)` leaves for its backward pass; allocated once and reused.
+
+    The forward half has its gates outermost, `(G, T, B, H)`, so that each gate of a step is one contiguous block and
+    elementwise work runs at full speed. The backward half has them innermost, `(T, B, G*H)`, so that the products with
+    `W.T` and for dW are one each. States have T + 1 rows: row 0 is the initial state, and no loop asks `if t == 0`.
+    """
+
+    def __init__(self, cell: Cell, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike) -> None:
+        G, T, B, H = len(cell.gates), seq_length, batch_size, hidden_size
+        self.cell = cell
+        self.shape = T, B
+        self.hidden_size = H
+        self.dtype = np.dtype(dtype)
+        self.a = np.empty((G, T, B, H), dtype)  # pre-activations, then the gates themselves
+        self.state = {name: np.empty((T + 1, B, H), dtype) for name in cell.state}
+        self.saved = {name: np.empty((T, B, H), dtype) for name in cell.saved}
+        self.product = np.empty((G, B, H), dtype)  # h @ W_h of one step
+        self.u, self.v = np.empty((2, B, H), dtype)  # scratch
+
+    def begin_forward(self, W: Array) -> None:
+        """Prepares the state's rows of `W (H + D, G*H)`."""
+        H = self.hidden_size
+        self.W_h = W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
+
+    def begin_backward(self, W: Array) -> None:
+        """Prepares the transpose, and allocates the backward half on its first use: evaluation needs none."""
+        G, T, B, H = self.a.shape
+        if not hasattr(self, "da"):
+            self.da = np.empty((T, B, G * H), self.dtype)
+            self.dp = np.empty_like(self.da) if self.cell.splits_product else self.da
+            self.W_hT = np.empty((G * H, H), self.dtype)
+        self.W_hT[...] = W[:H].T  # contiguous, for T products to come
+
+    def multiply_state(self, t: int) -> Array:
+        """`h[t] @ W_h`, a gate a block: (G, B, H), valid until the next call."""
+        return np.matmul(self.state["h"][t], self.W_h, out=self.product)
+
+    def add_state_product(self, t: int) -> Array:
+        """Completes and returns the pre-activations of step t: `a[:, t] += h[t] @ W_h`, (G, B, H)."""
+        a = self.a[:, t]
+        return np.add(a, self.multiply_state(t), out=a)
+
+    def backward_state_product(self, t: int, dh: Array) -> None:
+        """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
+        np.matmul(self.dp[t], self.W_hT, out=dh)

@@ -1,0 +1,152 @@
+"""The character-level language model: ids -> stack of recurrent layers -> output layer -> loss, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.nn import cells, head, initializers
+from charrnn.nn.cells.base import Tape
+from charrnn.nn.numerics import Array
+from charrnn.nn.parameters import Parameters, Shapes
+from charrnn.nn.stack import Masks, Stack, State
+
+
+@dataclass(frozen=True)
+class CharLM:
+    """What the network is: sizes and names, and no numbers. The numbers, `params`, are handed to every method.
+
+    `initial_state` is "zero" or "learned": what a row that begins a text starts from.
+    """
+
+    vocab_size: int
+    cell: str = "lstm"
+    hidden_size: int = 128
+    num_layers: int = 1
+    dropout: float = 0.0
+    initial_state: str = "zero"
+    activation: str = "tanh"
+    _tapes: dict[tuple[int, int, np.dtype[Any]], list[Tape]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The recurrent layers."""
+        return Stack(
+            cells.build(self.cell, self.activation),
+            self.vocab_size,
+            self.hidden_size,
+            self.num_layers,
+            self.initial_state == "learned",
+        )
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Name and shape of each parameter, in the order of the flat vector."""
+        of_head = head.shapes(self.hidden_size, self.vocab_size)
+        return self.stack.shapes() | {f"head.{k}": shape for k, shape in of_head.items()}
+
+    def init_params(
+        self,
+        rng: np.random.Generator,
+        dtype: npt.DTypeLike = np.float32,
+        init: str = "he",
+        init_scale: float = 0.08,
+        forget_bias: float = 1.0,
+    ) -> Parameters:
+        """New parameters. `init` names the initializer, `init_scale` is r of "uniform" (see `initializers`)."""
+        params = Parameters.zeros(self.shapes, dtype)
+        self.stack.init_params(params, rng, init, init_scale, forget_bias)
+        initializers.init_head(rng, params["head.W"], init, init_scale)
+        return params
+
+    def zero_state(self, batch_size: int, dtype: npt.DTypeLike = np.float32) -> State:
+        """A state of zeros for `batch_size` rows."""
+        return self.stack.zero_state(batch_size, dtype)
+
+    def masks(
+        self,
+        rng: np.random.Generator,
+        seq_length: int,
+        batch_size: int,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> Masks | None:
+        """Dropout masks for one window, or None where `dropout` is 0."""
+        return self.stack.masks(rng, seq_length, batch_size, self.dropout, dtype)
+
+    def forward(
+        self,
+        params: dict[str, Array],
+        ids: Array,
+        state: State,
+        starts: Array | None = None,
+        masks: Masks | None = None,
+    ) -> tuple[Array, State]:
+        """Logits (T, B, V) for the character after each of `ids (T, B)`, and the state after the last.
+
+        Rows b with `starts[b]` begin a text: their state is the initial one, whatever `state` says. The final state
+        is new memory, the caller's to keep.
+        """
+        logits, _, _, tapes = self._forward(params, ids, state, starts, masks)
+        return logits.reshape(*ids.shape, -1), self._final_state(tapes)
+
+    def loss_and_grads(
+        self,
+        params: dict[str, Array],
+        ids: Array,
+        targets: Array,
+        state: State,
+        grads: dict[str, Array],
+        starts: Array | None = None,
+        masks: Masks | None = None,
+        dstate: State | None = None,
+    ) -> tuple[Any, State]:
+        """Mean nats per character over `targets (T, B)` and the final state; writes the gradients to `grads`.
+
+        `dstate`, where given, is the gradient of the final state (zero in truncated BPTT) and becomes that of `state`.
+        """
+        if starts is None:
+            starts = np.zeros(ids.shape[1], bool)
+        logits, h, inputs, tapes = self._forward(params, ids, state, starts, masks)
+        loss, dlogits = head.cross_entropy(logits, targets.ravel())
+        dh = head.affine_backward(h, params["head.W"], dlogits, grads["head.W"], grads["head.b"]).reshape(
+            *ids.shape, -1
+        )
+        final_state = self._final_state(tapes)
+        if dstate is None:
+            dstate = self.zero_state(ids.shape[1], dh.dtype)
+        self.stack.backward(params, dh, dstate, starts, inputs, tapes, masks, grads)
+        return loss, final_state
+
+    def _forward(
+        self,
+        params: dict[str, Array],
+        ids: Array,
+        state: State,
+        starts: Array | None,
+        masks: Masks | None,
+    ) -> tuple[Array, Array, list[Array], list[Tape]]:
+        T, B = ids.shape
+        if starts is None:
+            starts = np.zeros(B, bool)
+        tapes = self._workspace(T, B, params["head.b"].dtype)
+        with np.errstate(over="ignore"):  # see numerics.sigmoid_
+            h, inputs = self.stack.forward(params, ids, state, starts, tapes, masks)
+        h = h.reshape(T * B, -1)
+        return head.affine(h, params["head.W"], params["head.b"]), h, inputs, tapes
+
+    def _workspace(self, T: int, B: int, dtype: np.dtype[Any]) -> list[Tape]:
+        """The tapes for windows of this shape, made once."""
+        key = T, B, dtype
+        if key not in self._tapes:
+            self._tapes[key] = self.stack.tapes(T, B, dtype)
+        return self._tapes[key]
+
+    @staticmethod
+    def _final_state(tapes: list[Tape]) -> State:
+        return [{name: rows[-1].copy() for name, rows in tape.state.items()} for tape in tapes]

@@ -1,0 +1,156 @@
+"""Text from a model: one character at a time, each drawn from what the model expects after those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import Array
+from charrnn.text.vocabulary import Ids
+
+
+def probabilities(
+    logits: Array,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+) -> Array:
+    """What to draw from: logits (B, V) to probabilities (B, V), float64.
+
+    The logits are divided by `temperature` (0 means the likeliest character alone). Then the filters, in this order:
+    `top_k` keeps the k likeliest; `top_p` the smallest set that has at least that mass (Holtzman et al. 2019,
+    arXiv 1904.09751); `min_p` those at least that share as likely as the likeliest (Nguyen et al. 2024,
+    arXiv 2407.01082). What is kept is scaled to sum to 1; the likeliest character is always kept.
+    """
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    if temperature == 0:
+        top_k, temperature = 1, 1.0
+    with np.errstate(over="ignore"):  # a low temperature takes what is unlikely to -inf, and its probability to 0
+        p = np.exp(shifted / temperature)
+    order = np.argsort(-p, axis=-1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=-1)
+    keep = np.ones_like(ranked, bool)
+    if top_k is not None:
+        keep[:, top_k:] = False
+    if top_p is not None:
+        mass = np.cumsum(ranked * keep, axis=-1)
+        keep[:, 1:] &= (mass < top_p * mass[:, -1:])[:, :-1]
+    if min_p is not None:
+        keep &= ranked >= min_p * ranked[:, :1]
+    np.put_along_axis(p, order, ranked * keep, axis=-1)
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def draw(p: Array, rng: np.random.Generator) -> Ids:
+    """An id for each row of `p (B, V)`, by inverting its cumulative distribution: (B,)."""
+    below = np.cumsum(p, axis=-1)
+    u = rng.random(len(p)) * below[:, -1]
+    ids: Ids = (below <= u[:, None]).sum(axis=-1)
+    return ids
+
+
+def generate(
+    model: CharLM,
+    params: dict[str, Array],
+    prompt: Ids,
+    rng: np.random.Generator,
+    samples: int = 1,
+    **filters: Any,
+) -> Iterator[Ids]:
+    """Without end, the next id of each of `samples` texts that continue `prompt (P,)`, P >= 1: arrays (samples,).
+
+    `filters` are those of `probabilities`.
+    """
+    state = model.zero_state(samples, params["head.b"].dtype)
+    starts = np.ones(samples, bool)
+    for piece in np.array_split(prompt, -(-len(prompt) // 64)):
+        x = np.repeat(piece[:, None], samples, axis=1)
+        logits, state = model.forward(params, x, state, starts)
+        starts = np.zeros(samples, bool)
+    while True:
+        ids = draw(probabilities(logits[-1], **filters), rng)
+        yield ids
+        logits, state = model.forward(params, ids[None], state)
+
+
+def sample(
+    checkpoint: Checkpoint,
+    prompt: str = "",
+    length: int = 500,
+    seed: int | None = None,
+    stop: str | None = None,
+    **filters: Any,
+) -> Iterator[str]:
+    """Up to `length` characters that follow `prompt`, as they are drawn.
+
+    Ends before `stop`, if that text would appear; characters that may become part of it are held back until they
+    cannot. Raises DataError where the prompt has characters that the model never saw.
+    """
+    return (texts[0] for texts in sample_many(checkpoint, 1, prompt, length, seed, stop, **filters))
+
+
+def sample_many(
+    checkpoint: Checkpoint,
+    samples: int,
+    prompt: str = "",
+    length: int = 500,
+    seed: int | None = None,
+    stop: str | None = None,
+    **filters: Any,
+) -> Iterator[list[str]]:
+    """`sample` for several texts as one batch: lists of what each text grew by, "" for one that has ended."""
+    vocabulary = checkpoint.vocabulary
+    first = vocabulary.encode(prompt or opening(vocabulary.symbols))
+    rows = [_UntilStop(stop) for _ in range(samples)]
+    ids = generate(
+        checkpoint.model,
+        checkpoint.params,
+        first,
+        np.random.default_rng(seed),
+        samples,
+        **filters,
+    )
+    for _, batch in zip(range(length), ids, strict=False):
+        yield [row.push(vocabulary.symbols[i]) for row, i in zip(rows, batch, strict=True)]
+        if all(row.ended for row in rows):
+            return
+    yield [row.flush() for row in rows]
+
+
+def opening(symbols: str) -> str:
+    """What the model reads first where there is no prompt: a line break if it knows one, else a space, else any."""
+    return next((c for c in "\n " if c in symbols), symbols[0])
+
+
+class _UntilStop:
+    """Passes characters on until `stop` appears among them; holds back those that may be its beginning."""
+
+    def __init__(self, stop: str | None) -> None:
+        self.stop = stop or ""
+        self.held = ""
+        self.ended = False
+
+    def push(self, character: str) -> str:
+        if self.ended:
+            return ""
+        self.held += character
+        if self.stop and self.held.endswith(self.stop):
+            self.ended = True
+            return self._release(len(self.held) - len(self.stop))
+        may_begin = next((n for n in range(len(self.stop) - 1, 0, -1) if self.held.endswith(self.stop[:n])), 0)
+        return self._release(len(self.held) - may_begin)
+
+    def flush(self) -> str:
+        """What is still held, at the end of the text."""
+        return "" if self.ended else self._release(len(self.held))
+
+    def _release(self, n: int) -> str:
+        passed, self.held = self.held[:n], self.held[n:]
+        return passed

@@ -1,0 +1,203 @@
+"""Where a text comes from: a file, standard input, or a corpus by name, which a recipe in `corpora/` describes.
+
+A recipe is a small YAML file with one of three kinds:
+
+    included:  file, a text in `corpora/` itself
+    gathered:  from: python-stdlib, and folders to leave out
+    download:  address, bytes, sha256, and for an archive the member to take out
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import sys
+import sysconfig
+import tokenize
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import yaml
+
+from charrnn.errors import ConfigError, DataError, OutputError
+from charrnn.files import as_output_error, write_atomically
+from charrnn.text.vocabulary import BYTES
+
+Progress = Callable[[int, int], None]
+"""Is told how many bytes of how many have arrived."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as read: nothing translated, so CRLF and BOM are characters like others."""
+
+    characters: str
+    name: str
+    encoding: str
+    size: int
+    """In bytes, as read."""
+    sha256: str
+    """Of those bytes."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The recipes in `folder`, and the user's `cache` that keeps what they fetch or gather."""
+
+    folder: Path
+    cache: Path
+
+    def names(self) -> list[str]:
+        """Of all recipes."""
+        return sorted(path.stem for path in self.folder.glob("*.yaml"))
+
+    def recipe(self, name: str) -> dict[str, Any]:
+        """What the recipe says. Raises ConfigError where there is none of that name."""
+        if name not in self.names():
+            near = difflib.get_close_matches(name, self.names(), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.names())}"
+            raise ConfigError(f"no corpus is called {name!r}; {hint}")
+        loaded: dict[str, Any] = yaml.safe_load((self.folder / f"{name}.yaml").read_text("utf-8"))
+        return loaded
+
+    def path(self, name: str) -> Path:
+        """Where the text of the corpus is, whether or not it is there yet."""
+        recipe = self.recipe(name)
+        if recipe["kind"] == "included":
+            return self.folder / str(recipe["file"])
+        # What is gathered differs between Pythons, so its name says which one it is of.
+        version = f"-{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+        return self.cache / f"{name}{version if recipe['kind'] == 'gathered' else ''}.txt"
+
+    def provide(self, name: str) -> Path:
+        """The path of the corpus, gathered now if it is of that kind and new.
+
+        Raises DataError where it would have to be downloaded first.
+        """
+        path = self.path(name)
+        if path.exists():
+            return path
+        if self.recipe(name)["kind"] == "gathered":
+            self._store(path, gather_python_sources(self.recipe(name)["without"]))
+            return path
+        raise DataError(f"the corpus {name!r} is not here yet; run: charrnn corpus fetch {name}")
+
+    def fetch(self, name: str, progress: Progress = lambda done, total: None) -> Path:
+        """Downloads the corpus, verifies size and sha256, and only then puts it in the cache.
+
+        What is there already is verified and kept. Raises OutputError if the network or the disk fails, DataError if
+        the file is not the one that the recipe means.
+        """
+        recipe, path = self.recipe(name), self.path(name)
+        if recipe["kind"] != "download":
+            return self.provide(name)
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == recipe["sha256"]:
+            return path
+        address = str(recipe["address"])
+        archive = recipe.get("archive", {})
+        try:
+            request = urllib.request.Request(address, headers={"User-Agent": "charrnn"})
+            with urllib.request.urlopen(request, timeout=60) as response:
+                data = _read(response, int(archive.get("bytes", recipe["bytes"])), progress)
+        except (OSError, ValueError, urllib.error.URLError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise OutputError(f"cannot fetch {address}: {reason}; try again later") from error
+        if archive:
+            _verify(data, archive["sha256"], archive["bytes"], address)
+            try:
+                with (
+                    zipfile.ZipFile(io.BytesIO(data)) as archived,
+                    archived.open(archive["member"]) as member,
+                ):
+                    data = member.read(recipe["bytes"] + 1)
+            except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+                raise DataError(f"{address} is not the archive expected: {error}") from error
+        _verify(data, recipe["sha256"], recipe["bytes"], address)
+        self._store(path, data)
+        return path
+
+    def _store(self, path: Path, data: bytes) -> None:
+        with as_output_error(self.cache):
+            self.cache.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+
+    def read(self, source: str, encoding: str, stdin: BinaryIO | None = None) -> Text:
+        """The text of `source`: a file, '-' for standard input, or the name of a corpus.
+
+        Raises DataError if it cannot be read or decoded.
+        """
+        if source == "-":
+            return decode((stdin or sys.stdin.buffer).read(), "standard input", encoding)
+        path = Path(source)
+        if not path.exists() and source in self.names():
+            path = self.provide(source)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            near = difflib.get_close_matches(source, self.names(), n=1)
+            hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
+            raise DataError(f"{source}: no such file; {hint}") from None
+        except IsADirectoryError:
+            raise DataError(f"{source} is a directory; give a file, or: cat {source}/* | charrnn ... -") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{source!r} cannot be read: {reason}; give a readable file") from error
+        return decode(data, source, encoding)
+
+
+def decode(data: bytes, name: str, encoding: str) -> Text:
+    """The text that `data` encodes. Raises DataError with the offset of the first byte that does not fit."""
+    if not data:
+        raise DataError(f"{name} is empty; give a text to learn from")
+    try:
+        characters = data.decode("latin-1" if encoding == BYTES else encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name} is not {encoding}: byte {data[error.start]:#04x} at offset {error.start} "
+            f"(line {data.count(10, 0, error.start) + 1}); name its encoding with --set data.encoding=latin-1, "
+            f"or read bytes with --set data.encoding=bytes"
+        ) from error
+    except UnicodeError as error:
+        raise DataError(f"{name} is not {encoding}: {error}; try --set data.encoding=bytes") from error
+    return Text(characters, name, encoding, len(data), hashlib.sha256(data).hexdigest())
+
+
+def gather_python_sources(without: list[str]) -> bytes:
+    """The Python sources of the running interpreter's standard library, by path, in UTF-8.
+
+    `without` names folders to leave out wherever they are. A source that cannot be decoded is left out too.
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    parts = []
+    for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).parts):
+        if set(path.relative_to(root).parts).isdisjoint(without):
+            try:
+                with tokenize.open(path) as file:  # decodes as Python itself would
+                    parts.append(file.read())
+            except (SyntaxError, UnicodeError, OSError):
+                continue
+    return "\n".join(parts).encode()
+
+
+def _read(response: Any, expected: int, progress: Progress) -> bytes:
+    """Reads at most one byte more than expected, so that a wrong file is noticed and an endless one ends."""
+    chunks, done = [], 0
+    while done <= expected and (chunk := response.read(min(1 << 16, expected + 1 - done))):
+        chunks.append(chunk)
+        done += len(chunk)
+        progress(done, expected)
+    return b"".join(chunks)
+
+
+def _verify(data: bytes, sha256: str, size: int, address: str) -> None:
+    if len(data) != size:
+        least = "more than " if len(data) > size else ""
+        raise DataError(f"{address} has {least}{min(len(data), size):,} bytes and not {size:,}; nothing was kept")
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(f"{address} is not the text expected: its sha256 differs; nothing was kept")

@@ -1,0 +1,80 @@
+"""Characters (or bytes) to integers and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import DataError
+
+Ids = npt.NDArray[Any]
+
+BYTES = "bytes"
+"""The encoding that makes each byte a symbol of its own, whatever it means; symbol b is written chr(b)."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols of a model, in the order of their integers: `symbols[i]` is the character with id i."""
+
+    symbols: str
+    encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, text: str, encoding: str = "utf-8") -> Vocabulary:
+        """The distinct characters of `text`, in the order of their code points."""
+        return cls("".join(sorted(set(text))), encoding)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {symbol: i for i, symbol in enumerate(self.symbols)}
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """The smallest integer type that holds every id."""
+        return np.min_scalar_type(len(self) - 1)
+
+    def unknown(self, text: str) -> str:
+        """The distinct characters of `text` that the vocabulary lacks, in order of appearance."""
+        return "".join(dict.fromkeys(c for c in text if c not in self._index))
+
+    def encode(self, text: str) -> Ids:
+        """Ids (N,) of the characters of `text`.
+
+        Raises DataError that names the characters the vocabulary lacks.
+        """
+        points = _code_points(text)
+        known = _code_points(self.symbols)
+        table = np.full(max(points.max(initial=0), known.max(initial=0)) + 1, -1)
+        table[known] = np.arange(len(known))
+        ids = table[points]
+        if (ids < 0).any():
+            raise DataError(f"the model never saw {describe(self.unknown(text))}")
+        return ids.astype(self.dtype)
+
+    def decode(self, ids: Ids) -> str:
+        """The text of `ids (N,)`."""
+        return "".join(self.symbols[i] for i in ids)
+
+    def to_bytes(self, text: str) -> bytes:
+        """What is written where `text` is shown or stored: the bytes themselves in bytes mode, else UTF-8."""
+        return text.encode("latin-1" if self.encoding == BYTES else "utf-8")
+
+
+def _code_points(text: str) -> Ids:
+    # A command-line argument that was not valid text holds lone surrogates; they are characters no model has seen.
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def describe(characters: str, most: int = 10) -> str:
+    """A list of characters for an error message: 'é' (U+00E9), 'ß' (U+00DF), and 3 more."""
+    named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:most])
+    more = len(characters) - most
+    return f"{named}, and {more} more" if more > 0 else named

@@ -1,0 +1,59 @@
+"""Truncated backpropagation through time over a text: one update after another. It prints nothing and saves nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.errors import DivergedError
+from charrnn.nn.numerics import norm
+from charrnn.nn.parameters import Parameters
+from charrnn.text.batches import Windows
+from charrnn.training.optim import Transform
+from charrnn.training.schedules import Position, Schedule
+
+
+class Update(NamedTuple):
+    """What one iteration did."""
+
+    nats: float
+    """Mean loss of its window, before the update."""
+    grad_norm: float
+    """Global norm of the gradient, before clipping."""
+    learning_rate: float
+
+
+def updates(
+    run: Checkpoint,
+    windows: Windows,
+    optimizer: Transform,
+    schedule: Schedule,
+    progress: Callable[[], float],
+) -> Iterator[Update]:
+    """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
+
+    The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). Raises
+    DivergedError before an update that is infinite or not a number, with the weights as they were.
+    """
+    model, params = run.model, run.params
+    grads = Parameters.zeros(params.shapes, params.vector.dtype)
+    while (done := progress()) < 1:
+        batch = windows.batch(run.iteration)
+        T, B = batch.x.shape
+        masks = model.masks(run.rng, T, B, params.vector.dtype)
+        loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, masks)
+        nats, grad_norm = float(loss), norm(grads.vector)
+        if not math.isfinite(nats) or not math.isfinite(grad_norm):
+            raise DivergedError(
+                f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}; "
+                f"the weights before it are kept: lower optim.learning_rate or optim.clip_norm"
+            )
+        position = Position(run.iteration, run.iteration // len(windows), done)
+        learning_rate = schedule(position)
+        optimizer.update(grads.vector, run.slots, learning_rate)
+        params.vector -= grads.vector
+        run.state = state
+        run.iteration += 1
+        yield Update(nats, grad_norm, learning_rate)

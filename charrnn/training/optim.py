@@ -1,0 +1,197 @@
+"""Optimizers and clipping as `(init, update)` pairs that a chain links, after the design of optax.
+
+An update works in place: it takes the gradient as a flat vector and turns it into the step that is to be *subtracted*
+from the parameters, already multiplied by the learning rate:
+
+    optimizer = chain(clip_by_norm(5.0), adam())
+    slots = optimizer.init(params.vector)
+    optimizer.update(grads.vector, slots, learning_rate)
+    params.vector -= grads.vector
+
+The slots are a dict of arrays, which a checkpoint keeps as they are. Where conventions differ between libraries, these
+are PyTorch's (a test compares ten updates), with their defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from charrnn.nn.numerics import Array, norm
+
+Slots = dict[str, Array]
+
+
+class Transform(NamedTuple):
+    """`init(vector) -> slots` and `update(gradient, slots, learning_rate)`, which changes both in place."""
+
+    init: Callable[[Array], Slots]
+    update: Callable[[Array, Slots, float], None]
+
+
+def chain(*links: Transform) -> Transform:
+    """One link after another, on shared slots."""
+
+    def init(vector: Array) -> Slots:
+        slots: Slots = {}
+        for link in links:
+            slots |= link.init(vector)
+        return slots
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        for link in links:
+            link.update(g, slots, learning_rate)
+
+    return Transform(init, update)
+
+
+def clip_by_norm(limit: float) -> Transform:
+    """`g *= limit / norm(g)` where the global norm exceeds `limit` (Pascanu et al. 2013, arXiv 1211.5063)."""
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        size = norm(g)
+        if size > limit:
+            g *= limit / size
+
+    return Transform(_no_slots, update)
+
+
+def clip_by_value(limit: float) -> Transform:
+    """Each element into `[-limit, limit]`; it changes the gradient's direction, as min-char-rnn and char-rnn do."""
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        np.clip(g, -limit, limit, out=g)
+
+    return Transform(_no_slots, update)
+
+
+def sgd() -> Transform:
+    """`step = lr * g`."""
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        g *= learning_rate
+
+    return Transform(_no_slots, update)
+
+
+def momentum(momentum: float = 0.9) -> Transform:
+    """`v = momentum * v + g;  step = lr * v`. The rate is outside v, as in PyTorch, not as in Sutskever 2013."""
+
+    def init(vector: Array) -> Slots:
+        return {"v": np.zeros_like(vector)}
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        v = slots["v"]
+        v *= momentum
+        v += g
+        np.multiply(v, learning_rate, out=g)
+
+    return Transform(init, update)
+
+
+def adagrad(eps: float = 1e-10) -> Transform:
+    """`s += g^2;  step = lr * g / (sqrt(s) + eps)` (Duchi et al. 2011); eps outside the root."""
+
+    def init(vector: Array) -> Slots:
+        return {"s": np.zeros_like(vector), **_scratch(vector)}
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        s, u = slots["s"], slots[SCRATCH]
+        np.multiply(g, g, out=u)
+        s += u
+        _divide_by_root(g, s, u, eps, learning_rate)
+
+    return Transform(init, update)
+
+
+def rmsprop(alpha: float = 0.99, eps: float = 1e-8) -> Transform:
+    """`s = alpha * s + (1 - alpha) * g^2;  step = lr * g / (sqrt(s) + eps)` (Tieleman and Hinton 2012); eps outside."""
+
+    def init(vector: Array) -> Slots:
+        return {"s": np.zeros_like(vector), **_scratch(vector)}
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        s, u = slots["s"], slots[SCRATCH]
+        _decay_towards_square(s, g, u, alpha)
+        _divide_by_root(g, s, u, eps, learning_rate)
+
+    return Transform(init, update)
+
+
+def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Transform:
+    """Adam (Kingma and Ba 2014, arXiv 1412.6980), with their corrections for moments that begin at zero.
+
+    m = beta1 * m + (1 - beta1) * g;    s = beta2 * s + (1 - beta2) * g^2
+    step = lr * (m / (1 - beta1^n)) / (sqrt(s / (1 - beta2^n)) + eps)        at the n-th update
+    """
+
+    def init(vector: Array) -> Slots:
+        zeros = np.zeros_like
+        count = np.zeros(1, np.int64)
+        return {"m": zeros(vector), "s": zeros(vector), "count": count, **_scratch(vector)}
+
+    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+        m, s, u = slots["m"], slots["s"], slots[SCRATCH]
+        slots["count"] += 1
+        n = int(slots["count"][0])
+        _decay_towards_square(s, g, u, beta2)
+        m *= beta1
+        g *= 1 - beta1
+        m += g
+        np.copyto(g, m)
+        # sqrt(s / k) + eps = (sqrt(s) + eps * sqrt(k)) / sqrt(k), which spares a pass over s
+        root = float(np.sqrt(1 - beta2**n))
+        _divide_by_root(g, s, u, eps * root, learning_rate * root / (1 - beta1**n))
+
+    return Transform(init, update)
+
+
+SCRATCH = "scratch"
+"""A slot that carries nothing from update to update and is not saved."""
+
+
+def _scratch(vector: Array) -> Slots:
+    return {SCRATCH: np.empty_like(vector)}
+
+
+def _no_slots(vector: Array) -> Slots:
+    return {}
+
+
+def _decay_towards_square(s: Array, g: Array, u: Array, decay: float) -> None:
+    """`s = decay * s + (1 - decay) * g^2`, with u for scratch."""
+    np.multiply(g, g, out=u)
+    u *= 1 - decay
+    s *= decay
+    s += u
+
+
+def _divide_by_root(g: Array, s: Array, u: Array, eps: float, learning_rate: float) -> None:
+    """`g = lr * g / (sqrt(s) + eps)`, with u for scratch."""
+    np.sqrt(s, out=u)
+    u += eps
+    g /= u
+    g *= learning_rate
+
+
+OPTIMIZERS: dict[str, tuple[Callable[..., Transform], tuple[str, ...]]] = {
+    "sgd": (sgd, ()),
+    "momentum": (momentum, ("momentum",)),
+    "adagrad": (adagrad, ("eps",)),
+    "rmsprop": (rmsprop, ("alpha", "eps")),
+    "adam": (adam, ("beta1", "beta2", "eps")),
+}
+"""Each optimizer by name, with the hyperparameters it takes."""
+
+
+def build(name: str, clip_norm: float | None, clip_value: float | None, **values: Any) -> Transform:
+    """The optimizer called `name` behind the clipping asked for; it takes what it needs from `values`."""
+    make, keys = OPTIMIZERS[name]
+    links = [make(**{key: values[key] for key in keys})]
+    if clip_value is not None:
+        links.insert(0, clip_by_value(clip_value))
+    if clip_norm is not None:
+        links.insert(0, clip_by_norm(clip_norm))
+    return chain(*links)
