@@ -27,7 +27,7 @@ def key(
     at_most: float | None = None,
     parse: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """A field of a section, with what is allowed; `parse` turns what is read into what is kept, or raises ValueError."""
+    """A field of a section, with what is allowed; `parse` makes what is kept of what is read, or raises ValueError."""
     metadata = {
         "help": help,
         "choices": tuple(choices),
