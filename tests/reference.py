@@ -1,7 +1,8 @@
 """Naive float64 reference for character-level recurrent language models, forward and backward.
 
-Written from the equations alone, to be an oracle: plain loops over time t, batch rows b, layers l
-and gates, on 1-D vectors only, with the chain rule written out by hand. Slow on purpose.
+Written from the equations alone, to be an oracle that shares nothing with the package: plain loops
+over time t, batch rows b, layers l and gates, on 1-D vectors only, with the chain rule written out
+by hand. Slow on purpose.
 
 Conventions
 -----------
@@ -46,8 +47,7 @@ STATE_KEYS = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
 
 
 def sigmoid(a: Array) -> Array:
-    e = np.exp(-np.abs(a))  # never overflows
-    return np.where(a >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
+    return np.exp(-np.logaddexp(0.0, -a))  # never overflows
 
 
 def log_softmax(logits: Array) -> Array:
@@ -74,9 +74,7 @@ def activate(activation: str, a: Array) -> tuple[Array, Array]:
     raise ValueError(f"unknown activation {activation!r}")
 
 
-def check(
-    params: Params, cell: str, num_layers: int, ids: Array, state: State, masks: Masks
-) -> None:
+def check(params: Params, cell: str, num_layers: int, ids: Array, state: State, masks: Masks) -> None:
     """Refuse wrong names or shapes, so that nothing is broadcast or ignored."""
     (H, V), (T, B), G = params["head.W"].shape, ids.shape, len(GATES[cell])
     required, optional = {"head.W": (H, V), "head.b": (V,)}, {}
@@ -187,9 +185,7 @@ STEP = {"rnn": rnn_step, "gru": gru_step, "lstm": lstm_step}
 # back(w, gradients dw to add to, act, values v of the forward step, ds_new) -> dx, ds
 
 
-def gate_back(
-    w: Vectors, dw: Vectors, gate: str, v: Vectors, dproduct: Array, da: Array
-) -> tuple[Array, Array]:
+def gate_back(w: Vectors, dw: Vectors, gate: str, v: Vectors, dproduct: Array, da: Array) -> tuple[Array, Array]:
     """dx and dh through one gate, given the gradients of its h Wh (dproduct) and x Wx + b (da)."""
     dw["Wh" + gate] += np.outer(v["h"], dproduct)
     dw["Wx" + gate] += np.outer(v["x"], da)
@@ -258,6 +254,7 @@ def run(
     params = float64_copies(params)
     H, V = params["head.W"].shape
     T, B = ids.shape
+    weights = [cut(params, cell, layer) for layer in range(num_layers)]
     current = first_state(params, state, starts)
     logits = np.zeros((T, B, V))
     tape = {}
@@ -267,9 +264,8 @@ def run(
             for layer in range(num_layers):
                 if layer > 0:
                     x = x * mask_row(masks, layer, t, b, H)  # dropout between layers
-                w = cut(params, cell, layer)
                 s = {key: current[layer][key][b].copy() for key in current[layer]}
-                s_new, tape[t, b, layer] = STEP[cell](w, activation, x, s)
+                s_new, tape[t, b, layer] = STEP[cell](weights[layer], activation, x, s)
                 for key in s_new:
                     current[layer][key][b] = s_new[key]
                 x = s_new["h"]  # the input of the layer above
@@ -317,6 +313,8 @@ def loss_and_grads(
     logits, final, tape = run(params, cell, activation, num_layers, ids, state, masks, starts)
     params = float64_copies(params)
     grads = {name: np.zeros_like(value) for name, value in params.items()}
+    weights = [cut(params, cell, layer) for layer in range(num_layers)]
+    dweights = [cut(grads, cell, layer) for layer in range(num_layers)]  # views: added to in place
     T, B, V = logits.shape
     H = params["head.W"].shape[0]
 
@@ -339,10 +337,9 @@ def loss_and_grads(
             dy = params["head.W"] @ dlogits
             dh_from_above = dy * mask_row(masks, num_layers, t, b, H)  # y = h_top * mask
             for layer in reversed(range(num_layers)):
-                w, dw = cut(params, cell, layer), cut(grads, cell, layer)
                 ds_new = {key: ds[layer][key][b].copy() for key in ds[layer]}
                 ds_new["h"] = ds_new["h"] + dh_from_above  # h' goes to t + 1 and to the layer above
-                dx, ds_row = BACK[cell](w, dw, activation, tape[t, b, layer], ds_new)
+                dx, ds_row = BACK[cell](weights[layer], dweights[layer], activation, tape[t, b, layer], ds_new)
                 for key in ds_row:
                     ds[layer][key][b] = ds_row[key]
                 if layer > 0:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 import reference as ref
 
 T, B, V, H = 4, 2, 5, 3
@@ -96,9 +95,7 @@ def check_gradients(case: dict[str, Any]) -> tuple[ref.Params, ref.State]:
         assert dstate[layer].keys() == row.keys()
         for key, x in row.items():
             expected = central_differences(lambda: objective(case), x)
-            np.testing.assert_allclose(
-                dstate[layer][key], expected, rtol=1e-6, atol=1e-8, err_msg=f"{layer} {key}"
-            )
+            np.testing.assert_allclose(dstate[layer][key], expected, rtol=1e-6, atol=1e-8, err_msg=f"{layer} {key}")
     return grads, dstate
 
 
@@ -188,9 +185,7 @@ def test_forward_in_scalars(cell: str, activation: str, L: int, learned: bool) -
                         h_new.append(o * math.tanh(c_new[k]))
                 h[layer], c[layer], x = h_new, c_new, h_new
             y = [v * masks[L][t, b, k] for k, v in enumerate(x)]
-            scores = [
-                sum(y[k] * p["head.W"][k, v] for k in range(H)) + p["head.b"][v] for v in range(V)
-            ]
+            scores = [sum(y[k] * p["head.W"][k, v] for k in range(H)) + p["head.b"][v] for v in range(V)]
             np.testing.assert_allclose(logits[t, b], scores, rtol=1e-12, atol=1e-13)
             nll += math.log(sum(map(math.exp, scores))) - scores[case["targets"][t, b]]
         for layer in range(L):
@@ -221,12 +216,8 @@ def test_float32_is_computed_in_float64() -> None:
 
 def test_stable() -> None:
     with np.errstate(all="raise", under="ignore"):
-        np.testing.assert_array_equal(
-            ref.sigmoid(np.array([-1e4, -40.0, 0.0, 1e4])), [0.0, math.exp(-40.0), 0.5, 1.0]
-        )
-        np.testing.assert_array_equal(
-            ref.log_softmax(np.array([1e4, 0.0, -1e4])), [0.0, -1e4, -2e4]
-        )
+        np.testing.assert_array_equal(ref.sigmoid(np.array([-1e4, -40.0, 0.0, 1e4])), [0.0, math.exp(-40.0), 0.5, 1.0])
+        np.testing.assert_array_equal(ref.log_softmax(np.array([1e4, 0.0, -1e4])), [0.0, -1e4, -2e4])
 
 
 def test_refuses_what_it_would_misread() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def check(loss: Callable[[], Any], arrays: dict[str, Array], gradients: dict[str
         for where in np.ndindex(array.shape):
             analytic, expected = float(gradients[name][where].real), oracle(loss, array, where)
             error = abs(analytic - expected) / (abs(expected) + ATOL / RTOL)
-            if not error <= worst[0]:  # so that a NaN counts as the worst
+            if error > worst[0] or math.isnan(error) > math.isnan(worst[0]):  # nothing is worse than a NaN
                 worst = (error, where, analytic, expected)
         largest = float(np.abs(gradients[name]).max())
         rows.append(Row(name, array.shape, array.size, *worst, largest))

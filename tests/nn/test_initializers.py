@@ -1,0 +1,115 @@
+"""Where the weights begin."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from charrnn.nn import initializers
+from charrnn.nn.initializers import NAMES
+from charrnn.nn.model import CharLM
+
+V, H, L = 90, 64, 2
+
+
+@pytest.fixture
+def model(cell):
+    return CharLM(V, hidden_size=H, num_layers=L, **cell)
+
+
+def gate_blocks(model, params, layer):
+    """The gates' columns of W, each (Z, H)."""
+    return np.split(params[f"layers.{layer}.W"], len(model.stack.cell.gates), axis=1)
+
+
+def assert_normal(sample, std):
+    error = 5 * std / np.sqrt(2 * sample.size)  # five standard errors
+    assert abs(sample.std() - std) < error
+    assert abs(sample.mean()) < 2 * error
+    assert np.abs(sample).max() > 2.5 * std  # a normal sample has tails
+
+
+def assert_uniform(sample, bound):
+    assert np.abs(sample).max() <= bound
+    assert sample.min() < -0.97 * bound
+    assert sample.max() > 0.97 * bound
+    assert abs(sample.std() - bound / np.sqrt(3)) < 0.05 * bound
+
+
+def test_he_divides_by_the_root_of_half_the_fan(model, rng):
+    params = model.init_params(rng, init="he")
+    for layer, D in enumerate([V, H]):
+        for block in gate_blocks(model, params, layer):
+            assert_normal(block[:H], np.sqrt(2 / (H + D)))
+            assert_normal(block[H:], np.sqrt(2 / (H + D)))
+    assert_normal(params["head.W"], np.sqrt(2 / V))
+
+
+def test_uniform_stays_within_its_scale_and_fills_it(model, rng):
+    params = model.init_params(rng, np.float64, init="uniform", init_scale=0.3)
+    for layer in range(L):
+        for block in gate_blocks(model, params, layer):
+            assert_uniform(block, 0.3)
+    assert_uniform(params["head.W"], 0.3)
+
+
+def test_glorot_takes_each_gate_for_a_matrix_of_its_own(model, rng):
+    params = model.init_params(rng, np.float64, init="glorot")
+    for layer, D in enumerate([V, H]):
+        for block in gate_blocks(model, params, layer):
+            assert_uniform(block, np.sqrt(6 / (H + D + H)))
+    assert_uniform(params["head.W"], np.sqrt(6 / (H + V)))
+
+
+def test_orthogonal_makes_the_states_rows_of_each_gate_orthogonal(model, rng):
+    params = model.init_params(rng, np.float64, init="orthogonal")
+    for layer, D in enumerate([V, H]):
+        for block in gate_blocks(model, params, layer):
+            np.testing.assert_allclose(block[:H] @ block[:H].T, np.eye(H), atol=1e-13)
+            assert_uniform(block[H:], np.sqrt(6 / (H + D + H)))
+
+
+def test_orthogonal_prefers_no_direction(rng):
+    """A QR decomposition alone does: its first reflection gives the first element one sign."""
+    Q = np.empty((2, 2))
+    drawn = []
+    for _ in range(1000):
+        initializers.orthogonal(rng, Q)
+        drawn.append(Q.copy())
+    np.testing.assert_allclose(np.mean(drawn, axis=0), 0, atol=5 * np.sqrt(0.5 / 1000))
+
+
+@pytest.mark.parametrize("init", NAMES)
+def test_no_two_gates_or_layers_begin_alike(model, rng, init):
+    params = model.init_params(rng, init=init)
+    blocks = [block[:H] for layer in range(L) for block in gate_blocks(model, params, layer)]
+    for one, other in itertools.combinations(blocks, 2):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("init", NAMES)
+def test_the_generator_alone_decides(model, init):
+    first, again, other = (model.init_params(np.random.default_rng(seed), init=init).vector for seed in (1, 1, 2))
+    assert first.tobytes() == again.tobytes()
+    assert (first != other).mean() > 0.9
+
+
+def test_all_but_the_matrices_begins_at_zero_except_an_lstms_forget_gate(cell, rng):
+    model = CharLM(V, hidden_size=H, num_layers=L, initial_state="learned", **cell)
+    params = model.init_params(rng, forget_bias=1.7)
+    for name, array in params.items():
+        if name.endswith(".W"):
+            continue
+        expected = np.zeros(array.shape, array.dtype)
+        if name.startswith("layers.") and name.endswith(".b") and "f" in model.stack.cell.gates:
+            expected.reshape(-1, H)[model.stack.cell.gates.index("f")] = 1.7
+        np.testing.assert_array_equal(array, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_parameters_have_the_dtype_asked_for(model, rng, dtype):
+    params = model.init_params(rng, dtype)
+    assert params.vector.dtype == dtype
+    assert all(array.dtype == dtype for array in params.values())

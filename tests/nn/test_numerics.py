@@ -1,0 +1,101 @@
+"""Elementary functions stay right where the obvious formula overflows, and lose no digits elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from charrnn.nn import numerics
+
+FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+MODERATE = [-30.0, -3.0, -0.5, -1e-3, 0.0, 1e-3, 0.7, 4.0, 30.0]
+
+
+@FLOATS
+def test_sigmoid_equals_the_formula(dtype):
+    a = np.array(MODERATE, dtype)
+    numerics.sigmoid_(a)
+    assert a.dtype == dtype
+    np.testing.assert_allclose(a, [1 / (1 + math.exp(-x)) for x in MODERATE], rtol=4 * np.finfo(dtype).eps)
+
+
+@FLOATS
+def test_sigmoid_of_huge_numbers_is_its_limit(dtype):
+    a = np.array([-np.inf, -1000, 1000, np.inf], dtype)
+    with np.errstate(over="ignore"):
+        numerics.sigmoid_(a)
+    np.testing.assert_array_equal(a, [0, 0, 1, 1])
+
+
+@FLOATS
+def test_sigmoid_announces_its_overflow_to_those_who_did_not_silence_it(dtype):
+    with pytest.warns(RuntimeWarning, match="overflow encountered in exp"):
+        numerics.sigmoid_(np.array([-1000], dtype))
+
+
+@FLOATS
+def test_tanh_equals_numpys(dtype):
+    a = np.array(MODERATE, dtype)
+    out = np.empty_like(a)
+    numerics.tanh(a, out)
+    np.testing.assert_array_equal(a, np.array(MODERATE, dtype))
+    np.testing.assert_allclose(out, np.tanh(a), rtol=0, atol=2 * np.finfo(dtype).eps)
+    numerics.tanh(a, out=a)
+    np.testing.assert_array_equal(a, out)
+
+
+@FLOATS
+def test_tanh_of_huge_numbers_is_its_limit(dtype):
+    a = np.array([-1000, 1000], dtype)
+    with np.errstate(over="ignore"):
+        numerics.tanh(a, out=a)
+    np.testing.assert_array_equal(a, [-1, 1])
+
+
+def test_sigmoid_and_tanh_can_be_differentiated_by_the_complex_step():
+    x = np.array(MODERATE)
+    s = x + 1e-30j
+    numerics.sigmoid_(s)
+    np.testing.assert_allclose(s.imag / 1e-30, s.real * (1 - s.real), atol=1e-15)
+    h = x + 1e-30j
+    numerics.tanh(h, out=h)
+    np.testing.assert_allclose(h.imag / 1e-30, 1 - np.tanh(x) ** 2, atol=1e-15)
+
+
+@FLOATS
+def test_log_softmax_of_huge_logits_is_exact(dtype):
+    log_p = numerics.log_softmax(np.array([[1000, 0, -1000], [-1000, -1000, -1000]], dtype))
+    assert log_p.dtype == dtype
+    np.testing.assert_allclose(log_p, [[0, -1000, -2000], [-math.log(3)] * 3], rtol=2 * np.finfo(dtype).eps)
+
+
+def test_log_softmax_is_over_the_last_axis_and_leaves_its_input_alone(rng):
+    logits = rng.normal(0, 3, (4, 3, 5))
+    before = logits.copy()
+    log_p = numerics.log_softmax(logits)
+    np.testing.assert_array_equal(logits, before)
+    expected = np.log(np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True))
+    np.testing.assert_allclose(log_p, expected, rtol=1e-13)
+
+
+def test_log_softmax_does_not_see_a_shift_of_all_logits(rng):
+    logits, shift = rng.normal(0, 3, (6, 5)), rng.normal(0, 300, (6, 1))
+    np.testing.assert_allclose(numerics.log_softmax(logits + shift), numerics.log_softmax(logits), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ([3e30, 4e30], 5e30),  # whose squares are infinite in float32
+        ([4096.0] + [1.0] * 65_536, math.sqrt(2**24 + 2**16)),  # 2**24 + 1 is 2**24 in float32
+    ],
+)
+def test_the_norm_of_a_float32_vector_is_summed_in_float64(elements, expected):
+    assert numerics.norm(np.array(elements, np.float32)) == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_norm_is_euclidean(rng):
+    vector = rng.normal(0, 2, 1000)
+    assert numerics.norm(vector) == pytest.approx(math.sqrt(sum(x * x for x in vector.tolist())), rel=1e-14)
