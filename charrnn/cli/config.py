@@ -7,6 +7,7 @@ import click
 from charrnn.cli import common
 from charrnn.config import writing
 from charrnn.config.resolve import resolve
+from charrnn.errors import ConfigError
 
 
 @click.group("config")
@@ -27,9 +28,15 @@ def show(config: str | None, assignments: tuple[str, ...]) -> None:
 @click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
 def validate(configs: tuple[str, ...]) -> None:
     """Check configurations; each is a file or the name of a shipped one."""
+    errors: list[str] = []
     for config in configs:
-        resolve(common.read_config(config))
-        click.echo(f"{config}: ok")
+        try:
+            resolve(common.read_config(config))
+            click.echo(f"{config}: ok")
+        except ConfigError as error:
+            errors += error.messages
+    if errors:
+        raise ConfigError(*errors)
 
 
 @command.command("schema")

@@ -33,6 +33,7 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     from charrnn import checkpoint as checkpoints
     from charrnn.evaluation import Score, nats_of_characters
     from charrnn.text.batches import side_by_side
+    from charrnn.text.vocabulary import BYTES
     from charrnn.training.run import split_text
 
     run = checkpoints.load(checkpoint)
@@ -51,13 +52,14 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     nats = nats_of_characters(run.model, run.params, streams)
     pieces = zip(streams.first + 1, streams.lengths, strict=True)
     scored = "".join(source.characters[start : start + n] for start, n in pieces)
-    size = len(scored.encode("latin-1" if run.vocabulary.encoding == "bytes" else run.vocabulary.encoding))
+    codec = "latin-1" if run.vocabulary.encoding == BYTES else run.vocabulary.encoding
+    size = len(scored.encode(codec)) - len("".encode(codec))  # without the byte order mark that some codecs add
     score = Score(float(nats.mean()), len(scored), size)
     if heat:
         from charrnn.cli.heat import page
         from charrnn.files import write_atomically
 
-        write_atomically(heat, page(source.name, scored, nats, score).encode())
+        write_atomically(heat, page(source.name, scored, nats, score).encode("utf-8", "backslashreplace"))
     if as_json:
         common.print_json(
             {

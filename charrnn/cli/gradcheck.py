@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from charrnn.gradcheck.check import Row
 
 CELLS = keys()["model.cell"].metadata["choices"]
+ACTIVATIONS = keys()["model.activation"].metadata["choices"]
 
 
 @click.command("gradcheck")
@@ -51,8 +52,8 @@ def command(
 
     base = _model_config(source)
     results = []
-    for config in _variants(base, cells, check_all):
-        if config.activation == "relu" and config.cell == "rnn" and oracle == "complex-step":
+    for config in _variants(base, cells, check_all, oracle):
+        if not _can_judge(oracle, config.activation):
             raise ConfigError("the complex step cannot judge relu, which compares; use --oracle finite-difference")
         rows = check_model(small(build_model(config, VOCAB_SIZE)), oracle)
         results.append((config, rows))
@@ -88,7 +89,7 @@ def _model_config(source: str | None) -> ModelConfig:
     return resolve(common.read_config(source))[0].model
 
 
-def _variants(base: ModelConfig, cells: tuple[str, ...], check_all: bool) -> list[ModelConfig]:
+def _variants(base: ModelConfig, cells: tuple[str, ...], check_all: bool, oracle: str) -> list[ModelConfig]:
     if not check_all:
         return [_with_cell(base, cell) for cell in cells or [base.cell]]
     return [
@@ -96,8 +97,14 @@ def _variants(base: ModelConfig, cells: tuple[str, ...], check_all: bool) -> lis
             _with_cell(base, cell), num_layers=layers, initial_state=state, activation=activation, dropout=0.3
         )
         for cell, layers, state in itertools.product(cells or CELLS, (1, 2), ("zero", "learned"))
-        for activation in (("tanh", "relu", "sigmoid") if cell == "rnn" else ("tanh",))
+        for activation in (ACTIVATIONS if cell == "rnn" else ("tanh",))
+        if _can_judge(oracle, activation)
     ]
+
+
+def _can_judge(oracle: str, activation: str) -> bool:
+    """The complex step cannot judge relu, which compares."""
+    return not (oracle == "complex-step" and activation == "relu")
 
 
 def _with_cell(base: ModelConfig, cell: str) -> ModelConfig:

@@ -21,7 +21,7 @@ def command(source: str, as_json: bool) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        shown = f"{value:,}" if type(value) is int else value
+        shown = f"{value:,}" if type(value) is int else repr(value) if name == "symbols" else value
         click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
 
 

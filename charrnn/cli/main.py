@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -10,8 +12,8 @@ from typing import NoReturn
 
 import click
 
-from charrnn import __version__
 from charrnn.errors import CharrnnError
+from charrnn.version import __version__
 
 COMMANDS = ("train", "sample", "eval", "gradcheck", "info", "config", "corpus")
 
@@ -37,56 +39,79 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="charrnn")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
-    r"""Train character-level recurrent language models on a text, and let them write.
+    """Train character-level recurrent language models on a text, and let them write.
 
     \b
     charrnn train harbour --time-budget 2m     train on a text (a file, or a corpus by name)
     charrnn sample runs/harbour-1              let the model write
     charrnn gradcheck --all                    prove its gradients
-    """
+    """  # noqa: D301  # click wants the backspace itself
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits; see `errors` for the codes."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text, nor a locale UTF-8
+            stream.reconfigure(errors="backslashreplace")
+    messages: list[str] = []
     try:
-        code = cli.main(arguments, prog_name="charrnn", standalone_mode=False)
-        sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
-    except CharrnnError as error:
-        code, messages = error.exit_code, list(error.messages)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        code, messages = 2, [_usage(error)]
-    except (click.Abort, KeyboardInterrupt):
-        code, messages = 130, ["interrupted, nothing was changed; run the command again"]
-    except BrokenPipeError:
-        # Whoever read our output has had enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except MemoryError:
-        code, messages = 6, ["out of memory; use a smaller model, batch_size or seq_length"]
-    except OSError as error:
-        code, messages = (
-            6,
-            [f"{error.strerror or error}: {error.filename or 'input/output'}; check the path and the disk"],
-        )
-    except Exception as error:
-        code = 1
-        messages = [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
-    if debug:
-        traceback.print_exc()
-    try:
-        for message in messages:
-            line = " ".join(message.split("\n"))
-            print(f"charrnn: error: {line}", file=sys.stderr)
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # nobody reads our errors; the exit code still tells
+        code = _run(arguments)
+        if sys.stdout:
+            sys.stdout.flush()
+    except BaseException as error:
+        code, messages = _explain(error)
+        if "--debug" in arguments:
+            traceback.print_exception(error)
+    if messages:
+        with contextlib.suppress(
+            OSError, ValueError, AttributeError
+        ):  # if nobody reads our errors, the code still tells
+            for message in messages:
+                line = " ".join(message.splitlines())
+                print(f"charrnn: error: {line}", file=sys.stderr)
+            sys.stderr.flush()
     sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Finds the command and runs it. Not click's own `main`, which has codes and messages of its own for signals."""
+    if "_CHARRNN_COMPLETE" in os.environ:  # the shell asks what could be typed next
+        cli.main(arguments, prog_name="charrnn")
+    try:
+        with cli.make_context("charrnn", list(arguments)) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _explain(error: BaseException) -> tuple[int, list[str]]:
+    """The exit code of an error, and its messages."""
+    match error:
+        case CharrnnError():
+            return error.exit_code, list(error.messages)
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return 2, []
+        case click.ClickException():
+            return 2, [_usage(error)]
+        case KeyboardInterrupt() | click.Abort():
+            return 130, ["interrupted, nothing was changed; run the command again"]
+        case BrokenPipeError():
+            # Whoever read our output has had enough. Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0, []
+        case MemoryError():
+            return 6, ["out of memory; use a smaller model, batch_size or seq_length"]
+        case OSError():
+            where = error.filename or "input/output"
+            return 6, [f"{error.strerror or error}: {where}; check the path and the disk"]
+        case SystemExit():
+            return int(error.code or 0), []
+    if not (sys.stdout and sys.stdin):
+        return 6, ["a standard stream is closed; open it, or send it to /dev/null"]
+    return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
 
 
 def _usage(error: click.ClickException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def command(
     from charrnn.sampling import sample_many
     from charrnn.text.vocabulary import describe
 
-    if not temperature < float("inf"):
-        raise ConfigError(f"--temperature {temperature} is not a number of use; 1 is usual, 0 takes the likeliest")
+    for option, value in {"--temperature": temperature, "--top-p": top_p, "--min-p": min_p}.items():
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"{option} {value} is not a number of use; leave it out, or see: charrnn sample --help")
     run = checkpoints.load(checkpoint)
     vocabulary = run.vocabulary
     prompt = _prompt(prompt, prompt_file, vocabulary.encoding)

@@ -96,6 +96,7 @@ def _begin(text: str | None, out: Path | None, settings: list[Setting], init_fro
 
 
 def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
+    from charrnn.text.corpus import STDIN
     from charrnn.training.directory import RunDirectory
     from charrnn.training.run import Run
 
@@ -110,6 +111,8 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
             for name, value in values.items()
         ]
         config, _ = resolve(saved, settings)
+        if text is None and checkpoint.corpus.name == STDIN:
+            raise ConfigError("the run learns from standard input; give its text again, with '-' for TEXT")
         source = common.library().read(text or checkpoint.corpus.name, config.data.encoding)
         run = Run.resume(directory, checkpoint, config, source)
         run.notes += [f"{message}; passed over" for message in damaged]
@@ -126,8 +129,7 @@ def _train(run: Run, quiet: bool) -> None:
         say(note)
     if run.progress() >= 1:
         raise ConfigError(
-            f"{place} is complete at iteration {run.checkpoint.iteration:,}; "
-            f"give it more to do, as with --set train.epochs={2 * (run.checkpoint.config.train.epochs or 10)}"
+            f"{place} is complete at iteration {run.checkpoint.iteration:,}; give it more to do, as with {_more(run)}"
         )
     display = _Display(run, quiet)
     with _Signals() as signals:
@@ -148,6 +150,13 @@ def _train(run: Run, quiet: bool) -> None:
         if best is not None:
             say(f"best validation loss: {common.describe_loss(best)}")
         say(f"let it write: charrnn sample {place}")
+
+
+def _more(run: Run) -> str:
+    """The options that make a complete run twice as long."""
+    train = to_dict(run.checkpoint.config)["train"]
+    ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
+    return " ".join(f"--set train.{name}={2 * value:g}" for name, value in ends.items())
 
 
 def _summary(run: Run) -> list[str]:
@@ -174,7 +183,8 @@ class _Signals:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 number = getattr(signal, name)
-                self._before[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -39,6 +39,14 @@ def _float(text: str) -> float:
 
 
 MAX_BYTES = 1 << 20
+MAX_DEPTH = 20
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 def read_yaml(text: str, name: str) -> list[Setting]:
@@ -52,6 +60,8 @@ def read_yaml(text: str, name: str) -> list[Setting]:
         return []
     settings: list[Setting] = []
     errors: list[str] = []
+    if isinstance(root, yaml.ScalarNode) and _construct(root) is None:
+        return []
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{_at(name, root)}: not a mapping; write sections such as 'model:' with keys below them")
     for section, node, origin in _pairs(root, name, "", errors):
@@ -75,7 +85,11 @@ def _compose(text: str, name: str) -> yaml.Node | None:
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{name}: larger than a configuration may be (1 MiB)")
     try:
+        depth = 0
         for token in yaml.scan(text, Loader=_Loader):
+            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+            if depth > MAX_DEPTH:
+                raise ConfigError(f"{_at(name, token)}: nested more than {MAX_DEPTH} deep; a configuration needs 3")
             if isinstance(token, yaml.AliasToken):
                 raise ConfigError(f"{_at(name, token)}: aliases are not allowed; write the value again")
         return yaml.compose(text, Loader=_Loader)
@@ -105,7 +119,7 @@ def _construct(node: yaml.Node) -> Any:
     loader = _Loader("")
     try:
         return loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return "(a value that cannot be read)"
     finally:
         loader.dispose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import functools
 import math
 import re
 import typing
@@ -42,7 +43,7 @@ def key(
 
 def parse_duration(value: Any) -> float | None:
     """Seconds of 90, "90", "90s", "10m" or "1h30m". Raises ValueError."""
-    if value is None or isinstance(value, (int, float)):
+    if value is None or type(value) in (int, float):
         seconds = value
     else:
         match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value).strip())
@@ -59,7 +60,7 @@ def _parse_encoding(value: Any) -> str:
     name = str(value)
     try:
         known = name == "bytes" or codecs.lookup(name)._is_text_encoding
-    except LookupError:
+    except (LookupError, ValueError):
         known = False
     if not known:
         raise ValueError("'bytes' or the name of an encoding that Python knows, such as utf-8")
@@ -67,11 +68,10 @@ def _parse_encoding(value: Any) -> str:
 
 
 def _parse_split(value: Any) -> tuple[float, float, float]:
-    try:
+    a = b = c = -1.0
+    if isinstance(value, list | tuple) and len(value) == 3 and all(type(part) in (int, float) for part in value):
         a, b, c = (float(part) for part in value)
-    except (TypeError, ValueError):
-        a = b = c = -1.0
-    if min(a, b, c) < 0 or a == 0 or not math.isclose(a + b + c, 1, abs_tol=1e-6):
+    if not min(a, b, c) >= 0 or a == 0 or not math.isclose(a + b + c, 1, abs_tol=1e-6):
         raise ValueError("three numbers that add up to 1, for training, validation and test: [0.9, 0.05, 0.05]")
     return a, b, c
 
@@ -187,11 +187,13 @@ SECTIONS: dict[str, type[Any]] = {
 }
 
 
+@functools.cache
 def keys() -> dict[str, dataclasses.Field[Any]]:
     """Every key by its dotted path, in the order of the sections."""
     return {f"{name}.{f.name}": f for name, section in SECTIONS.items() for f in dataclasses.fields(section)}
 
 
+@functools.cache
 def types_of_keys() -> dict[str, Any]:
     """The type of every key by its dotted path."""
     return {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import typing
 from typing import Any
 
@@ -24,6 +26,8 @@ def from_dict(nested: Any, origin: str) -> Config:
     """The inverse of `to_dict`; `origin` is what errors call the source. Raises ConfigError."""
     if not isinstance(nested, dict) or not all(isinstance(v, dict) for v in nested.values()):
         raise ConfigError(f"{origin}: the configuration is not a mapping of mappings")
+    if unknown := nested.keys() - SECTIONS.keys():
+        raise ConfigError(f"{origin}: unknown section {sorted(map(str, unknown))[0]!r}")
     settings = [Setting(f"{section}.{k}", v, origin) for section, values in nested.items() for k, v in values.items()]
     return resolve(settings)[0]
 
@@ -46,6 +50,8 @@ def _scalar(value: Any) -> str:
         return "[" + ", ".join(_scalar(v) for v in value) + "]"
     if isinstance(value, float):
         return repr(value)  # the shortest text that reads back as the same number
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+        return json.dumps(value)  # which is YAML's double-quoted style
     return "null" if value is None else str(value)
 
 

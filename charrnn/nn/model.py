@@ -15,6 +15,9 @@ from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters, Shapes
 from charrnn.nn.stack import Masks, Stack, State
 
+QUIET: Any = {"over": "ignore", "invalid": "ignore"}
+"""Overflow is meant where a sigmoid saturates; elsewhere it shows in loss or gradient, which training checks."""
+
 
 @dataclass(frozen=True)
 class CharLM:
@@ -113,15 +116,14 @@ class CharLM:
         if starts is None:
             starts = np.zeros(ids.shape[1], bool)
         logits, h, inputs, tapes = self._forward(params, ids, state, starts, masks)
-        loss, dlogits = head.cross_entropy(logits, targets.ravel())
-        dh = head.affine_backward(h, params["head.W"], dlogits, grads["head.W"], grads["head.b"]).reshape(
-            *ids.shape, -1
-        )
-        final_state = self._final_state(tapes)
         if dstate is None:
-            dstate = self.zero_state(ids.shape[1], dh.dtype)
-        self.stack.backward(params, dh, dstate, starts, inputs, tapes, masks, grads)
-        return loss, final_state
+            dstate = self.zero_state(ids.shape[1], logits.dtype)
+        with np.errstate(**QUIET):
+            loss, dlogits = head.cross_entropy(logits, targets.ravel())
+            dh = head.affine_backward(h, params["head.W"], dlogits, grads["head.W"], grads["head.b"])
+            dh = dh.reshape(*ids.shape, -1)
+            self.stack.backward(params, dh, dstate, starts, inputs, tapes, masks, grads)
+        return loss, self._final_state(tapes)
 
     def _forward(
         self,
@@ -135,10 +137,10 @@ class CharLM:
         if starts is None:
             starts = np.zeros(B, bool)
         tapes = self._workspace(T, B, params["head.b"].dtype)
-        with np.errstate(over="ignore"):  # see numerics.sigmoid_
+        with np.errstate(**QUIET):
             h, inputs = self.stack.forward(params, ids, state, starts, tapes, masks)
-        h = h.reshape(T * B, -1)
-        return head.affine(h, params["head.W"], params["head.b"]), h, inputs, tapes
+            h = h.reshape(T * B, -1)
+            return head.affine(h, params["head.W"], params["head.b"]), h, inputs, tapes
 
     def _workspace(self, T: int, B: int, dtype: np.dtype[Any]) -> list[Tape]:
         """The tapes for windows of this shape, made once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ def split_tail(ids: Ids, fractions: tuple[float, float, float], batch_size: int,
     if n_train < needed:
         raise DataError(
             f"the text is too short: its training part has {n_train:,} characters, and batch_size {batch_size} x "
-            f"seq_length {seq_length} needs {needed:,}; {_smaller(n_train, seq_length)}"
+            f"seq_length {seq_length} needs {needed:,}; {_advice(n_train - 1, 1, seq_length)}"
         )
     for name, fraction, n in (
         ("validation", fractions[1], n_validation),
@@ -138,10 +139,11 @@ def split_columns(ids: Ids, fractions: tuple[float, float, float], batch_size: i
     if not fractions[2]:
         validation, test = count - train, 0
     if train < 1 or (fractions[1] and validation < 1) or (fractions[2] and test < 1):
-        needed = int(np.ceil(1 / min(f for f in fractions if f))) * batch_size * seq_length + 1
+        windows = math.ceil(1 / min(f for f in fractions if f))
         raise DataError(
             f"the text is too short: it has {len(ids):,} characters, and batch_size {batch_size} x seq_length "
-            f"{seq_length} split by columns needs {needed:,}; {_smaller(len(ids), seq_length)}"
+            f"{seq_length}, in {windows} windows to be split, needs {windows * batch_size * seq_length + 1:,}; "
+            f"{_advice(len(ids) - 1, windows, seq_length)}"
         )
     rows = np.arange(batch_size) * count * seq_length
 
@@ -152,11 +154,13 @@ def split_columns(ids: Ids, fractions: tuple[float, float, float], batch_size: i
     return Split(part(0, train), part(train, validation), part(train + validation, test))
 
 
-def _smaller(n: int, seq_length: int) -> str:
-    fits = max(1, (n - 1) // seq_length)
-    if n > seq_length:
-        return f"use more text, or --set train.batch_size={fits} (or less)"
-    return f"use more text, or --set train.batch_size=1 --set train.seq_length={max(1, n - 1)}"
+def _advice(pairs: int, windows: int, seq_length: int) -> str:
+    """What to do with a text of `pairs` characters to predict, of which `windows` of (T, B) must be made."""
+    if pairs >= windows * seq_length:
+        return f"use more text, or --set train.batch_size={pairs // (windows * seq_length)} (or less)"
+    if pairs >= windows:
+        return f"use more text, or --set train.batch_size=1 --set train.seq_length={pairs // windows} (or less)"
+    return "use more text, or --set data.split=[1,0,0]"
 
 
 SPLITS = {"tail": split_tail, "columns": split_columns}

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import http.client
 import io
 import sys
 import sysconfig
 import tokenize
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -28,6 +28,9 @@ import yaml
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
 from charrnn.text.vocabulary import BYTES
+
+STDIN = "standard input"
+"""What a text from there is called."""
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes of how many have arrived."""
@@ -105,7 +108,7 @@ class Library:
             request = urllib.request.Request(address, headers={"User-Agent": "charrnn"})
             with urllib.request.urlopen(request, timeout=60) as response:
                 data = _read(response, int(archive.get("bytes", recipe["bytes"])), progress)
-        except (OSError, ValueError, urllib.error.URLError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise OutputError(f"cannot fetch {address}: {reason}; try again later") from error
         if archive:
@@ -133,11 +136,11 @@ class Library:
         Raises DataError if it cannot be read or decoded.
         """
         if source == "-":
-            return decode((stdin or sys.stdin.buffer).read(), "standard input", encoding)
+            return decode((stdin or sys.stdin.buffer).read(), STDIN, encoding)
         path = Path(source)
-        if not path.exists() and source in self.names():
-            path = self.provide(source)
         try:
+            if source in self.names() and not path.exists():
+                path = self.provide(source)
             data = path.read_bytes()
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)

@@ -12,7 +12,7 @@ from typing import IO, Any
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError, ConfigError, LockedError, OutputError
-from charrnn.files import as_output_error, sync_directory, write_atomically
+from charrnn.files import as_output_error, write_atomically
 
 if os.name == "nt":
     import msvcrt
@@ -76,6 +76,7 @@ class RunDirectory:
                 try:
                     os.link(last, spare)
                     os.replace(spare, self.path / PREVIOUS)
+                    spare.unlink(missing_ok=True)  # replace does nothing where both are the same file already
                 except OSError:  # a file system without hard links
                     write_atomically(self.path / PREVIOUS, last.read_bytes())
         write_atomically(last, data)
@@ -112,20 +113,26 @@ class RunDirectory:
         with as_output_error(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
 
-    def trim_metrics(self, iteration: int) -> None:
-        """Drops the lines after `iteration`, and a torn one: a resumed run writes them anew."""
+    def trim_metrics(self, iteration: int) -> float:
+        """Drops the lines after `iteration`, and a torn one: a resumed run writes them anew.
+
+        Returns the seconds of training that the last line kept tells.
+        """
         path = self.path / "metrics.jsonl"
         if not path.exists():
-            return
+            return 0.0
+        elapsed = 0.0
         kept = []
         for line in path.read_text("utf-8", errors="replace").splitlines():
             try:
-                if json.loads(line)["iteration"] <= iteration:
+                record = json.loads(line)
+                if record["iteration"] <= iteration:
+                    elapsed = max(elapsed, float(record["elapsed_s"]))
                     kept.append(line + "\n")
             except (ValueError, LookupError, TypeError):
                 continue
         write_atomically(path, "".join(kept).encode())
-        sync_directory(self.path)
+        return elapsed
 
 
 def _lock(path: Path) -> IO[str]:

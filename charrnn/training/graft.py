@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
+from charrnn.text.vocabulary import BYTES
 
 
 def graft(run: Checkpoint, old: Checkpoint) -> str:
@@ -20,7 +21,9 @@ def graft(run: Checkpoint, old: Checkpoint) -> str:
                 f"the weights to begin from have model.{name} {theirs!r}, and the configuration has {ours!r}; "
                 f"give --set model.{name}={theirs}"
             )
-    shared = [c for c in run.vocabulary.symbols if c in old.vocabulary.symbols]
+    # A byte of 128 or more is part of a character, or another one than that of the same number.
+    same_kind = (run.vocabulary.encoding == BYTES) == (old.vocabulary.encoding == BYTES)
+    shared = [c for c in run.vocabulary.symbols if c in old.vocabulary.symbols and (same_kind or c.isascii())]
     if not shared:
         raise CheckpointError("the weights to begin from know no character of this text; leave out --init-from")
     mine = run.vocabulary.encode("".join(shared))
@@ -35,4 +38,4 @@ def graft(run: Checkpoint, old: Checkpoint) -> str:
             array[..., mine] = source[..., theirs_ids]
         else:
             array[...] = source
-    return "".join(c for c in run.vocabulary.symbols if c not in old.vocabulary.symbols)
+    return "".join(c for c in run.vocabulary.symbols if c not in shared)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import DivergedError
 from charrnn.nn.numerics import norm
@@ -13,6 +15,9 @@ from charrnn.nn.parameters import Parameters
 from charrnn.text.batches import Windows
 from charrnn.training.optim import Transform
 from charrnn.training.schedules import Position, Schedule
+
+MOST_NATS = 1e6
+"""A loss beyond this is no text's: the weights have exploded, though they may still be finite."""
 
 
 class Update(NamedTuple):
@@ -45,15 +50,16 @@ def updates(
         masks = model.masks(run.rng, T, B, params.vector.dtype)
         loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, masks)
         nats, grad_norm = float(loss), norm(grads.vector)
-        if not math.isfinite(nats) or not math.isfinite(grad_norm):
+        if not nats < MOST_NATS or not math.isfinite(grad_norm):
             raise DivergedError(
                 f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}; "
                 f"the weights before it are kept: lower optim.learning_rate or optim.clip_norm"
             )
         position = Position(run.iteration, run.iteration // len(windows), done)
         learning_rate = schedule(position)
-        optimizer.update(grads.vector, run.slots, learning_rate)
-        params.vector -= grads.vector
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is kept or used
+            optimizer.update(grads.vector, run.slots, learning_rate)
+            params.vector -= grads.vector
         run.state = state
         run.iteration += 1
         yield Update(nats, grad_norm, learning_rate)

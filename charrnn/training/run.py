@@ -139,7 +139,7 @@ class Run:
         checkpoint.config = config
         ids = checkpoint.vocabulary.encode(text.characters)
         run = cls(directory, checkpoint, split_text(config, ids))
-        directory.trim_metrics(checkpoint.iteration)
+        checkpoint.elapsed = max(checkpoint.elapsed, directory.trim_metrics(checkpoint.iteration))
         directory.write_config(writing.to_yaml(config))
         return run
 
@@ -221,7 +221,7 @@ class Run:
 
     def _evaluate(self, validation: Streams) -> float:
         nats = evaluate(self.checkpoint.model, self.checkpoint.params, validation)
-        if not math.isfinite(nats):
+        if not nats < loop.MOST_NATS:
             raise DivergedError(
                 f"diverged at iteration {self.checkpoint.iteration}: the validation loss is {nats}; "
                 f"the checkpoints before it are kept: lower optim.learning_rate"

@@ -1,0 +1,134 @@
+"""`charrnn gradcheck`: a row for every parameter, and a verdict that can be no."""
+
+from __future__ import annotations
+
+import pytest
+
+from charrnn.gradcheck.check import RTOL
+from charrnn.nn import cells
+from charrnn.nn.cells import CELLS
+from charrnn.nn.model import CharLM
+
+
+def rows_of(cell, **options):
+    model = CharLM(6, cell, 4, **options)
+    state = [f"state.{i}.{name}" for i, layer in enumerate(model.zero_state(3)) for name in layer]
+    return [*model.shapes, *state]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_table_has_a_row_for_every_parameter_and_state(charrnn, cell):
+    title, head, *rows, empty, verdict = charrnn("gradcheck", "--cell", cell).ok().text.splitlines()
+    assert title.startswith(cell)
+    assert head.split()[:4] == ["parameter", "shape", "checked", "error"]
+    assert [row.split()[0] for row in rows] == rows_of(cell)
+    assert all(row.endswith(" ok") for row in rows)
+    assert empty == ""
+    assert verdict.endswith("all ok")
+
+
+def test_without_a_source_the_default_architecture_is_checked(charrnn):
+    checks = charrnn("gradcheck", "--json").ok().json["checks"]
+    assert [(check["cell"], check["num_layers"]) for check in checks] == [("lstm", 1)]
+
+
+@pytest.mark.parametrize("oracle", ["finite-difference", "complex-step"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_json_says_the_same(charrnn, cell, oracle):
+    report = charrnn("gradcheck", "--cell", cell, "--oracle", oracle, "--json").ok().json
+    (check,) = report["checks"]
+    assert report["ok"] is True
+    assert report["oracle"] == oracle
+    assert report["worst_error"] == max(row["error"] for row in check["rows"])
+    assert 0 < report["worst_error"] < (RTOL if oracle == "finite-difference" else 1e-10)
+    assert [row["name"] for row in check["rows"]] == rows_of(cell)
+
+
+def test_several_cells_can_be_named(charrnn):
+    words = [word for cell in CELLS for word in ("--cell", cell)]
+    assert [check["cell"] for check in charrnn("gradcheck", *words, "--json").ok().json["checks"]] == list(CELLS)
+
+
+def test_all_means_every_cell_with_every_depth_and_initial_state(charrnn):
+    result = charrnn("gradcheck", "--all", "--json")
+    checks = result.json["checks"]
+    seen = {(check["cell"], check["num_layers"], check["initial_state"]) for check in checks}
+    assert seen == {(cell, layers, state) for cell in CELLS for layers in (1, 2) for state in ("zero", "learned")}
+    assert {check["activation"] for check in checks if check["cell"] == "rnn"} == set(cells.ACTIVATIONS)
+    assert [row for check in checks for row in check["rows"] if not row["ok"]] == []
+    result.ok()
+
+
+def test_the_architecture_of_a_config_is_checked(charrnn, tmp_path):
+    (tmp_path / "deep.yaml").write_text("model: {cell: gru, num_layers: 2, initial_state: learned, dropout: 0.2}\n")
+    (check,) = charrnn("gradcheck", "deep.yaml", "--json").ok().json["checks"]
+    assert (check["cell"], check["dropout"]) == ("gru", 0.2)
+    assert [row["name"] for row in check["rows"]] == rows_of("gru", num_layers=2, initial_state="learned")
+
+
+@pytest.mark.parametrize("which", ["", "best.npz"])
+def test_the_architecture_of_a_run_is_checked(charrnn, trained, which):
+    (check,) = charrnn("gradcheck", trained / which, "--json").ok().json["checks"]
+    assert check["cell"] == "lstm"
+
+
+def forget_the_state_gradient(self, params, tape, t, dstate):
+    self.honest_step_backward(params, tape, t, dstate)
+    dstate["h"] *= 0.999
+
+
+def drop_the_first_step(self, params, tape, t, dstate):
+    self.honest_step_backward(params, tape, t, dstate)
+    if t == 0:
+        tape.da[t] = 0
+
+
+def not_a_number(self, params, tape, t, dstate):
+    self.honest_step_backward(params, tape, t, dstate)
+    dstate["h"][0, 0] = float("nan")
+
+
+@pytest.mark.parametrize("bug", [forget_the_state_gradient, drop_the_first_step, not_a_number])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_planted_bug_fails_the_check(charrnn, monkeypatch, cell, bug):
+    kind = type(cells.build(cell))
+    monkeypatch.setattr(kind, "honest_step_backward", kind.step_backward, raising=False)
+    monkeypatch.setattr(kind, "step_backward", bug)
+    result = charrnn("gradcheck", "--cell", cell)
+    assert result.code == 1
+    assert "bug in charrnn" not in result.err
+    failed = [line.split()[0] for line in result.text.splitlines() if line.endswith(" FAIL")]
+    assert "layers.0.W" in failed
+    assert "head.W" not in failed
+    assert result.text.splitlines()[-1].endswith(f"{len(failed)} FAILED")
+
+
+@pytest.mark.parametrize("bug", [drop_the_first_step, not_a_number])
+def test_a_planted_bug_shows_in_json_too(charrnn, monkeypatch, bug):
+    kind = type(cells.build("lstm"))
+    monkeypatch.setattr(kind, "honest_step_backward", kind.step_backward, raising=False)
+    monkeypatch.setattr(kind, "step_backward", bug)
+    result = charrnn("gradcheck", "--json")
+    assert result.code == 1
+    assert result.json["ok"] is False
+    assert {row["name"] for row in result.json["checks"][0]["rows"] if not row["ok"]} >= {"layers.0.W"}
+
+
+@pytest.mark.parametrize(("words", "part"), [(["--cell", "lstn"], "lstn"), (["--oracle", "delphi"], "delphi")])
+def test_unknown_cells_and_oracles_are_named(charrnn, words, part):
+    charrnn("gradcheck", *words).fails(2, part)
+
+
+def test_the_complex_step_declines_relu(charrnn, tmp_path):
+    (tmp_path / "relu.yaml").write_text("model: {cell: rnn, activation: relu}\n")
+    charrnn("gradcheck", "relu.yaml", "--oracle", "complex-step").fails(2, "relu", "finite-difference")
+
+
+def test_all_with_the_complex_step_checks_what_it_can(charrnn):
+    checks = charrnn("gradcheck", "--all", "--oracle", "complex-step", "--json").ok().json["checks"]
+    assert {check["cell"] for check in checks} == set(CELLS)
+
+
+@pytest.mark.parametrize(("name", "code"), [("nowhere.yaml", 2), ("nowhere.npz", 4), ("nowhere", 4)])
+def test_a_source_that_is_not_there_is_named(charrnn, name, code):
+    charrnn("gradcheck", name).fails(code, name)

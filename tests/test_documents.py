@@ -1,0 +1,448 @@
+"""The documents against the program. Run as a script, this file writes anew what the program prints in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import io
+import itertools
+import json
+import math
+import re
+import shlex
+import types
+import typing
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import checkpoint
+from charrnn.cli import common
+from charrnn.cli.main import cli
+from charrnn.config import writing
+from charrnn.config.resolve import Setting, resolve
+from charrnn.config.schema import Config, keys, parse_duration, types_of_keys
+from charrnn.errors import CharrnnError
+from charrnn.nn import cells, head, unroll
+from charrnn.nn.cells.base import Tape
+from charrnn.resources import CONFIGS
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.optim import OPTIMIZERS
+from charrnn.training.run import RESUMABLE, Record
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+DOCUMENTS = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+
+GENERATED = re.compile(r"<!-- generated: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text: str, *languages: str) -> list[str]:
+    return [body for language, body in FENCED.findall(text) if language in languages]
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading, up to the next."""
+    (found,) = re.findall(
+        rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", FENCED.sub(_hide, text), re.DOTALL | re.MULTILINE
+    )
+    return found.replace(HIDDEN, "#")
+
+
+HIDDEN = "\x00"
+
+
+def _hide(fenced: re.Match[str]) -> str:
+    return fenced[0].replace("#", HIDDEN)  # a comment in a block is no heading
+
+
+# --- what the program prints in the documents -----------------------------------------------------------------------
+
+
+def table_of_keys() -> str:
+    sections = re.findall(r"^(\w+):\n((?:  .*\n)+)", writing.to_yaml(Config()), re.MULTILINE)
+    defaults = {f"{name}.{k}": v for name, body in sections for k, v in re.findall(r"  (\w+): (.*)", body)}
+    lines = ["| key | type | default | allowed | meaning |", "| --- | --- | --- | --- | --- |"]
+    for path, f in keys().items():
+        rules = f.metadata
+        kind = kind_of_value(types_of_keys()[path], rules["parse"])
+        lines.append(f"| `{path}` | {kind} | `{defaults[path]}` | {allowed_values(rules)} | {rules['help']} |")
+    return "\n".join(lines) + "\n"
+
+
+def kind_of_value(annotation: typing.Any, parse: Callable[[typing.Any], typing.Any] | None) -> str:
+    if parse is parse_duration:
+        return "duration or null"
+    if typing.get_origin(annotation) is tuple:
+        return "list"
+    options = typing.get_args(annotation) or (annotation,)
+    names = {int: "whole number", float: "number", str: "text", types.NoneType: "null"}
+    return " or ".join(names[option] for option in options)
+
+
+def allowed_values(rules: typing.Mapping[str, typing.Any]) -> str:
+    if rules["choices"]:
+        return ", ".join(f"`{choice}`" for choice in rules["choices"])
+    if rules["parse"]:
+        try:
+            rules["parse"]("?")
+        except ValueError as requirement:
+            return str(requirement)
+    words = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
+    return ", ".join(f"{word} {rules[rule]:g}" for rule, word in words.items() if rules[rule] is not None) or "any"
+
+
+def commands() -> Iterator[tuple[str, click.Context]]:
+    """Every command by its path, as in "config show", with a context that prints its help in 80 columns."""
+    pending = [("", click.Context(cli, info_name="charrnn", terminal_width=80, **cli.context_settings))]
+    for path, ctx in pending:
+        yield path, ctx
+        if isinstance(ctx.command, click.Group):
+            for name in ctx.command.list_commands(ctx):
+                command = ctx.command.get_command(ctx, name)
+                pending.append((f"{path} {name}".strip(), click.Context(command, info_name=name, parent=ctx)))
+
+
+def generated() -> dict[tuple[str, str], str]:
+    """By document and name, what must stand there."""
+    helps = {
+        ("command-line.md", f"help {path}".strip()): f"```text\n{ctx.get_help()}\n```\n" for path, ctx in commands()
+    }
+    return helps | {("configuration.md", "keys"): table_of_keys()}
+
+
+@pytest.mark.parametrize(("document", "name"), generated())
+def test_what_the_program_prints_in_a_document_is_what_it_prints_now(document, name):
+    found = dict(GENERATED.findall((DOCS / document).read_text("utf-8")))
+    assert name in found, f"{document} lacks <!-- generated: {name} --> and <!-- end -->"
+    assert found[name] == generated()[document, name], "run: python tests/test_documents.py"
+
+
+def test_every_place_for_what_the_program_prints_is_filled_by_it():
+    places = [(path.name, name) for path in DOCUMENTS for name, _ in GENERATED.findall(path.read_text("utf-8"))]
+    assert sorted(places) == sorted(generated())
+
+
+@pytest.mark.parametrize(("path", "ctx"), list(commands()))
+def test_no_help_shows_the_marks_that_are_meant_for_click(path, ctx):
+    assert "\\b" not in ctx.get_help()
+
+
+# --- commands, links and code in the documents ----------------------------------------------------------------------
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """The arguments of each `charrnn` in the console and shell blocks of a document."""
+    found = []
+    for block in blocks(text, "console", "sh"):
+        joined = block.replace("\\\n", " ")
+        lines = [line.removeprefix("$ ") for line in joined.splitlines() if line.startswith(("$ ", "charrnn "))]
+        for line in lines:
+            words: list[str] = []
+            for word in [*shlex.shlex(line, posix=True, punctuation_chars=True), ";"]:
+                if set(word) <= set("|&;()<>"):
+                    if words[:1] == ["charrnn"]:
+                        found.append(words[1:])
+                    words = []
+                else:
+                    words.append(word)
+    return found
+
+
+EXAMPLES = [
+    (name, args) for name, path in zip(IDS, DOCUMENTS, strict=True) for args in command_lines(path.read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize(("document", "arguments"), EXAMPLES, ids=[f"{d}: {' '.join(a)}" for d, a in EXAMPLES])
+def test_every_command_in_a_document_can_be_typed(document, arguments, monkeypatch):
+    called = []
+
+    def check(**values):
+        called.append(values)
+        resolve(common.read_assignments(values.get("assignments", ())))
+
+    for _, ctx in commands():
+        if not isinstance(ctx.command, click.Group):
+            monkeypatch.setattr(ctx.command, "callback", check)
+    cli.main(arguments, prog_name="charrnn", standalone_mode=False)
+    assert called or {"--help", "-h", "--version"} & set(arguments)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_every_shipped_config_that_a_document_names_exists(path):
+    named = re.findall(r"charrnn (?:train [^`\n]*-c|config show) ([\w-]+)(?![\w.-])", path.read_text("utf-8"))
+    assert set(named) <= set(common.config_names())
+
+
+def test_every_command_has_an_example():
+    shown = {" ".join(arguments[: path.count(" ") + 1]) for _, arguments in EXAMPLES for path, _ in commands()}
+    leaves = {path for path, ctx in commands() if not isinstance(ctx.command, click.Group)}
+    assert leaves - shown == set()
+
+
+def anchors(path: Path) -> set[str]:
+    """What GitHub makes of the headings."""
+    titles = re.findall(r"^#+ (.+)$", FENCED.sub("", path.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_every_link_within_the_project_leads_somewhere(path):
+    prose = FENCED.sub("", path.read_text("utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), target
+        assert there.is_relative_to(ROOT), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def test_the_index_names_every_document():
+    linked = {(DOCS / target).resolve() for target in re.findall(r"\]\(([^)]+)\)", (DOCS / "README.md").read_text())}
+    assert set(DOCUMENTS[1:]) - linked == {DOCS / "README.md"}
+
+
+@pytest.fixture(scope="module")
+def run_directory(tmp_path_factory) -> Path:
+    """A small run on the shipped text, under the name that the documents use."""
+    path = tmp_path_factory.mktemp("documents") / "runs" / "harbour-1"
+    sizes = {"model.hidden_size": 6, "train.batch_size": 4, "train.seq_length": 8, "train.iterations": 6}
+    often = {"train.eval_every": 2, "train.checkpoint_every": 2, "train.eval_chars": 500, "train.seed": 1}
+    sets = [f"--set={key}={value}" for key, value in (sizes | often).items()]
+    cli.main(["train", "harbour", "-o", str(path), "-q", *sets], prog_name="charrnn", standalone_mode=False)
+    return path
+
+
+WITH_PYTHON = [path for path in DOCUMENTS if blocks(path.read_text("utf-8"), "python")]
+
+
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_python_in_a_document_runs(path, run_directory, monkeypatch, capsys):
+    monkeypatch.chdir(run_directory.parents[1])
+    names: dict[str, typing.Any] = {}
+    for block in blocks(path.read_text("utf-8"), "python"):
+        exec(compile(block, str(path), "exec"), names)
+
+
+# --- claims about the program ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_config_loads(path):
+    resolve(common.read_config(path.stem))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_config_begins_with_what_it_reaches(path):
+    first = path.read_text("utf-8").splitlines()[0]
+    assert re.match(r"# .*\b\d\.\d+ (nats|bits)\b", first), first
+
+
+@pytest.mark.parametrize("cell", cells.CELLS)
+def test_every_cell_is_described(cell):
+    described = section((DOCS / "configuration.md").read_text("utf-8"), "The cells")
+    assert f"| `{cell}` |" in described
+
+
+def test_the_keys_that_a_resumed_run_may_change_are_listed():
+    text = section((DOCS / "configuration.md").read_text("utf-8"), "Precedence")
+    assert re.findall(r"`((?:data|model|train|optim)\.\w+)`", text) == list(RESUMABLE)
+
+
+def first_column(title: str) -> list[str]:
+    """Of the table under a heading of command-line.md."""
+    rows = section((DOCS / "command-line.md").read_text("utf-8"), title).split("| --- |")[1]
+    return re.findall(r"^\| `?(.+?)`? \|", rows, re.MULTILINE)
+
+
+def test_every_file_of_a_run_directory_is_described(run_directory):
+    assert set(first_column("A run directory")) == {path.name for path in run_directory.iterdir()}
+
+
+def test_every_key_of_the_metrics_is_described(run_directory):
+    lines = [json.loads(line) for line in (run_directory / "metrics.jsonl").read_text("utf-8").splitlines()]
+    written = {key for line in lines for key in line}
+    assert set(first_column("metrics.jsonl")) == {f.name for f in dataclasses.fields(Record)} == written
+
+
+def test_every_exit_code_is_described():
+    codes = {int(code) for codes in first_column("Exit codes") for code in codes.split(", ")}
+    assert codes == {0, 129, 130, 143} | {error.exit_code for error in (CharrnnError, *CharrnnError.__subclasses__())}
+
+
+def test_every_key_of_eval_is_described(run_directory, capsys):
+    cli.main(["eval", str(run_directory), "harbour", "--json"], prog_name="charrnn", standalone_mode=False)
+    text = section((DOCS / "command-line.md").read_text("utf-8"), "eval")
+    (listed,) = re.findall(r"the keys are (.+?);", text, re.DOTALL)
+    assert re.findall(r"`(\w+)`", listed) == list(json.loads(capsys.readouterr().out))
+
+
+def test_every_array_and_key_of_a_checkpoint_is_described():
+    text = (DOCS / "checkpoint-format.md").read_text("utf-8")
+    names, meta = set(), {}
+    for cell, optimizer in itertools.product(cells.CELLS, OPTIMIZERS):
+        chosen = {"model.cell": cell, "model.initial_state": "learned", "optim.name": optimizer, "train.seed": 0}
+        config, _ = resolve([Setting(key, value, "") for key, value in chosen.items()])
+        run = checkpoint.new(config, Vocabulary("ab"), checkpoint.Corpus("ab.txt", 2, ""))
+        with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
+            names |= set(file.files)
+            meta = json.loads(file["__meta__"].tobytes())
+    rows = re.findall(r"^\| (`.+?) \|", section(text, "Members"), re.MULTILINE)
+    listed = [name.replace("SLOT", "?").replace("NAME", "*") for row in rows for name in re.findall(r"`(.+?)`", row)]
+    assert [name for name in sorted(names) if not any(fnmatchcase(name, pattern) for pattern in listed)] == []
+    assert [pattern for pattern in listed if not any(fnmatchcase(name, pattern) for name in names)] == []
+    assert re.findall(r"^\| `(\w+)` \|", section(text, "The keys of `__meta__`"), re.MULTILINE) == list(meta)
+
+
+def test_the_reading_with_numpy_alone_expects_what_charrnn_expects(run_directory, monkeypatch, capsys):
+    monkeypatch.chdir(run_directory.parents[1])
+    names: dict[str, typing.Any] = {}
+    (block,) = blocks((DOCS / "checkpoint-format.md").read_text("utf-8"), "python")
+    exec(block, names)
+    run = charrnn.load(run_directory)
+    ids = run.vocabulary.encode("The ")[:, None]
+    logits, _ = run.model.forward(run.params, ids, run.model.zero_state(1))
+    np.testing.assert_allclose(names["logits"], logits[-1, 0], rtol=1e-5, atol=1e-6)
+    assert np.ptp(logits[-1, 0]) > 0.1
+
+
+@pytest.mark.parametrize("name", charrnn.__all__)
+def test_every_public_name_explains_itself(name):
+    value = getattr(charrnn, name)
+    if name == "__version__":
+        assert re.match(r"\d+\.\d+\.\d+", value)
+        return
+    explanation = inspect.getdoc(value) or ""
+    assert len(explanation.split()) >= 5
+    assert not explanation.startswith(f"{name}(")  # what dataclass writes where there is nothing
+
+
+# --- the example of lstm-backward.md --------------------------------------------------------------------------------
+
+DERIVATION = (DOCS / "lstm-backward.md").read_text("utf-8")
+LINE = re.compile(r"^(?:\([\d,]+\))?\s*(\S+)\s+= (.+?)\s+= (-?\d\.\d{6})$")
+
+
+def printed(title: str) -> dict[str, tuple[str, str]]:
+    """By name, the arithmetic and the result that stand under a heading of the example."""
+    (block,) = blocks(section(DERIVATION, title), "")
+    return {(m := LINE.match(line))[1]: (m[2], m[3]) for line in block.splitlines()}
+
+
+TITLES = ["Forward, t = 0", "Forward, t = 1", "Backward, t = 1", "Backward, t = 0", "The weights"]
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, dict[str, float]]:
+    """The same numbers under the same names, by charrnn's own functions."""
+    H, T = 1, 2
+    cell = cells.build("lstm")
+    params = {
+        "W": np.array([[0.4, 0.3, -0.5, 0.2], [0.6, -0.2, 0.8, 0.5]]),
+        "b": np.array([0.1, 1.0, 0.0, -0.1]),
+        "h0": np.array([0.1]),
+        "c0": np.array([-0.2]),
+    }
+    W, b = np.array([[0.9, -0.6]]), np.array([0.0, 0.1])
+    x, y, starts = np.array([1.0, 0.5]).reshape(T, 1, 1), np.array([0, 1]), np.array([True])
+    tape = Tape(cell, T, 1, H, np.float64)
+    nothing = {"h": np.zeros((1, H)), "c": np.zeros((1, H))}
+    h = unroll.forward(cell, params, x, nothing, starts, tape).reshape(T, H)
+    logits = head.affine(h, W, b)
+    nats = head.nats(logits, y)
+    loss, dlogits = head.cross_entropy(logits.copy(), y)
+    dW, db = np.empty_like(W), np.empty_like(b)
+    dh_out = head.affine_backward(h, W, dlogits, dW, db).reshape(T, 1, H)
+    grads = {name: np.empty_like(array) for name, array in params.items()}
+    dx = unroll.backward(cell, params, x, dh_out, {n: z.copy() for n, z in nothing.items()}, starts, tape, grads)
+    state_h, state_c = tape.state["h"].ravel(), tape.state["c"].ravel()
+    found: dict[str, dict[str, float]] = {}
+    dstate = {n: z.copy() for n, z in nothing.items()}
+    for t in range(T):
+        a = x[t, 0] @ params["W"][1:] + state_h[t] * params["W"][0] + params["b"]
+        found[f"Forward, t = {t}"] = {
+            **{f"a_{gate}": a[k] for k, gate in enumerate(cell.gates)},
+            **{gate: tape.a[k, t].item() for k, gate in enumerate(cell.gates)},
+            "c'": state_c[t + 1],
+            "tanh(c')": tape.saved["tanh_c"][t].item(),
+            "h'": state_h[t + 1],
+            **{f"logits_{k}": logits[t, k] for k in range(2)},
+            **{f"p_{k}": np.exp(logits[t] - np.logaddexp(*logits[t]))[k] for k in range(2)},
+            "nats": nats[t],
+        }
+    da = tape.da.copy()
+    for t in reversed(range(T)):
+        dstate["h"] += dh_out[t]
+        arrived = dstate["h"].item()
+        cell.step_backward(params, tape, t, dstate)
+        found[f"Backward, t = {t}"] = {
+            **{f"dlogits_{k}": dlogits[t, k] for k in range(2)},
+            "dh_out": dh_out[t].item(),
+            "dh'": arrived,
+            "dc'": dstate["c"].item() / tape.a[1, t].item(),  # (3) dc = dc' * f
+            **{f"da_{gate}": da[t, 0, k] for k, gate in enumerate(cell.gates)},
+            "dc": dstate["c"].item(),
+            "dh": dstate["h"].item(),
+            "dx": dx[t].item(),
+        }
+    found["The weights"] = {
+        **{f"dW_h_{gate}": grads["W"][0, k] for k, gate in enumerate(cell.gates)},
+        **{f"dW_x_{gate}": grads["W"][1, k] for k, gate in enumerate(cell.gates)},
+        **{f"db_{gate}": grads["b"][k] for k, gate in enumerate(cell.gates)},
+        **{f"dW_{k}": dW[0, k] for k in range(2)},
+        **{f"db_{k}": db[k] for k in range(2)},
+    }
+    found["The rest"] = {"loss": loss, "dh0": grads["h0"].item(), "dc0": grads["c0"].item()}
+    return found
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_example_by_hand_has_the_numbers_of_charrnn(title, example):
+    results = {name: result for name, (_, result) in printed(title).items()}
+    assert results == {name: f"{value:.6f}" for name, value in example[title].items()}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_arithmetic_of_the_example_gives_its_numbers(title):
+    functions = {"exp": math.exp, "log": math.log, "tanh": math.tanh, "sigmoid": lambda a: 1 / (1 + math.exp(-a))}
+    for name, (arithmetic, result) in printed(title).items():
+        assert eval(arithmetic.replace("^", "**"), functions) == pytest.approx(float(result), abs=2e-6), name
+
+
+def test_the_loss_and_what_is_left_at_the_initial_state_are_as_the_example_says(example):
+    rest = example["The rest"]
+    assert f"**{rest['loss']:.6f}**" in section(DERIVATION, "Forward, t = 1")
+    assert rest["dh0"] == example["Backward, t = 0"]["dh"]
+    assert rest["dc0"] == example["Backward, t = 0"]["dc"]
+    assert f"**{example['The weights']['dW_x_g']:.6f}**" in section(DERIVATION, "Is it true?")
+
+
+def test_the_equations_of_the_derivation_are_those_of_the_code():
+    forward = next(b for b in blocks(DERIVATION, "") if b.startswith("(1)"))
+    in_code = importlib.import_module("charrnn.nn.cells.lstm").__doc__
+    assert [line.strip() for line in forward.splitlines()] == re.findall(r"\(\d\) .+", in_code)
+
+
+def write_generated() -> None:
+    for path in DOCUMENTS:
+        text = path.read_text("utf-8")
+        parts = {name: body for (document, name), body in generated().items() if document == path.name}
+        new = GENERATED.sub(lambda m, p=parts: f"<!-- generated: {m[1]} -->\n{p[m[1]]}<!-- end -->", text)
+        if new != text:
+            path.write_text(new, "utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    write_generated()

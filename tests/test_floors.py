@@ -1,0 +1,197 @@
+"""The architecture: a module imports only from floors below its own, and only the command line touches the terminal."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import charrnn
+
+PACKAGE = Path(charrnn.__file__).parent
+
+FLOORS = {
+    # names alone; loads everything lazily
+    "charrnn": 0,
+    "charrnn.version": -1,
+    "charrnn.errors": 0,
+    "charrnn.resources": 0,
+    "charrnn.nn": 0,
+    "charrnn.text": 0,
+    "charrnn.config": 0,
+    "charrnn.training": 0,
+    "charrnn.gradcheck": 0,
+    "charrnn.cli": 0,
+    "charrnn.files": 1,
+    "charrnn.archive": 1,
+    # what the network is
+    "charrnn.nn.numerics": 0,
+    "charrnn.nn.parameters": 1,
+    "charrnn.nn.dropout": 1,
+    "charrnn.nn.initializers": 1,
+    "charrnn.nn.head": 2,
+    "charrnn.nn.cells.base": 2,
+    "charrnn.nn.cells.*": 3,
+    "charrnn.nn.cells": 4,
+    "charrnn.nn.unroll": 4,
+    "charrnn.nn.stack": 5,
+    "charrnn.nn.model": 6,
+    # where text comes from
+    "charrnn.text.vocabulary": 1,
+    "charrnn.text.batches": 2,
+    "charrnn.text.corpus": 2,
+    # what can be chosen
+    "charrnn.config.schema": 1,
+    "charrnn.config.resolve": 2,
+    "charrnn.config.reading": 3,
+    "charrnn.config.writing": 3,
+    # how it learns, and what is done with what it learnt
+    "charrnn.training.optim": 1,
+    "charrnn.training.schedules": 1,
+    "charrnn.checkpoint": 7,
+    "charrnn.evaluation": 7,
+    "charrnn.sampling": 8,
+    "charrnn.training.loop": 8,
+    "charrnn.training.graft": 8,
+    "charrnn.training.directory": 8,
+    "charrnn.training.run": 9,
+    # how its gradients are proven
+    "charrnn.gradcheck.check": 1,
+    "charrnn.gradcheck.oracles": 1,
+    "charrnn.gradcheck.subject": 7,
+    # what people type
+    "charrnn.cli.common": 10,
+    "charrnn.cli.heat": 10,
+    "charrnn.cli.*": 11,
+    "charrnn.cli.main": 12,
+    "charrnn.__main__": 13,
+}
+"""The floor of each module; NAME.* is for all modules of a package that are not named themselves."""
+
+
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
+
+
+def floor(module):
+    if module in FLOORS:
+        return FLOORS[module]
+    return FLOORS.get(f"{module.rpartition('.')[0]}.*")
+
+
+def for_types_alone(node):
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imports(tree, own=()):
+    """The modules of charrnn that are imported anywhere in a tree, and the lines where."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            found = [name if name in MODULES else node.module for name in inner]
+        else:
+            yield from imports(node)
+            continue
+        yield from ((name, node.lineno) for name in found if name.split(".")[0] == "charrnn")
+
+
+def breaches(module, tree):
+    return [
+        f"{module}:{line} is on floor {floor(module)} and imports {name} of floor {floor(name)}"
+        for name, line in imports(tree)
+        if floor(name) >= floor(module)
+    ]
+
+
+def test_every_module_has_a_floor_and_every_floor_a_module():
+    assert [module for module in MODULES if floor(module) is None] == []
+    named = {name for name in FLOORS if not name.endswith(".*")}
+    assert named - MODULES.keys() == set()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"charrnn"}))
+def test_a_module_imports_only_from_floors_below_its_own(module):
+    assert breaches(module, MODULES[module]) == []
+
+
+def test_the_package_itself_imports_its_modules_for_types_alone():
+    body = [node for node in MODULES["charrnn"].body if not for_types_alone(node)]
+    assert {name for name, _ in imports(ast.Module(body, []))} == {"charrnn.version"}
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("charrnn.nn.stack", "from charrnn.nn import model"),
+        ("charrnn.nn.stack", "from charrnn.nn.model import CharLM"),
+        ("charrnn.text.batches", "import charrnn.text.corpus"),
+        ("charrnn.text.batches", "def f():\n    from charrnn.training.run import Run"),
+        ("charrnn.nn.cells.lstm", "from charrnn.nn.cells.gru import GRU"),
+        ("charrnn.nn.cells.lstm", "from charrnn.nn.cells import CELLS"),
+        ("charrnn.training.run", "from charrnn.cli.common import say"),
+        ("charrnn.cli.eval", "if TYPE_CHECKING:\n    from charrnn.cli.train import command"),
+    ],
+)
+def test_an_import_sideways_or_up_is_noticed(module, source):
+    assert len(breaches(module, ast.parse(source))) == 1
+
+
+TERMINAL = {"os.environ", "os.environb", "os.getenv", "os._exit", "sys.argv", "sys.exit", "sys.stdout", "sys.stderr"}
+
+
+def touches(tree):
+    """What only the command line may do: print, read the environment and the arguments, exit."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if (name := f"{node.value.id}.{node.attr}") in TERMINAL:
+                yield f"{name} in line {node.lineno}"
+        elif isinstance(node, ast.Name) and node.id in ("print", "input", "exit", "quit", "SystemExit"):
+            yield f"{node.id} in line {node.lineno}"
+        elif isinstance(node, ast.ImportFrom) and node.module in ("os", "sys"):
+            yield from (
+                f"{n} in line {node.lineno}" for a in node.names if (n := f"{node.module}.{a.name}") in TERMINAL
+            )
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            terminal = {"click", "tqdm", "logging", "warnings"}
+            yield from (f"import {n} in line {node.lineno}" for n in names if n.split(".")[0] in terminal)
+
+
+def is_cli(module):
+    return module.startswith("charrnn.cli") or module == "charrnn.__main__"
+
+
+@pytest.mark.parametrize("module", sorted(module for module in MODULES if not is_cli(module)))
+def test_only_the_command_line_prints_reads_the_environment_and_exits(module):
+    assert list(touches(MODULES[module])) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print(1)",
+        "import os\nos.environ['A']",
+        "from os import environ",
+        "import sys\nsys.exit(1)",
+        "raise SystemExit",
+        "import sys\nsys.stderr.write('x')",
+        "import click",
+        "from tqdm import tqdm",
+        "f = print",
+    ],
+)
+def test_what_touches_the_terminal_is_noticed(source):
+    assert len(list(touches(ast.parse(source)))) == 1
+
+
+def test_the_command_line_is_the_top():
+    assert min(floor(m) for m in MODULES if is_cli(m) and m != "charrnn.cli") > max(
+        floor(m) for m in MODULES if not is_cli(m)
+    )
