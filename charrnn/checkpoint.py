@@ -213,6 +213,8 @@ def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
     symbols = vocabulary.symbols
     if not isinstance(symbols, str) or not symbols or list(symbols) != sorted(set(symbols)):
         raise DamagedError("its vocabulary is not a sorted set of characters")
+    if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
+        raise DamagedError("its vocabulary has lone surrogates, which are no characters")
     if vocabulary.encoding != config.data.encoding:
         raise DamagedError("its vocabulary is not in the encoding of its configuration")
     corpus = meta["corpus"]

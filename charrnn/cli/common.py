@@ -88,7 +88,7 @@ def config_names() -> list[str]:
 def find_config(name: str) -> Path:
     """The file called `name`, or the shipped config of that name. Raises ConfigError."""
     path = Path(name)
-    if path.exists() or name not in config_names():
+    if path.is_file() or name not in config_names():
         return path
     return CONFIGS / f"{name}.yaml"
 

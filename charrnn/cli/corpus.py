@@ -9,7 +9,7 @@ import click
 from charrnn.cli import common
 
 
-@click.group("corpus")
+@click.group("corpus", short_help="List and fetch the texts known by name.")
 def command() -> None:
     """List, find and fetch the texts that are known by name."""
 

@@ -10,7 +10,7 @@ from charrnn.cli import common
 from charrnn.errors import DataError
 
 
-@click.command("eval")
+@click.command("eval", short_help="Measure how well a model predicts a text.")
 @click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
 @click.argument("text")
 @click.option(

@@ -21,7 +21,7 @@ CELLS = keys()["model.cell"].metadata["choices"]
 ACTIVATIONS = keys()["model.activation"].metadata["choices"]
 
 
-@click.command("gradcheck")
+@click.command("gradcheck", short_help="Prove the gradients of an architecture.")
 @click.argument("source", required=False, metavar="[CONFIG.yaml|CHECKPOINT]")
 @click.option("--cell", "cells", multiple=True, type=click.Choice(CELLS), help="Check this cell (repeatable).")
 @click.option("--all", "check_all", is_flag=True, help="Every cell, with 1 and 2 layers, with each initial state.")

@@ -10,7 +10,7 @@ import click
 from charrnn.cli import common
 
 
-@click.command("info")
+@click.command("info", short_help="Say what is in a checkpoint or a text.")
 @click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
 @common.json_option
 def command(source: str, as_json: bool) -> None:

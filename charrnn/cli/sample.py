@@ -11,7 +11,7 @@ import click
 from charrnn.errors import ConfigError
 
 
-@click.command("sample")
+@click.command("sample", short_help="Let a model write.")
 @click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
 @click.option("-n", "--length", type=click.IntRange(min=0), default=500, show_default=True, help="Characters to write.")
 @click.option(

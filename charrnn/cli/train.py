@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from charrnn.training.run import Record, Run
 
 
-@click.command("train")
+@click.command("train", short_help="Train a model on a text.")
 @click.argument("text", required=False)
 @common.config_option
 @click.option(
@@ -193,7 +193,7 @@ class _Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise Interrupted(number, "stopped at once; the checkpoints before are whole: continue with --resume")
         self.received = number
 
 

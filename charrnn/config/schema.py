@@ -149,9 +149,9 @@ class OptimConfig:
     """How gradients become updates."""
 
     name: str = key("adam", "the optimizer", choices=("sgd", "momentum", "adagrad", "rmsprop", "adam"))
-    learning_rate: float = key(2e-3, "the base rate", above=0)
+    learning_rate: float = key(1e-2, "the base rate; lower it for networks that are large or deep", above=0)
     schedule: str = key(
-        "constant",
+        "cosine",
         "what becomes of the rate; `linear` and `cosine` end with the run",
         choices=("constant", "step", "linear", "cosine"),
     )

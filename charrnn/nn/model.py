@@ -33,9 +33,7 @@ class CharLM:
     dropout: float = 0.0
     initial_state: str = "zero"
     activation: str = "tanh"
-    _tapes: dict[tuple[int, int, np.dtype[Any]], list[Tape]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _workspaces: _Workspaces = field(default_factory=lambda: _Workspaces(), init=False, repr=False, compare=False)
 
     @cached_property
     def stack(self) -> Stack:
@@ -136,19 +134,36 @@ class CharLM:
         T, B = ids.shape
         if starts is None:
             starts = np.zeros(B, bool)
-        tapes = self._workspace(T, B, params["head.b"].dtype)
+        tapes = self._workspaces.tapes(self.stack, T, B, params["head.b"].dtype)
         with np.errstate(**QUIET):
             h, inputs = self.stack.forward(params, ids, state, starts, tapes, masks)
             h = h.reshape(T * B, -1)
             return head.affine(h, params["head.W"], params["head.b"]), h, inputs, tapes
 
-    def _workspace(self, T: int, B: int, dtype: np.dtype[Any]) -> list[Tape]:
-        """The tapes for windows of this shape, made once."""
-        key = T, B, dtype
-        if key not in self._tapes:
-            self._tapes[key] = self.stack.tapes(T, B, dtype)
-        return self._tapes[key]
-
     @staticmethod
     def _final_state(tapes: list[Tape]) -> State:
         return [{name: rows[-1].copy() for name, rows in tape.state.items()} for tape in tapes]
+
+
+class _Workspaces:
+    """The tapes for the shapes of window last used. They are memory to work in: no part of what a model is."""
+
+    KEPT = 4
+
+    def __init__(self) -> None:
+        self._tapes: dict[tuple[int, int, np.dtype[Any]], list[Tape]] = {}
+
+    def tapes(self, stack: Stack, T: int, B: int, dtype: np.dtype[Any]) -> list[Tape]:
+        """Tapes for windows (T, B), made on first use."""
+        key = T, B, dtype
+        tapes = self._tapes.pop(key, None) or stack.tapes(T, B, dtype)
+        self._tapes[key] = tapes  # the last is the newest
+        if len(self._tapes) > self.KEPT:
+            del self._tapes[next(iter(self._tapes))]
+        return tapes
+
+    def __deepcopy__(self, memo: object) -> _Workspaces:
+        return _Workspaces()
+
+    def __reduce__(self) -> tuple[type[_Workspaces], tuple[()]]:
+        return _Workspaces, ()

@@ -11,24 +11,41 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-def sigmoid_(a: Array) -> None:
-    """Replaces `a` by `1 / (1 + exp(-a))`.
+def logistic_(a: Array) -> None:
+    """Replaces `a` by `1 / (1 + exp(a))`: the sigmoid of `-a`, and of `-2a` what `tanh_from_logistic_` wants.
 
-    `exp` overflows to infinity for very negative `a`, and 1 / inf is the right limit, 0: callers that train run
-    under `np.errstate(over="ignore")`.
+    `exp` overflows to infinity for large `a`, and 1 / inf is the right limit, 0: callers run under
+    `np.errstate(over="ignore")`.
     """
-    np.negative(a, out=a)
-    np.exp(a, out=a)
-    np.add(a, 1, out=a)
-    np.reciprocal(a, out=a)
+    np.exp(a, a)
+    np.add(a, 1, a)
+    np.reciprocal(a, a)
+
+
+def sigmoid_(a: Array) -> None:
+    """Replaces `a` by `sigmoid(a) = 1 / (1 + exp(-a))`."""
+    np.negative(a, a)
+    logistic_(a)
+
+
+def tanh_from_logistic_(s: Array) -> None:
+    """Replaces `s = 1 / (1 + exp(-2a))` by `tanh(a) = 2s - 1`."""
+    np.add(s, s, s)
+    np.subtract(s, 1, s)
+
+
+SMALL = 4096
+"""Up to so many elements, `np.tanh`'s one call is faster than our six."""
 
 
 def tanh(a: Array, out: Array) -> None:
-    """Writes `tanh(a) = 2 sigmoid(2a) - 1` to `out`: with SIMD `exp`, half the time of `np.tanh`."""
-    np.multiply(a, 2, out=out)
-    sigmoid_(out)
-    np.multiply(out, 2, out=out)
-    np.subtract(out, 1, out=out)
+    """Writes `tanh(a)` to `out`; where that is many elements, as `2 sigmoid(2a) - 1`, in half the time of `np.tanh`."""
+    if a.size <= SMALL:
+        np.tanh(a, out)
+    else:
+        np.multiply(a, -2, out)
+        logistic_(out)
+        tanh_from_logistic_(out)
 
 
 def log_softmax(logits: Array) -> Array:

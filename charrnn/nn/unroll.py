@@ -34,17 +34,17 @@ def forward(cell: Cell, params: LayerParams, x: Array, state: LayerParams, start
     for name, rows in tape.state.items():
         rows[0] = state[name]
         rows[0][starts] = params.get(f"{name}0", 0)
-    tape.begin_forward(params["W"])
-    _multiply_input(params, x, tape)
+    W, b = tape.begin_forward(params)
+    _multiply_input(W, b, x, tape)
     for t in range(tape.shape[0]):
         cell.step(params, tape, t)
     return tape.state["h"][1:]
 
 
-def _multiply_input(params: LayerParams, x: Array, tape: Tape) -> None:
-    """`a = x @ W_x + b` for all T steps at once."""
+def _multiply_input(W: Array, b: Array, x: Array, tape: Tape) -> None:
+    """`a = x @ W_x + b` for all T steps at once, scaled as W and b are."""
     G, T, B, H = tape.a.shape
-    W_x, b = params["W"][H:], params["b"]
+    W_x = W[H:]
     if x.ndim == 2:
         rows = (W_x + b).reshape(-1, G, H)
         for gate in range(G):
@@ -72,9 +72,13 @@ def backward(
     state given to `forward`. Writes to `grads`; returns the gradient of x, (T, B, D), or None where x is ids.
     """
     tape.begin_backward(params["W"])
-    for t in reversed(range(tape.shape[0])):
-        np.add(dstate["h"], dh[t], out=dstate["h"])
-        cell.step_backward(params, tape, t, dstate)
+    T = tape.shape[0]
+    for start in reversed(range(0, T, tape.chunk)):
+        steps = slice(start, min(T, start + tape.chunk))
+        cell.local_derivatives(params, tape, steps)
+        for t in reversed(range(steps.start, steps.stop)):
+            np.add(dstate["h"], dh[t], dstate["h"])
+            cell.step_backward(params, tape, t, dstate)
     cell.param_grads(params, tape, grads)
     for name, d in dstate.items():
         if f"{name}0" in params:

@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import http.client
 import io
+import re
 import sys
 import sysconfig
 import tokenize
@@ -139,7 +140,7 @@ class Library:
             return decode((stdin or sys.stdin.buffer).read(), STDIN, encoding)
         path = Path(source)
         try:
-            if source in self.names() and not path.exists():
+            if source in self.names() and (path.is_dir() or not path.exists()):
                 path = self.provide(source)
             data = path.read_bytes()
         except FileNotFoundError:
@@ -168,6 +169,11 @@ def decode(data: bytes, name: str, encoding: str) -> Text:
         ) from error
     except UnicodeError as error:
         raise DataError(f"{name} is not {encoding}: {error}; try --set data.encoding=bytes") from error
+    if lone := re.search("[\ud800-\udfff]", characters):  # some of Python's encodings can write them
+        raise DataError(
+            f"{name} has the lone surrogate U+{ord(lone[0]):04X} in line "
+            f"{characters.count(chr(10), 0, lone.start()) + 1}, which is no character; take it out"
+        )
     return Text(characters, name, encoding, len(data), hashlib.sha256(data).hexdigest())
 
 

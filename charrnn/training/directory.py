@@ -127,7 +127,7 @@ class RunDirectory:
             try:
                 record = json.loads(line)
                 if record["iteration"] <= iteration:
-                    elapsed = max(elapsed, float(record["elapsed_s"]))
+                    elapsed = max(elapsed, float(record.get("elapsed_s", 0)))
                     kept.append(line + "\n")
             except (ValueError, LookupError, TypeError):
                 continue

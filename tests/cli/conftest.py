@@ -26,6 +26,7 @@ FOXES = "".join(f"Verse {n}: the quick <brown> fox & {n} lazy dogs sing, 'row, r
 TINY = """
 model: {hidden_size: 8}
 train: {batch_size: 4, seq_length: 8, iterations: 12, eval_every: 5, checkpoint_every: 5, seed: 1}
+optim: {schedule: constant, learning_rate: 2e-3}
 """
 
 
@@ -191,7 +192,7 @@ def learned_unicode(shelf: Path) -> Path:
     source = shelf / "unicode.txt"
     source.write_bytes(("\ufeff" + "aé€𝄞\r\n" * 150).encode())
     options = ["model.hidden_size=16", "train.batch_size=4", "train.seq_length=8", "train.seed=1"]
-    options += ["train.iterations=150", "optim.learning_rate=0.03", "data.split=[1,0,0]"]
+    options += ["train.iterations=150", "optim.learning_rate=0.03", "optim.schedule=constant", "data.split=[1,0,0]"]
     sets = [word for option in options for word in ("--set", option)]
     in_process("train", source, "-o", "unicode", *sets, cwd=shelf).ok()
     return shelf / "unicode"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from charrnn.cli.common import config_names
+from charrnn.config.schema import OptimConfig
 from charrnn.resources import CORPORA
 
 METRICS = {"iteration", "epoch", "chars", "train_nats", "learning_rate", "grad_norm", "chars_per_s", "elapsed_s"}
@@ -156,7 +157,7 @@ def test_flags_come_before_set_before_yaml_before_defaults(charrnn, text, tmp_pa
     config = config_of(tmp_path / "run")
     assert config["train"]["seed"] == seed
     assert config["train"]["batch_size"] == 4
-    assert config["optim"]["learning_rate"] == 2e-3
+    assert config["optim"]["learning_rate"] == OptimConfig().learning_rate
 
 
 def test_the_time_budget_of_the_flag_comes_before_that_of_set(train, tmp_path):

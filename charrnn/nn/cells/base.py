@@ -2,8 +2,10 @@
 
 Time, the batch and the input product belong to `unroll`; a cell sees one step of them:
 
-- `step` finds `tape.a[:, t] (G, B, H)`, its pre-activations without the state's share, and the states in row t; it
-  writes the states' row t + 1.
+- `step` finds its pre-activations without the state's share in `tape.a[:, t] (G, B, H)`, times `scale`, and the states
+  in row t; it turns the first into the gates, and writes the states' row t + 1.
+- `local_derivatives` is called backwards over the text for a few steps at once, and writes to `tape.local` all that the
+  derivative of those steps needs and that does not depend on what comes back from later ones.
 - `step_backward` finds `dstate`, the gradient of the states' row t + 1; it writes `tape.da[t] (B, G*H)`, the gradient
   of the pre-activations, and turns `dstate` into the gradient of row t.
 - `param_grads` runs once, after the loop: one matrix product over all T*B rows instead of T small ones.
@@ -23,18 +25,26 @@ from charrnn.nn.numerics import Array
 
 LayerParams = dict[str, Array]
 
+SIGMOID, TANH, AS_IT_IS = -1.0, -2.0, 1.0
+"""A gate's `scale`: sigmoid(a) = 1 / (1 + exp(-a)) and tanh(a) = 2 sigmoid(2a) - 1 begin with a times -1 and -2. It is
+multiplied into a copy of W and b once for each window, instead of into every step's pre-activations."""
+
 
 class Cell(ABC):
     """One time step of a recurrent layer and its derivative. Stateless: all numbers are in `params` and the tape."""
 
     gates: ClassVar[tuple[str, ...]]
     """Names of the H-wide blocks of a pre-activation, in the order of W's columns."""
+    scale: tuple[float, ...]
+    """What each gate's pre-activation has been multiplied by when `step` sees it."""
     state: ClassVar[tuple[str, ...]] = ("h",)
     """What crosses time."""
     vectors: ClassVar[tuple[str, ...]] = ()
     """Parameters of shape (H,) beyond W and b; they begin at zero."""
     saved: ClassVar[tuple[str, ...]] = ()
-    """Arrays (T, B, H) that `step` leaves for `step_backward` beside the gates and states."""
+    """Arrays (T, B, H) that `step` leaves for the backward pass beside the gates and states."""
+    local: ClassVar[tuple[str, ...]]
+    """Names of the arrays that `local_derivatives` writes."""
     splits_product: ClassVar[bool] = False
     """True if `h @ W_h` does not simply add to the pre-activation: its gradient then has rows of its own, `tape.dp`."""
 
@@ -44,7 +54,11 @@ class Cell(ABC):
 
     @abstractmethod
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
-        """Reads `tape.a[:, t]` and the states' row t; writes their row t + 1."""
+        """Turns `tape.a[:, t]` into the gates, and the states' row t into row t + 1."""
+
+    @abstractmethod
+    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        """Fills `tape.local (., chunk, B, H)`, an array for each name in `local`, for these steps."""
 
     @abstractmethod
     def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
@@ -65,22 +79,33 @@ class Tape:
     `W.T` and for dW are one each. States have T + 1 rows: row 0 is the initial state, and no loop asks `if t == 0`.
     """
 
+    CHUNK = 1 << 15
+    """Elements that one array of local derivatives may have: small enough for all of them to stay in cache."""
+
     def __init__(self, cell: Cell, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike) -> None:
         G, T, B, H = len(cell.gates), seq_length, batch_size, hidden_size
         self.cell = cell
         self.shape = T, B
         self.hidden_size = H
         self.dtype = np.dtype(dtype)
-        self.a = np.empty((G, T, B, H), dtype)  # pre-activations, then the gates themselves
+        self.a = np.empty((G, T, B, H), dtype)  # scaled pre-activations, then the gates themselves
         self.state = {name: np.empty((T + 1, B, H), dtype) for name in cell.state}
         self.saved = {name: np.empty((T, B, H), dtype) for name in cell.saved}
+        # Views of single steps, made once: what a loop over time would otherwise spend its time on.
+        self.blocks = [self.a[:, t] for t in range(T)]  # (G, B, H)
+        self.gates = [tuple(block) for block in self.blocks]  # G arrays (B, H)
+        self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
         self.product = np.empty((G, B, H), dtype)  # h @ W_h of one step
-        self.u, self.v = np.empty((2, B, H), dtype)  # scratch
+        self.u = np.empty((B, H), dtype)  # scratch
+        self.scale = np.repeat(np.array(cell.scale, dtype), H)  # (G*H,)
 
-    def begin_forward(self, W: Array) -> None:
-        """Prepares the state's rows of `W (H + D, G*H)`."""
+    def begin_forward(self, params: LayerParams) -> tuple[Array, Array]:
+        """Returns copies of W and b times `scale`, and prepares the state's rows of the first."""
         H = self.hidden_size
+        W, b = params["W"] * self.scale, params["b"] * self.scale
         self.W_h = W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
+        self.W_h_rows = W[:H]
+        return W, b
 
     def begin_backward(self, W: Array) -> None:
         """Prepares the transpose, and allocates the backward half on its first use: evaluation needs none."""
@@ -89,16 +114,26 @@ class Tape:
             self.da = np.empty((T, B, G * H), self.dtype)
             self.dp = np.empty_like(self.da) if self.cell.splits_product else self.da
             self.W_hT = np.empty((G * H, H), self.dtype)
+            self.chunk = max(1, min(T, self.CHUNK // (B * H)))
+            self.local = np.empty((len(self.cell.local), self.chunk, B, H), self.dtype)
+            self.local_blocks = [self.local[:, k] for k in range(self.chunk)]
+            # The gradients' rows of a step, a gate a block: (G, B, H), not contiguous.
+            self.da_blocks = [rows.reshape(B, G, H).transpose(1, 0, 2) for rows in self.da]
+            self.dp_blocks = [rows.reshape(B, G, H).transpose(1, 0, 2) for rows in self.dp]
         self.W_hT[...] = W[:H].T  # contiguous, for T products to come
 
     def multiply_state(self, t: int) -> Array:
-        """`h[t] @ W_h`, a gate a block: (G, B, H), valid until the next call."""
-        return np.matmul(self.state["h"][t], self.W_h, out=self.product)
+        """`h[t] @ W_h`, scaled, a gate a block: (G, B, H), valid until the next call."""
+        h = self.rows["h"][t]
+        if len(h) == 1:  # one row: a product with a vector, which BLAS does faster whole
+            np.matmul(h[0], self.W_h_rows, out=self.product.reshape(-1))
+            return self.product
+        return np.matmul(h, self.W_h, out=self.product)
 
     def add_state_product(self, t: int) -> Array:
         """Completes and returns the pre-activations of step t: `a[:, t] += h[t] @ W_h`, (G, B, H)."""
-        a = self.a[:, t]
-        return np.add(a, self.multiply_state(t), out=a)
+        a = self.blocks[t]
+        return np.add(a, self.multiply_state(t), a)
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""

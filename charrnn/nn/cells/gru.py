@@ -13,65 +13,73 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn import numerics
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.cells.base import SIGMOID, TANH, Cell, LayerParams, Tape
+from charrnn.nn.numerics import logistic_, tanh_from_logistic_
 
 
 class GRU(Cell):
     gates = ("r", "z", "n")
+    scale = (SIGMOID, SIGMOID, TANH)
     vectors = ("b_hn",)
     saved = ("p",)
+    local = ("r", "z", "p", "n")
     splits_product = True
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
-        h, p, u = tape.state["h"], tape.saved["p"][t], tape.u
+        h, h_next, p, u = tape.rows["h"][t], tape.rows["h"][t + 1], tape.rows["p"][t], tape.u
         product = tape.multiply_state(t)
-        a = tape.a[:, t]
-        r, z, n = a
+        a = tape.blocks[t]
+        r, z, n = tape.gates[t]
         # (1, 2) r, z = sigmoid(...)
-        np.add(a[:2], product[:2], out=a[:2])
-        numerics.sigmoid_(a[:2])
-        # (3) p = h @ W_hn + b_hn
-        np.add(product[2], params["b_hn"], out=p)
+        np.add(a[:2], product[:2], a[:2])
+        logistic_(a[:2])
+        # (3) p = h @ W_hn + b_hn; the product comes times TANH
+        np.divide(product[2], TANH, p)
+        np.add(p, params["b_hn"], p)
         # (4) n = tanh(x @ W_xn + b_n + r * p)
-        np.multiply(r, p, out=u)
-        np.add(n, u, out=n)
-        numerics.tanh(n, out=n)
+        np.multiply(r, p, u)
+        np.multiply(u, TANH, u)
+        np.add(n, u, n)
+        logistic_(n)
+        tanh_from_logistic_(n)
         # (5) h' = (1 - z) * n + z * h = n + z * (h - n)
-        np.subtract(h[t], n, out=u)
-        np.multiply(u, z, out=u)
-        np.add(n, u, out=h[t + 1])
+        np.subtract(h, n, u)
+        np.multiply(u, z, u)
+        np.add(n, u, h_next)
+
+    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        r, z, n = tape.a[:, steps]
+        h, p = tape.state["h"][steps], tape.saved["p"][steps]
+        d_r, d_z, d_p, d_n = tape.local[:, : len(h)]
+        # (5, 2) on the way from dh' to a_z:  (h - n) * z * (1 - z)
+        np.subtract(1, z, d_n)  # 1 - z, for now
+        np.subtract(h, n, d_z)
+        np.multiply(d_z, z, d_z)
+        np.multiply(d_z, d_n, d_z)
+        # (5, 4) to a_n:  (1 - z) * (1 - n^2)
+        np.multiply(n, n, d_p)
+        np.subtract(1, d_p, d_p)
+        np.multiply(d_n, d_p, d_n)
+        # (4) from a_n to p:  r
+        np.multiply(d_n, r, d_p)
+        # (4, 1) from a_n to a_r:  p * r * (1 - r)
+        np.subtract(1, r, d_r)
+        np.multiply(d_r, d_p, d_r)
+        np.multiply(d_r, p, d_r)
 
     def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
-        H, u, v = tape.hidden_size, tape.u, tape.v
-        r, z, n = tape.a[:, t]
-        h, p = tape.state["h"][t], tape.saved["p"][t]
-        dh, da, dp = dstate["h"], tape.da[t], tape.dp[t]
-        da_r, da_z, da_n = (da[:, k * H : (k + 1) * H] for k in range(3))
-        # (5) dz = dh * (h - n), through sigmoid' = z * (1 - z)
-        np.subtract(1, z, out=v)  # v = 1 - z
-        np.subtract(h, n, out=u)
-        np.multiply(u, z, out=u)
-        np.multiply(u, v, out=u)
-        np.multiply(u, dh, out=da_z)
-        # (5, 4) dn = dh * (1 - z), through tanh' = 1 - n^2
-        np.multiply(n, n, out=u)
-        np.subtract(1, u, out=u)
-        np.multiply(u, v, out=u)
-        np.multiply(u, dh, out=u)  # u = da_n
-        np.copyto(da_n, u)
-        # (4) dr = da_n * p through sigmoid', and the gradient of p = h @ W_hn + b_hn
-        np.subtract(1, r, out=v)
-        np.multiply(v, r, out=v)
-        np.multiply(v, p, out=v)
-        np.multiply(v, u, out=da_r)
-        np.multiply(u, r, out=dp[:, 2 * H :])
-        np.copyto(dp[:, : 2 * H], da[:, : 2 * H])
-        # (5) h' = ... + z * h,  and (1, 2, 3) the three products with W_h
-        np.multiply(dh, z, out=u)
+        dh, u = dstate["h"], tape.u
+        d = tape.local_blocks[t % tape.chunk]
+        # (5, 4, 3, 2, 1) all paths begin at dh'; the product's gradient has p where that of a has n
+        np.multiply(dh, d[:3], tape.dp_blocks[t])
+        np.multiply(dh, d[3], tape.da_blocks[t][2])
+        # (5) h' = ... + z * h,  and the three products with W_h
+        np.multiply(dh, tape.gates[t][1], u)
         tape.backward_state_product(t, dh)
-        np.add(dh, u, out=dh)
+        np.add(dh, u, dh)
 
     def param_grads(self, params: LayerParams, tape: Tape, grads: LayerParams) -> None:
         super().param_grads(params, tape, grads)
-        np.sum(tape.dp[:, :, 2 * tape.hidden_size :], axis=(0, 1), out=grads["b_hn"])
+        H = tape.hidden_size
+        np.copyto(tape.da[:, :, : 2 * H], tape.dp[:, :, : 2 * H])  # for r and z the two gradients are one
+        np.sum(tape.dp[:, :, 2 * H :], axis=(0, 1), out=grads["b_hn"])

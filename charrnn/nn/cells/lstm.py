@@ -12,68 +12,68 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn import numerics
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
-from charrnn.nn.numerics import Array
+from charrnn.nn.cells.base import SIGMOID, TANH, Cell, LayerParams, Tape
+from charrnn.nn.numerics import Array, logistic_, tanh, tanh_from_logistic_
 
 
 class LSTM(Cell):
     gates = ("i", "f", "g", "o")
+    scale = (SIGMOID, SIGMOID, TANH, SIGMOID)
     state = ("h", "c")
     saved = ("tanh_c",)
+    local = ("i", "f", "g", "o", "c")
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
         """A positive forget bias opens the gate at first, so that gradients reach far (Jozefowicz et al. 2015)."""
         b[hidden_size : 2 * hidden_size] = forget_bias
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
-        h, c, tanh_c = tape.state["h"], tape.state["c"], tape.saved["tanh_c"][t]
+        c, c_next = tape.rows["c"][t], tape.rows["c"][t + 1]
+        tanh_c, h_next = tape.rows["tanh_c"][t], tape.rows["h"][t + 1]
+        i, f, g, o = tape.gates[t]
         # (1) a = x @ W_x + h @ W_h + b
         a = tape.add_state_product(t)
-        i, f, g, o = a
-        # (2) the four at once, since tanh(a) = 2 sigmoid(2a) - 1
-        np.multiply(g, 2, out=g)
-        numerics.sigmoid_(a)
-        np.multiply(g, 2, out=g)
-        np.subtract(g, 1, out=g)
+        # (2) i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
+        logistic_(a)
+        tanh_from_logistic_(g)
         # (3) c' = f * c + i * g
-        np.multiply(f, c[t], out=c[t + 1])
-        np.multiply(i, g, out=tape.u)
-        np.add(c[t + 1], tape.u, out=c[t + 1])
+        np.multiply(f, c, c_next)
+        np.multiply(i, g, tape.u)
+        np.add(c_next, tape.u, c_next)
         # (4) h' = o * tanh(c')
-        numerics.tanh(c[t + 1], out=tanh_c)
-        np.multiply(o, tanh_c, out=h[t + 1])
+        tanh(c_next, tanh_c)
+        np.multiply(o, tanh_c, h_next)
+
+    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        a = tape.a[:, steps]
+        i, _, g, o = a
+        c, tanh_c = tape.state["c"][steps], tape.saved["tanh_c"][steps]
+        d = tape.local[:, : len(c)]
+        d_i, d_f, d_g, d_o, d_c = d
+        # (2) sigmoid' = s * (1 - s), for all four blocks; that of g is made anew below
+        np.subtract(1, a, d[:4])
+        np.multiply(d[:4], a, d[:4])
+        # (3) what dc' is multiplied by on its way to a_i, a_f, a_g:  g * i', c * f', i * g'
+        np.multiply(d_i, g, d_i)
+        np.multiply(d_f, c, d_f)
+        np.multiply(g, g, d_g)
+        np.subtract(1, d_g, d_g)
+        np.multiply(d_g, i, d_g)
+        # (4) what dh' is multiplied by on its way to a_o, and to c'
+        np.multiply(d_o, tanh_c, d_o)
+        np.multiply(tanh_c, tanh_c, d_c)
+        np.subtract(1, d_c, d_c)
+        np.multiply(d_c, o, d_c)
 
     def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
-        H, u = tape.hidden_size, tape.u
-        i, f, g, o = tape.a[:, t]
-        c, tanh_c = tape.state["c"][t], tape.saved["tanh_c"][t]
-        dh, dc, da = dstate["h"], dstate["c"], tape.da[t]
-        da_i, da_f, da_g, da_o = (da[:, k * H : (k + 1) * H] for k in range(4))
-        # (4) h' = o * tanh(c'):  do = dh * tanh(c'),  dc' += dh * o * (1 - tanh(c')^2)
-        np.multiply(tanh_c, tanh_c, out=u)
-        np.subtract(1, u, out=u)
-        np.multiply(u, o, out=u)
-        np.multiply(u, dh, out=u)
-        np.add(dc, u, out=dc)
-        # (3, 2) from dc' to the gates, through sigmoid' = s * (1 - s) and tanh' = 1 - g^2
-        np.subtract(1, o, out=u)
-        np.multiply(u, o, out=u)
-        np.multiply(u, tanh_c, out=u)
-        np.multiply(u, dh, out=da_o)  # da_o = dh * tanh(c') * o * (1 - o)
-        np.multiply(g, g, out=u)
-        np.subtract(1, u, out=u)
-        np.multiply(u, i, out=u)
-        np.multiply(u, dc, out=da_g)  # da_g = dc' * i * (1 - g^2)
-        np.subtract(1, f, out=u)
-        np.multiply(u, f, out=u)
-        np.multiply(u, c, out=u)
-        np.multiply(u, dc, out=da_f)  # da_f = dc' * c * f * (1 - f)
-        np.subtract(1, i, out=u)
-        np.multiply(u, i, out=u)
-        np.multiply(u, g, out=u)
-        np.multiply(u, dc, out=da_i)  # da_i = dc' * g * i * (1 - i)
-        # (3) c' = f * c + ...
-        np.multiply(dc, f, out=dc)
+        dh, dc, u = dstate["h"], dstate["c"], tape.u
+        d, da = tape.local_blocks[t % tape.chunk], tape.da_blocks[t]
+        # (4) h' = o * tanh(c')
+        np.multiply(dh, d[3], da[3])
+        np.multiply(dh, d[4], u)
+        np.add(dc, u, dc)
+        # (3) c' = f * c + i * g
+        np.multiply(dc, d[:3], da[:3])
+        np.multiply(dc, tape.gates[t][1], dc)
         # (1) a = ... + h @ W_h
         tape.backward_state_product(t, dh)

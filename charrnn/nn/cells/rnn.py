@@ -8,58 +8,63 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn import numerics
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
-from charrnn.nn.numerics import Array
+from charrnn.nn.cells.base import AS_IT_IS, SIGMOID, TANH, Cell, LayerParams, Tape
+from charrnn.nn.numerics import Array, logistic_, tanh_from_logistic_
 
 
 class RNN(Cell):
     """`activation` is the name of (2): "tanh", "relu" or "sigmoid"."""
 
     gates = ("h",)
+    local = ("h",)
 
     def __init__(self, activation: str = "tanh") -> None:
-        self.activate, self.derivative = ACTIVATIONS[activation]
+        scale, self.activate_, self.derivative = ACTIVATIONS[activation]
+        self.scale = (scale,)
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
         (a,) = tape.add_state_product(t)  # (1)
-        self.activate(a, tape.state["h"][t + 1])  # (2)
+        self.activate_(a)  # (2)
+        np.copyto(tape.rows["h"][t + 1], a)
+
+    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        h = tape.a[0, steps]
+        self.derivative(h, tape.local[0, : len(h)])
 
     def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
-        dh, da = dstate["h"], tape.da[t]
+        dh = dstate["h"]
         # (2) h' = activation(a)
-        self.derivative(tape.state["h"][t + 1], da)
-        np.multiply(da, dh, out=da)
+        np.multiply(dh, tape.local_blocks[t % tape.chunk], tape.da_blocks[t])
         # (1) a = ... + h @ W_h
         tape.backward_state_product(t, dh)
 
 
-# Each activation with its derivative, which is written in terms of the activation's own value, h.
+# Each activation with the scale it wants, itself in place, and its derivative in terms of its own value, h.
+def _tanh_(a: Array) -> None:
+    logistic_(a)
+    tanh_from_logistic_(a)
+
+
 def _tanh_derivative(h: Array, out: Array) -> None:
-    np.multiply(h, h, out=out)
-    np.subtract(1, out, out=out)
+    np.multiply(h, h, out)
+    np.subtract(1, out, out)
 
 
-def _relu(a: Array, out: Array) -> None:
-    np.maximum(a, 0, out=out)
+def _relu_(a: Array) -> None:
+    np.maximum(a, 0, out=a)
 
 
 def _relu_derivative(h: Array, out: Array) -> None:
     np.greater(h, 0, out=out, casting="unsafe")  # at 0 itself the derivative is taken as 0
 
 
-def _sigmoid(a: Array, out: Array) -> None:
-    np.copyto(out, a)
-    numerics.sigmoid_(out)
-
-
 def _sigmoid_derivative(h: Array, out: Array) -> None:
-    np.subtract(1, h, out=out)
-    np.multiply(out, h, out=out)
+    np.subtract(1, h, out)
+    np.multiply(out, h, out)
 
 
 ACTIVATIONS = {
-    "tanh": (numerics.tanh, _tanh_derivative),
-    "relu": (_relu, _relu_derivative),
-    "sigmoid": (_sigmoid, _sigmoid_derivative),
+    "tanh": (TANH, _tanh_, _tanh_derivative),
+    "relu": (AS_IT_IS, _relu_, _relu_derivative),
+    "sigmoid": (SIGMOID, logistic_, _sigmoid_derivative),
 }
