@@ -5,7 +5,7 @@ VENV := .venv
 endif
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check clean
+.PHONY: help demo test check bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -25,6 +25,9 @@ check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/mypy
 	$(MAKE) test
 
+bench: $(VENV)-bench/installed ## Measure speed and memory, against PyTorch where it installs (ARGS="--quick", "--json")
+	$(VENV)-bench/bin/python tests/bench/bench.py $(ARGS)
+
 clean: ## Remove what these commands made, but never runs/
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
@@ -39,4 +42,11 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/developed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# Another one, for the benchmark alone: PyTorch is a large download, and no part of charrnn needs it.
+$(VENV)-bench/installed: pyproject.toml
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	-$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@touch $@

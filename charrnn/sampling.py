@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.checkpoint import Checkpoint
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import Array
+from charrnn.nn.stepper import Stepper
 from charrnn.text.vocabulary import Ids
 
 
@@ -33,19 +34,24 @@ def probabilities(
         top_k, temperature = 1, 1.0
     with np.errstate(over="ignore"):  # a low temperature takes what is unlikely to -inf, and its probability to 0
         p = np.exp(shifted / temperature)
-    order = np.argsort(-p, axis=-1, kind="stable")
-    ranked = np.take_along_axis(p, order, axis=-1)
-    keep = np.ones_like(ranked, bool)
-    if top_k is not None:
-        keep[:, top_k:] = False
-    if top_p is not None:
-        mass = np.cumsum(ranked * keep, axis=-1)
-        keep[:, 1:] &= (mass < top_p * mass[:, -1:])[:, :-1]
+    if top_k is not None or top_p is not None:
+        _keep_likeliest(p, top_k, top_p)
     if min_p is not None:
-        keep &= ranked >= min_p * ranked[:, :1]
-    np.put_along_axis(p, order, ranked * keep, axis=-1)
+        p[p < min_p * p.max(axis=-1, keepdims=True)] = 0
     p /= p.sum(axis=-1, keepdims=True)
     return p
+
+
+def _keep_likeliest(p: Array, top_k: int | None, top_p: float | None) -> None:
+    """Sets to zero what `top_k` and then `top_p` leave out of each row of `p (B, V)`."""
+    order = np.argsort(-p, axis=-1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=-1)
+    if top_k is not None:
+        ranked[:, top_k:] = 0
+    if top_p is not None:
+        mass = np.cumsum(ranked, axis=-1)
+        ranked[:, 1:] *= mass[:, :-1] < top_p * mass[:, -1:]
+    np.put_along_axis(p, order, ranked, axis=-1)
 
 
 def draw(p: Array, rng: np.random.Generator) -> Ids:
@@ -68,16 +74,13 @@ def generate(
 
     `filters` are those of `probabilities`.
     """
-    state = model.zero_state(samples, params["head.b"].dtype)
-    starts = np.ones(samples, bool)
-    for piece in np.array_split(prompt, -(-len(prompt) // 64)):
-        x = np.repeat(piece[:, None], samples, axis=1)
-        logits, state = model.forward(params, x, state, starts)
-        starts = np.zeros(samples, bool)
+    stepper = Stepper(model, params, samples)
+    for symbol in prompt:
+        logits = stepper.step(np.full(samples, symbol))
     while True:
-        ids = draw(probabilities(logits[-1], **filters), rng)
+        ids = draw(probabilities(logits, **filters), rng)
         yield ids
-        logits, state = model.forward(params, ids[None], state)
+        logits = stepper.step(ids)
 
 
 def sample(

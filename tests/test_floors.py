@@ -37,6 +37,7 @@ FLOORS = {
     "charrnn.nn.unroll": 4,
     "charrnn.nn.stack": 5,
     "charrnn.nn.model": 6,
+    "charrnn.nn.stepper": 7,
     # where text comes from
     "charrnn.text.vocabulary": 1,
     "charrnn.text.batches": 2,

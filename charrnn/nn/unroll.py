@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.cells.base import Cell, LayerParams, Scaled, Tape
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Shapes
 
@@ -34,26 +34,23 @@ def forward(cell: Cell, params: LayerParams, x: Array, state: LayerParams, start
     for name, rows in tape.state.items():
         rows[0] = state[name]
         rows[0][starts] = params.get(f"{name}0", 0)
-    W, b = tape.begin_forward(params)
-    _multiply_input(W, b, x, tape)
+    share_of_input(tape.begin_forward(params), x, tape)
     for t in range(tape.shape[0]):
         cell.step(params, tape, t)
     return tape.state["h"][1:]
 
 
-def _multiply_input(W: Array, b: Array, x: Array, tape: Tape) -> None:
-    """`a = x @ W_x + b` for all T steps at once, scaled as W and b are."""
+def share_of_input(scaled: Scaled, x: Array, tape: Tape) -> None:
+    """`a = x @ W_x + b` for all T steps at once, scaled as W_x and b are."""
     G, T, B, H = tape.a.shape
-    W_x = W[H:]
     if x.ndim == 2:
-        rows = (W_x + b).reshape(-1, G, H)
         for gate in range(G):
             # The ids are known to be in range; with mode="clip" NumPy writes to `out` without a buffer.
-            np.take(rows[:, gate], x, axis=0, out=tape.a[gate], mode="clip")
+            np.take(scaled.table[:, gate], x, axis=0, out=tape.a[gate], mode="clip")
     else:
-        W_x = W_x.reshape(-1, G, H).transpose(1, 0, 2)  # (G, D, H), a view
+        W_x = scaled.W_x.reshape(-1, G, H).transpose(1, 0, 2)  # (G, D, H), a view
         np.matmul(x.reshape(T * B, -1), W_x, out=tape.a.reshape(G, T * B, H))
-        tape.a += b.reshape(G, 1, 1, H)
+        tape.a += scaled.b.reshape(G, 1, 1, H)
 
 
 def backward(

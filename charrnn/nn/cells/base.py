@@ -16,6 +16,8 @@ Steps write through `out=` and allocate nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -71,6 +73,22 @@ class Cell(ABC):
         np.matmul(h_prev.T, tape.dp.reshape(len(h_prev), -1), out=grads["W"][:H])
 
 
+@dataclass
+class Scaled:
+    """The input's share of a layer's parameters, times the gates' scale."""
+
+    W_x: Array
+    """(D, G*H)"""
+    b: Array
+    """(G*H,)"""
+    hidden_size: int
+
+    @cached_property
+    def table(self) -> Array:
+        """For characters: what each of the D brings to the pre-activations, (D, G, H)."""
+        return (self.W_x + self.b).reshape(len(self.W_x), -1, self.hidden_size)
+
+
 class Tape:
     """What the forward pass of one layer over `(T, B)` leaves for its backward pass; allocated once and reused.
 
@@ -99,13 +117,13 @@ class Tape:
         self.u = np.empty((B, H), dtype)  # scratch
         self.scale = np.repeat(np.array(cell.scale, dtype), H)  # (G*H,)
 
-    def begin_forward(self, params: LayerParams) -> tuple[Array, Array]:
-        """Returns copies of W and b times `scale`, and prepares the state's rows of the first."""
+    def begin_forward(self, params: LayerParams) -> Scaled:
+        """Prepares the state's rows of W, times `scale`; returns the input's."""
         H = self.hidden_size
-        W, b = params["W"] * self.scale, params["b"] * self.scale
-        self.W_h = W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
+        W = params["W"] * self.scale
         self.W_h_rows = W[:H]
-        return W, b
+        self.W_h = W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
+        return Scaled(W[H:], params["b"] * self.scale, H)
 
     def begin_backward(self, W: Array) -> None:
         """Prepares the transpose, and allocates the backward half on its first use: evaluation needs none."""

@@ -1,0 +1,41 @@
+"""A model one step at a time, for sampling: the same cells as in training, without a window around them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.nn import unroll
+from charrnn.nn.model import QUIET, CharLM
+from charrnn.nn.numerics import Array
+from charrnn.text.vocabulary import Ids
+
+
+class Stepper:
+    """Holds a state of `batch_size` rows and moves it on by a character; all it needs is allocated here, once."""
+
+    def __init__(self, model: CharLM, params: dict[str, Array], batch_size: int) -> None:
+        """Begins from the model's initial state. `params` must not change afterwards: scaled copies are kept."""
+        stack = model.stack
+        dtype = params["head.b"].dtype
+        self.cell = stack.cell
+        self.tapes = stack.tapes(1, batch_size, dtype)
+        self.layers = [stack.layer_params(params, layer) for layer in range(model.num_layers)]
+        self.scaled = [tape.begin_forward(p) for tape, p in zip(self.tapes, self.layers, strict=True)]
+        self.W, self.b = params["head.W"], params["head.b"]
+        self.logits = np.empty((batch_size, model.vocab_size), dtype)
+        for tape, p in zip(self.tapes, self.layers, strict=True):
+            for name, rows in tape.state.items():
+                rows[1] = p.get(f"{name}0", 0)
+
+    def step(self, ids: Ids) -> Array:
+        """Logits (B, V) for what follows `ids (B,)`; valid until the next step."""
+        x = ids[None]
+        with np.errstate(**QUIET):
+            for tape, p, scaled in zip(self.tapes, self.layers, self.scaled, strict=True):
+                for rows in tape.state.values():
+                    rows[0] = rows[1]
+                unroll.share_of_input(scaled, x, tape)
+                self.cell.step(p, tape, 0)
+                x = tape.state["h"][1:]
+            np.matmul(x[0], self.W, out=self.logits)
+            return np.add(self.logits, self.b, out=self.logits)
