@@ -140,7 +140,8 @@ def main() -> None:
     rows = []
     if not args.json:
         print(
-            f"float32, V = {V}, Adam, clipped by norm, {args.threads} threads; medians of {args.rounds} interleaved rounds"
+            f"float32, V = {V}, Adam, clipped by norm, {args.threads} threads; "
+            f"medians of {args.rounds} interleaved rounds"
         )
         print(
             f"{'':<9}{'network':<13}{'B':>4}{'T':>5}{'chars/s':>11}{'torch':>11}{'ratio':>7}{'limit':>7}{'MiB':>9}{'torch':>9}"
