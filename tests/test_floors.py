@@ -54,6 +54,7 @@ FLOORS = {
     "charrnn.evaluation": 7,
     "charrnn.sampling": 8,
     "charrnn.training.loop": 8,
+    "charrnn.training.parallel": 8,
     "charrnn.training.graft": 8,
     "charrnn.training.directory": 8,
     "charrnn.training.run": 9,

@@ -135,7 +135,9 @@ class TrainConfig:
         parse=parse_duration,
     )
     seed: int | None = key(None, "of all that is random; drawn and written down if not set", at_least=0)
-    threads: int | None = key(None, "of the matrix products; all cores if not set", at_least=1)
+    threads: int | None = key(
+        None, "cores to use, as processes that share the rows where that is fastest; all if null", at_least=1
+    )
     eval_every: int = key(200, "iterations between evaluations", at_least=1)
     eval_chars: int | None = key(
         200_000, "characters of the validation text that an evaluation reads; all if null", at_least=2

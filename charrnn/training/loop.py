@@ -12,7 +12,8 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import DivergedError
 from charrnn.nn.numerics import norm
 from charrnn.nn.parameters import Parameters
-from charrnn.text.batches import Windows
+from charrnn.nn.stack import Masks, State
+from charrnn.text.batches import Batch, Windows
 from charrnn.training.optim import Transform
 from charrnn.training.schedules import Position, Schedule
 
@@ -30,14 +31,21 @@ class Update(NamedTuple):
     learning_rate: float
 
 
+Gradients = Callable[[Parameters, Batch, State, Parameters, Masks | None], tuple[float, State]]
+"""Parameters, window, carried state, where to write the gradients, dropout masks: loss and final state."""
+
+
 def updates(
     run: Checkpoint,
     windows: Windows,
     optimizer: Transform,
     schedule: Schedule,
     progress: Callable[[], float],
+    gradients: Gradients | None = None,
 ) -> Iterator[Update]:
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
+
+    `gradients`, where given, does the work of the model's own `loss_and_grads` (see `parallel`).
 
     The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). Raises
     DivergedError before an update that is infinite or not a number, with the weights as they were.
@@ -48,7 +56,10 @@ def updates(
         batch = windows.batch(run.iteration)
         T, B = batch.x.shape
         masks = model.masks(run.rng, T, B, params.vector.dtype)
-        loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, masks)
+        if gradients:
+            loss, state = gradients(params, batch, run.state, grads, masks)
+        else:
+            loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, masks)
         nats, grad_norm = float(loss), norm(grads.vector)
         if not nats < MOST_NATS or not math.isfinite(grad_norm):
             raise DivergedError(

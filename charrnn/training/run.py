@@ -7,6 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 from charrnn.training import loop, schedules
 from charrnn.training.directory import RunDirectory
 from charrnn.training.graft import graft
+from charrnn.training.parallel import Team, processes
 
 METRICS_EVERY = 20
 """Iterations between two lines of metrics.jsonl, beside those of evaluations."""
@@ -80,6 +82,9 @@ class Run:
         self.checkpoint = checkpoint
         self.split = split
         self.windows = Windows(split.train, checkpoint.config.train.seq_length)
+        train = checkpoint.config.train
+        self.processes = processes(checkpoint.model, train.seq_length, train.batch_size, train.threads)
+        """How many share the work of a window."""
         self.notes: list[str] = []
         """What a user should know: damaged checkpoints passed over, characters that are new."""
 
@@ -199,8 +204,8 @@ class Run:
         losses: list[float] = []
         training_time = 0.0
         mark = time.monotonic()
-        with threadpool_limits(limits=train.threads, user_api="blas"):
-            for update in loop.updates(run, self.windows, optimizer, schedule, self.progress):
+        with threadpool_limits(limits=train.threads, user_api="blas"), self._team() as gradients:
+            for update in loop.updates(run, self.windows, optimizer, schedule, self.progress, gradients):
                 now = time.monotonic()
                 training_time += now - mark
                 run.elapsed = elapsed_before + now - began
@@ -218,6 +223,19 @@ class Run:
                 run.elapsed = elapsed_before + time.monotonic() - began
                 yield record
                 mark = time.monotonic()
+
+    @contextmanager
+    def _team(self) -> Iterator[loop.Gradients | None]:
+        """The processes that share the work of a window; None where one is fastest."""
+        if self.processes == 1:
+            yield None
+            return
+        run, train = self.checkpoint, self.checkpoint.config.train
+        team = Team(run.model, train.seq_length, train.batch_size, run.params.vector.dtype, self.processes)
+        try:
+            yield team.loss_and_grads
+        finally:
+            team.close()
 
     def _evaluate(self, validation: Streams) -> float:
         nats = evaluate(self.checkpoint.model, self.checkpoint.params, validation)

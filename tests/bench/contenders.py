@@ -27,7 +27,7 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
     from charrnn.config.resolve import Setting, resolve
     from charrnn.text.batches import Windows, split_tail
     from charrnn.text.vocabulary import Vocabulary
-    from charrnn.training import loop, schedules
+    from charrnn.training import loop, parallel, schedules
 
     keys = {
         "model.cell": work["cell"],
@@ -47,9 +47,15 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
         split_tail(ids, (1.0, 0.0, 0.0), work["batch_size"], work["seq_length"]).train, work["seq_length"]
     )
     run = checkpoint.new(config, vocabulary, checkpoint.Corpus("random", len(ids), ""))
+    count = parallel.processes(run.model, work["seq_length"], work["batch_size"], work["threads"])
+    gradients = None
+    if count > 1:
+        team = parallel.Team(run.model, work["seq_length"], work["batch_size"], run.params.vector.dtype, count)
+        gradients = team.loss_and_grads
     threadpool_limits(work["threads"], user_api="blas")
     optimizer = checkpoint.build_optimizer(config)
-    updates = loop.updates(run, windows, optimizer, schedules.build("constant", LEARNING_RATE), lambda: 0.0)
+    schedule = schedules.build("constant", LEARNING_RATE)
+    updates = loop.updates(run, windows, optimizer, schedule, lambda: 0.0, gradients)
     return lambda: next(updates)
 
 

@@ -1,0 +1,221 @@
+"""One window on several cores: each process takes some of its rows, and the gradients are added in a fixed order.
+
+Processes, and not threads: a step of a small network is some thirty NumPy calls of a few microseconds, and threads
+would wait for the interpreter's lock between them as long as they compute. The processes share one block of memory,
+which holds the parameters, the window, the carried state and a gradient for each; they say no more to each other than
+"begin" and "done". A worker ends when its pipe does, so none outlives the run, however that dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from charrnn.errors import OutputError
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import Array
+from charrnn.nn.parameters import Parameters
+from charrnn.nn.stack import Masks, State
+from charrnn.text.batches import Batch
+
+LEAST_WORK = 2e8
+"""Floating-point operations of a window below which a second process costs more than it brings."""
+
+LEAST_ROWS = 8
+"""Rows for each process; with fewer, the matrix products lose more than is won."""
+
+
+def processes(model: CharLM, seq_length: int, batch_size: int, threads: int | None) -> int:
+    """How many processes to use for windows of this shape on `threads` cores, or on all where that is None."""
+    cores = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    products = sum(math.prod(shape) for shape in model.shapes.values())
+    if os.name != "posix" or 6 * seq_length * batch_size * products < LEAST_WORK:
+        return 1
+    return max(1, min(cores, batch_size // LEAST_ROWS))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where what is in the shared block: the same in every process."""
+
+    model: dict[str, Any]
+    seq_length: int
+    batch_size: int
+    dtype: str
+    count: int
+    """Of processes."""
+
+    def build(self) -> CharLM:
+        """The network."""
+        return CharLM(**self.model)
+
+    def rows(self, process: int) -> slice:
+        """The rows of a process: as equal shares as can be."""
+        B, count = self.batch_size, self.count
+        return slice(B * process // count, B * (process + 1) // count)
+
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shape and type of each array of the block."""
+        model, dtype, ids = self.build(), np.dtype(self.dtype), np.dtype(np.int64)
+        T, B, H, L = self.seq_length, self.batch_size, self.model["hidden_size"], self.model["num_layers"]
+        N = sum(math.prod(shape) for shape in model.shapes.values())
+        states = [f"state.{layer}.{name}" for layer in range(L) for name in model.stack.cell.state]
+        return {
+            "params": ((N,), dtype),
+            "grads": ((self.count, N), dtype),
+            "losses": ((self.count,), np.dtype(np.float64)),
+            "x": ((T, B), ids),
+            "y": ((T, B), ids),
+            "starts": ((B,), np.dtype(np.bool_)),
+            "masks": ((L if model.dropout else 0, T, B, H), dtype),
+            **dict.fromkeys(states, ((B, H), dtype)),
+        }
+
+    def size(self) -> int:
+        """Of the block in bytes."""
+        return sum(_padded(shape, dtype) for shape, dtype in self.shapes().values())
+
+    def arrays(self, block: mmap.mmap) -> dict[str, Array]:
+        """The arrays as views of the block."""
+        found, start = {}, 0
+        for name, (shape, dtype) in self.shapes().items():
+            found[name] = np.frombuffer(block, dtype, math.prod(shape), start).reshape(shape)
+            start += _padded(shape, dtype)
+        return found
+
+
+def _padded(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Bytes of an array, up to a whole cache line."""
+    return -(-math.prod(shape) * dtype.itemsize // 64) * 64
+
+
+class Share:
+    """The part of one process in every window."""
+
+    def __init__(self, layout: Layout, block: mmap.mmap, process: int) -> None:
+        self.model = layout.build()
+        self.arrays = layout.arrays(block)
+        self.process = process
+        self.rows = layout.rows(process)
+        self.params = Parameters(self.model.shapes, self.arrays["params"])
+        self.grads = Parameters(self.model.shapes, self.arrays["grads"][process])
+        self.state: State = [
+            {name: self.arrays[f"state.{layer}.{name}"][self.rows] for name in self.model.stack.cell.state}
+            for layer in range(self.model.num_layers)
+        ]
+
+    def compute(self) -> None:
+        """Loss and gradient of our rows, and their state after the window, all into the block."""
+        a, rows = self.arrays, self.rows
+        masks: Masks | None = [None, *(mask[:, rows] for mask in a["masks"])] if len(a["masks"]) else None
+        loss, final = self.model.loss_and_grads(
+            self.params, a["x"][:, rows], a["y"][:, rows], self.state, self.grads, a["starts"][rows], masks
+        )
+        a["losses"][self.process] = loss
+        for mine, new in zip(self.state, final, strict=True):
+            for name, array in new.items():
+                mine[name][...] = array
+
+
+class Team:
+    """The workers, and this process, which does a share of its own."""
+
+    def __init__(self, model: CharLM, seq_length: int, batch_size: int, dtype: np.dtype[Any], count: int) -> None:
+        fields = {name: value for name, value in asdict(model).items() if not name.startswith("_")}
+        self.layout = Layout(fields, seq_length, batch_size, dtype.str, count)
+        with tempfile.TemporaryFile() as file:
+            file.truncate(self.layout.size())
+            self.share = Share(self.layout, mmap.mmap(file.fileno(), self.layout.size()), 0)
+            self.workers = [self._start(file.fileno(), process) for process in range(1, count)]
+        self.blas = ThreadpoolController()
+        rows = [self.layout.rows(process) for process in range(count)]
+        self.weights = np.array([r.stop - r.start for r in rows]) / batch_size
+
+    def _start(self, descriptor: int, process: int) -> subprocess.Popen[bytes]:
+        task = {"layout": asdict(self.layout), "descriptor": descriptor, "process": process}
+        worker = subprocess.Popen(
+            [sys.executable, "-c", "from charrnn.training.parallel import work; work()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[descriptor],
+            start_new_session=True,  # the terminal's Ctrl-C is for us
+        )
+        _tell(worker, json.dumps(task).encode() + b"\n")
+        _hear(worker)  # that it has mapped the block, before the file is closed
+        return worker
+
+    def loss_and_grads(
+        self,
+        params: Parameters,
+        batch: Batch,
+        state: State,
+        grads: Parameters,
+        masks: Masks | None,
+    ) -> tuple[float, State]:
+        """`CharLM.loss_and_grads` of a window, the same but for the order in which rows are added up."""
+        a = self.share.arrays
+        a["params"][...] = params.vector
+        a["x"][...], a["y"][...], a["starts"][...] = batch
+        for mask, drawn in zip(a["masks"], (masks or [None])[1:], strict=True):
+            mask[...] = drawn
+        states = {f"state.{layer}.{name}": array for layer, s in enumerate(state) for name, array in s.items()}
+        for name, array in states.items():
+            a[name][...] = array
+        for worker in self.workers:
+            _tell(worker, b"\n")
+        with self.blas.limit(limits=1, user_api="blas"):  # the other cores are the workers'
+            self.share.compute()
+        for worker in self.workers:
+            _hear(worker)
+        a["grads"] *= self.weights[:, None].astype(grads.vector.dtype)
+        np.sum(a["grads"], axis=0, out=grads.vector)
+        final = [{name: a[f"state.{layer}.{name}"].copy() for name in s} for layer, s in enumerate(state)]
+        return float(a["losses"] @ self.weights), final
+
+    def close(self) -> None:
+        """Ends the workers."""
+        for worker in self.workers:
+            with contextlib.suppress(OSError):
+                worker.communicate(timeout=10)
+
+
+def work() -> None:
+    """A worker's life, between its two pipes: from the task it is told to their end."""
+    with open(0, "rb", buffering=0) as commands, open(1, "wb", buffering=0) as answers:
+        task = json.loads(commands.readline())
+        layout = Layout(**task["layout"])
+        share = Share(layout, mmap.mmap(task["descriptor"], layout.size()), task["process"])
+        with threadpool_limits(1, user_api="blas"):
+            answers.write(b".")
+            while commands.read(1):
+                share.compute()
+                answers.write(b".")
+
+
+def _tell(worker: subprocess.Popen[bytes], message: bytes) -> None:
+    assert worker.stdin is not None
+    try:
+        worker.stdin.write(message)
+        worker.stdin.flush()
+    except OSError:
+        raise OutputError(LOST) from None
+
+
+def _hear(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.stdout is not None
+    if worker.stdout.read(1) != b".":
+        raise OutputError(LOST)
+
+
+LOST = "a worker process ended, perhaps for want of memory; try again, or with --set train.threads=1"

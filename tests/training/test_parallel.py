@@ -1,0 +1,164 @@
+"""Several processes compute what one does, and none outlives its run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint as checkpoints
+from charrnn.errors import OutputError
+from charrnn.nn.cells import CELLS
+from charrnn.nn.model import CharLM
+from charrnn.nn.parameters import Parameters
+from charrnn.text.batches import Batch
+from charrnn.training import parallel
+from charrnn.training.parallel import Team
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
+T, B, V = 6, 5, 7
+
+
+@pytest.fixture
+def team(request):
+    """Makes teams, and ends them."""
+
+    def make(model, dtype, count):
+        made = Team(model, T, B, np.dtype(dtype), count)
+        request.addfinalizer(made.close)
+        return made
+
+    return make
+
+
+def window(model, dtype, rng):
+    params = Parameters.zeros(model.shapes, dtype)
+    params.vector[...] = rng.normal(0, 0.5, params.vector.size)
+    x, y = rng.integers(V, size=(2, T, B))
+    starts = np.array([False, True, False, False, True])
+    state = [
+        {name: rng.normal(size=zero.shape).astype(dtype) for name, zero in layer.items()}
+        for layer in model.zero_state(B, dtype)
+    ]
+    return params, Batch(x, y, starts), state, model.masks(rng, T, B, dtype)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_team_computes_what_one_process_does(cell, dropout, count, team, rng):
+    model = CharLM(V, cell, 4, 2, dropout, initial_state="learned")
+    params, batch, state, masks = window(model, np.float64, rng)
+    grads, shared = (Parameters.zeros(model.shapes, np.float64) for _ in range(2))
+    loss, final = model.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, masks)
+    together = team(model, np.float64, count)
+    for _ in range(2):  # the second time, with what the first has left
+        shared_loss, shared_final = together.loss_and_grads(params, batch, state, shared, masks)
+        assert shared_loss == pytest.approx(loss, abs=1e-12)
+        np.testing.assert_allclose(shared.vector, grads.vector, rtol=0, atol=1e-12)
+        for mine, theirs in zip(final, shared_final, strict=True):
+            for name, array in mine.items():
+                np.testing.assert_allclose(theirs[name], array, rtol=0, atol=1e-12)
+
+
+def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
+    model = CharLM(V, "lstm", 16, 1)
+    params, batch, state, masks = window(model, np.float32, rng)
+    results = []
+    for _ in range(2):
+        grads = Parameters.zeros(model.shapes, np.float32)
+        team(model, np.float32, 2).loss_and_grads(params, batch, state, grads, masks)
+        results.append(grads.vector.tobytes())
+    assert results[0] == results[1]
+
+
+def test_a_small_window_and_a_narrow_one_stay_in_one_process():
+    small, large = CharLM(65, "lstm", 16), CharLM(65, "lstm", 256)
+    assert parallel.processes(small, 64, 64, 4) == 1
+    assert parallel.processes(large, 64, 1, 4) == 1
+    assert parallel.processes(large, 64, 64, 1) == 1
+    assert parallel.processes(large, 64, 64, 4) == 4
+    assert parallel.processes(large, 64, 16, 4) == 2
+
+
+def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
+    model = CharLM(V, "gru", 4)
+    params, batch, state, masks = window(model, np.float32, rng)
+    together = team(model, np.float32, 3)
+    together.workers[1].kill()
+    together.workers[1].wait()
+    with pytest.raises(OutputError, match="worker"):
+        together.loss_and_grads(params, batch, state, Parameters.zeros(model.shapes, np.float32), masks)
+
+
+def test_workers_end_with_the_process_that_is_killed():
+    script = (
+        "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.parallel import Team\n"
+        "team = Team(CharLM(5, 'rnn', 3), 4, 4, np.dtype('f4'), 3)\n"
+        "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        workers = [int(pid) for pid in process.stdout.readline().split()]
+        process.kill()
+    assert len(workers) == 2
+    for _ in range(200):
+        if not any(alive(pid) for pid in workers):
+            return
+        time.sleep(0.05)
+    pytest.fail("a worker lives on")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def always_two(monkeypatch):
+    monkeypatch.setattr("charrnn.training.run.processes", lambda *shape: 2)
+
+
+def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin, monkeypatch, always_two):
+    both = {"train__iterations": 6, "train__batch_size": 6, "model__dropout": 0.2, "train__dtype": "float64"}
+    two = begin("two", **both)
+    losses = [record.train_nats for record in two.records()]
+    again = begin("again", **both)
+    assert [record.train_nats for record in again.records()] == losses
+    assert checkpoints.to_bytes(again.checkpoint) == checkpoints.to_bytes(two.checkpoint)
+    monkeypatch.setattr("charrnn.training.run.processes", lambda *shape: 1)
+    one = begin("one", **both)
+    assert [record.train_nats for record in one.records()] == pytest.approx(losses, abs=1e-9)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
+def test_an_interrupted_run_of_several_processes_is_saved_and_leaves_none_behind(tmp_path):
+    sets = [
+        "model.hidden_size=64",
+        "train.batch_size=32",
+        "train.threads=2",
+        "train.epochs=1000",
+        "train.eval_every=1000",
+    ]
+    words = [word for pair in sets for word in ("--set", pair)]
+    command = [sys.executable, "-m", "charrnn", "train", "harbour", "-o", str(tmp_path / "run"), *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        said = [process.stderr.readline() for _ in range(2)]
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        for _ in range(600):
+            if metrics.exists() and metrics.stat().st_size:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert "2 processes" in said[1]
+    assert process.returncode == 130
+    assert "--resume" in err
+    assert checkpoints.load(tmp_path / "run" / "last.npz").iteration >= 20
