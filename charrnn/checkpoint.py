@@ -138,23 +138,23 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "elapsed": checkpoint.elapsed if checkpoint.config.train.time_budget else 0.0,
         "rng": checkpoint.rng.bit_generator.state,
     }
-    return archive.to_bytes(meta, _arrays(checkpoint))
+    return archive.to_bytes(meta, arrays(checkpoint))
 
 
-def _arrays(checkpoint: Checkpoint) -> dict[str, Array]:
+def arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     """Every array of the file by its name there."""
-    arrays = dict(checkpoint.params)
+    found = dict(checkpoint.params)
     for slot, vector in checkpoint.slots.items():
         if slot == optim.SCRATCH:
             continue
         if vector.shape == checkpoint.params.vector.shape:
             named = Parameters(checkpoint.params.shapes, vector)
-            arrays |= {f"optim.{slot}.{name}": array for name, array in named.items()}
+            found |= {f"optim.{slot}.{name}": array for name, array in named.items()}
         else:
-            arrays[f"optim.{slot}"] = vector
+            found[f"optim.{slot}"] = vector
     for layer, state in enumerate(checkpoint.state):
-        arrays |= {f"state.{layer}.{name}": array for name, array in state.items()}
-    return arrays
+        found |= {f"state.{layer}.{name}": array for name, array in state.items()}
+    return found
 
 
 def find(path: Path) -> Path:
@@ -185,7 +185,7 @@ def load(path: Path | str) -> Checkpoint:
         if opened.size < needed:
             raise DamagedError(f"it is smaller than the {needed:,} bytes that its configuration means")
         run = _blank(config, vocabulary, corpus)
-        opened.fill(_arrays(run))
+        opened.fill(arrays(run))
         run.rng.bit_generator.state = meta["rng"]
         run.iteration = _count(meta["iteration"])
         run.validation_nats = _number(meta["validation_nats"])

@@ -39,7 +39,7 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """`exp(nats)`: how many characters the model hesitates between."""
+        """`exp(nats)`: how many characters the model hesitates between; above 700 nats, that of 700."""
         return math.exp(min(self.nats_per_char, 700))
 
 

@@ -46,7 +46,12 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
         raise DataError(f"{source.name}: {error}; take them out, or train on a text that has them") from error
     streams = side_by_side(ids, 0, len(ids))
     if split:
-        streams = getattr(split_text(run.config, ids), split)
+        try:
+            streams = getattr(split_text(run.config, ids), split)
+        except DataError as error:
+            raise DataError(
+                f"{source.name} is too short to be split as the run's text was; leave out --split"
+            ) from error
         if not streams.lengths.sum():
             raise DataError(f"the run's data.split leaves no {split} text; leave out --split")
     nats = nats_of_characters(run.model, run.params, streams)

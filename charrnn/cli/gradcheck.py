@@ -24,7 +24,12 @@ ACTIVATIONS = keys()["model.activation"].metadata["choices"]
 @click.command("gradcheck", short_help="Prove the gradients of an architecture.")
 @click.argument("source", required=False, metavar="[CONFIG.yaml|CHECKPOINT]")
 @click.option("--cell", "cells", multiple=True, type=click.Choice(CELLS), help="Check this cell (repeatable).")
-@click.option("--all", "check_all", is_flag=True, help="Every cell, with 1 and 2 layers, with each initial state.")
+@click.option(
+    "--all",
+    "check_all",
+    is_flag=True,
+    help="Every cell and activation, 1 and 2 layers, each initial state.",
+)
 @click.option(
     "--oracle",
     type=click.Choice(["finite-difference", "complex-step"]),
@@ -50,6 +55,8 @@ def command(
     from charrnn.checkpoint import build_model
     from charrnn.gradcheck.subject import VOCAB_SIZE, check_model, small
 
+    if check_all and source:
+        raise ConfigError(f"--all checks every architecture; leave out {source}")
     base = _model_config(source)
     results = []
     for config in _variants(base, cells, check_all, oracle):
@@ -82,7 +89,8 @@ def command(
 
 def _model_config(source: str | None) -> ModelConfig:
     """Of a config, a checkpoint or a run directory; the default where there is none."""
-    if source and common.find_config(source).suffix not in (".yaml", ".yml"):
+    path = common.find_config(source) if source else None
+    if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
         from charrnn import checkpoint
 
         return checkpoint.load(Path(source)).config.model

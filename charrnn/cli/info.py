@@ -65,15 +65,16 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 def _text(source: str) -> dict[str, Any]:
     from charrnn.errors import DataError
+    from charrnn.text.corpus import STDIN, decode
     from charrnn.text.vocabulary import BYTES, Vocabulary
 
-    library = common.library()
+    data, name = common.library().read_bytes(source), STDIN if source == "-" else source
     try:
-        text = library.read(source, "utf-8")
+        text = decode(data, name, "utf-8")
     except DataError as error:
         if not isinstance(error.__cause__, UnicodeError):
             raise
-        text = library.read(source, BYTES)
+        text = decode(data, name, BYTES)
     characters = text.characters
     pairs = characters.count("\r\n")
     return {

@@ -88,7 +88,7 @@ def command(
         prompt,
         length,
         seed,
-        stop,
+        stop and _in_symbols(stop, vocabulary.encoding),
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
@@ -118,15 +118,20 @@ def command(
         out.flush()
 
 
+def _in_symbols(text: str, encoding: str) -> str:
+    """A text that was typed, in the model's symbols: in bytes mode, its bytes in UTF-8."""
+    from charrnn.text.vocabulary import BYTES
+
+    return text.encode("utf-8", "surrogateescape").decode("latin-1") if encoding == BYTES else text
+
+
 def _prompt(prompt: str | None, prompt_file: str | None, encoding: str) -> str:
     from charrnn.text.vocabulary import BYTES
 
     if prompt is not None and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file are both given; give one of them")
     if prompt_file is None:
-        # In bytes mode the symbols are bytes, and a prompt stands for its bytes in UTF-8.
-        text = prompt or ""
-        return text.encode("utf-8", "surrogateescape").decode("latin-1") if encoding == BYTES else text
+        return _in_symbols(prompt or "", encoding)
     try:
         data = sys.stdin.buffer.read() if prompt_file == "-" else Path(prompt_file).read_bytes()
         return data.decode("latin-1" if encoding == BYTES else encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli import common
-from charrnn.cli.common import say
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_dict
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
@@ -125,18 +125,19 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
 
 def _train(run: Run, quiet: bool) -> None:
     place = run.directory.path
-    for note in [] if quiet else [*_summary(run), *run.notes]:
-        say(note)
+    display = _Display(run, quiet)
+    display.say(*_summary(run), *run.notes)
     if run.progress() >= 1:
         raise ConfigError(
             f"{place} is complete at iteration {run.checkpoint.iteration:,}; give it more to do, as with {_more(run)}"
         )
-    display = _Display(run, quiet)
     with _Signals() as signals:
         for record in run.records():
+            stopped = signals.received and run.progress() < 1
+            if stopped:
+                run.save()  # before anything is said: the terminal may be gone
             display.show(record)
-            if signals.received and run.progress() < 1:
-                run.save()
+            if stopped:
                 display.close()
                 name = signal.Signals(signals.received).name
                 raise Interrupted(
@@ -145,11 +146,10 @@ def _train(run: Run, quiet: bool) -> None:
                     f"continue with: charrnn train -o {place} --resume",
                 )
     display.close()
-    if not quiet:
-        best = run.checkpoint.best_nats
-        if best is not None:
-            say(f"best validation loss: {common.describe_loss(best)}")
-        say(f"let it write: charrnn sample {place}")
+    best = run.checkpoint.best_nats
+    if best is not None:
+        display.say(f"best validation loss: {common.describe_loss(best)}")
+    display.say(f"let it write: charrnn sample {place}")
 
 
 def _more(run: Run) -> str:
@@ -197,19 +197,19 @@ class _Signals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received and number == signal.SIGINT:
-            raise Interrupted(number, "stopped at once; the checkpoints before are whole: continue with --resume")
+            raise Interrupted(number, "stopped at once; what was saved before is whole")
         self.received = number
 
 
 class _Display:
-    """A progress bar on a terminal; elsewhere, a line for each evaluation."""
+    """A progress bar on a terminal; elsewhere, a line for each evaluation. If nobody listens, training goes on."""
 
     def __init__(self, run: Run, quiet: bool) -> None:
         from tqdm import tqdm
 
         self.run = run
-        self.quiet = quiet
-        self.terminal = sys.stderr.isatty() and not quiet
+        self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
+        self.terminal = not self.quiet and sys.stderr.isatty()
         self.bar = tqdm(
             total=1.0,
             initial=run.progress(),
@@ -220,6 +220,14 @@ class _Display:
             leave=False,
         )
 
+    def say(self, *lines: str) -> None:
+        """Lines that stay, above the bar."""
+        with contextlib.suppress(OSError):  # a closed pipe, a full disk: a run does not die of its commentary
+            for line in lines:
+                if not self.quiet:
+                    self.bar.clear()
+                    common.say(line)
+
     def show(self, record: Record) -> None:
         """Moves the bar; an evaluation leaves a line that stays."""
         if record.val_nats is not None and not self.quiet:
@@ -229,8 +237,7 @@ class _Display:
                 f"train {record.train_nats:.4f}  validation {record.val_nats:.4f}"
                 f"{' *' if record.val_nats == best else ''}"
             )
-            self.bar.clear()
-            say(line)
+            self.say(line)
         if self.terminal:
             self.bar.set_postfix_str(
                 f" iteration {record.iteration:,}, loss {record.train_nats:.3f}, {record.chars_per_s:,.0f} chars/s",
@@ -240,4 +247,5 @@ class _Display:
 
     def close(self) -> None:
         """Removes the bar."""
-        self.bar.close()
+        with contextlib.suppress(OSError):
+            self.bar.close()

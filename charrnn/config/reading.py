@@ -14,7 +14,7 @@ from charrnn.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core scalars, so that 1e-3 is a number and `no` a word; no dates, no merge keys."""
+    """YAML 1.2's scalars (in decimal), so that 1e-3 is a number and `no` a word; no dates, no merge keys."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  # none of YAML 1.1's are inherited
 
@@ -35,7 +35,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _float(n
 
 
 def _float(text: str) -> float:
-    return float(text.replace(".inf", "inf").replace(".nan", "nan").lower().replace(".inf", "inf"))
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
 MAX_BYTES = 1 << 20

@@ -46,6 +46,7 @@ def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
         raise ConfigError(*errors)
     if origins["train.epochs"] == "default" and (values["train.iterations"] or values["train.time_budget"]):
         values["train.epochs"] = None
+        origins["train.epochs"] = "set aside: something else ends the run"
     sections = {
         name: section(**{f.name: values[f"{name}.{f.name}"] for f in dataclasses.fields(section)})
         for name, section in SECTIONS.items()

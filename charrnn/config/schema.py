@@ -126,7 +126,7 @@ class TrainConfig:
     batch_size: int = key(32, "B, streams of the text read side by side", at_least=1)
     seq_length: int = key(64, "T, characters through which a gradient reaches back", at_least=1)
     epochs: int | None = key(
-        10, "passes over the training text; set aside where one of the next two is set", at_least=1
+        10, "passes over the training text; the default is set aside where one of the next two is set", at_least=1
     )
     iterations: int | None = key(None, "updates after which to stop", at_least=1)
     time_budget: float | None = key(

@@ -43,12 +43,14 @@ def init_layer(rng: np.random.Generator, W: Array, hidden_size: int, name: str, 
         he(rng, W, fan=W.shape[0])
     elif name == "uniform":
         uniform(rng, W, scale)
-    else:
+    elif name in ("glorot", "orthogonal"):
         for start in range(0, W.shape[1], hidden_size):
             gate = W[:, start : start + hidden_size]
             glorot(rng, gate)
             if name == "orthogonal":
                 orthogonal(rng, gate[:hidden_size])
+    else:
+        raise ValueError(f"init {name!r} is not one of {', '.join(NAMES)}")
 
 
 def init_head(rng: np.random.Generator, W: Array, name: str, scale: float) -> None:

@@ -35,6 +35,10 @@ class CharLM:
     activation: str = "tanh"
     _workspaces: _Workspaces = field(default_factory=lambda: _Workspaces(), init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.initial_state not in ("zero", "learned"):
+            raise ValueError(f"initial_state {self.initial_state!r} is not 'zero' or 'learned'")
+
     @cached_property
     def stack(self) -> Stack:
         """The recurrent layers."""
@@ -90,8 +94,8 @@ class CharLM:
     ) -> tuple[Array, State]:
         """Logits (T, B, V) for the character after each of `ids (T, B)`, and the state after the last.
 
-        Rows b with `starts[b]` begin a text: their state is the initial one, whatever `state` says. The final state
-        is new memory, the caller's to keep.
+        The ids must be below V; this is not checked. Rows b with `starts[b]` begin a text: their state is the initial
+        one, whatever `state` says. The final state is new memory, the caller's to keep.
         """
         logits, _, _, tapes = self._forward(params, ids, state, starts, masks)
         return logits.reshape(*ids.shape, -1), self._final_state(tapes)

@@ -45,7 +45,7 @@ def share_of_input(scaled: Scaled, x: Array, tape: Tape) -> None:
     G, T, B, H = tape.a.shape
     if x.ndim == 2:
         for gate in range(G):
-            # The ids are known to be in range; with mode="clip" NumPy writes to `out` without a buffer.
+            # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
             np.take(scaled.table[:, gate], x, axis=0, out=tape.a[gate], mode="clip")
     else:
         W_x = scaled.W_x.reshape(-1, G, H).transpose(1, 0, 2)  # (G, D, H), a view

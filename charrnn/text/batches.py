@@ -157,9 +157,9 @@ def split_columns(ids: Ids, fractions: tuple[float, float, float], batch_size: i
 def _advice(pairs: int, windows: int, seq_length: int) -> str:
     """What to do with a text of `pairs` characters to predict, of which `windows` of (T, B) must be made."""
     if pairs >= windows * seq_length:
-        return f"use more text, or --set train.batch_size={pairs // (windows * seq_length)} (or less)"
+        return f"use more text, or --set train.batch_size={pairs // (windows * seq_length)}"
     if pairs >= windows:
-        return f"use more text, or --set train.batch_size=1 --set train.seq_length={pairs // windows} (or less)"
+        return f"use more text, or --set train.batch_size=1 --set train.seq_length={pairs // windows}"
     return "use more text, or --set data.split=[1,0,0]"
 
 

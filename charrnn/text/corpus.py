@@ -3,7 +3,7 @@
 A recipe is a small YAML file with one of three kinds:
 
     included:  file, a text in `corpora/` itself
-    gathered:  from: python-stdlib, and folders to leave out
+    gathered:  from this Python's standard library, without some folders
     download:  address, bytes, sha256, and for an archive the member to take out
 """
 
@@ -22,7 +22,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
@@ -131,18 +131,22 @@ class Library:
             self.cache.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
 
-    def read(self, source: str, encoding: str, stdin: BinaryIO | None = None) -> Text:
+    def read(self, source: str, encoding: str) -> Text:
         """The text of `source`: a file, '-' for standard input, or the name of a corpus.
 
         Raises DataError if it cannot be read or decoded.
         """
+        return decode(self.read_bytes(source), STDIN if source == "-" else source, encoding)
+
+    def read_bytes(self, source: str) -> bytes:
+        """The same as it is. Raises DataError if it cannot be read."""
         if source == "-":
-            return decode((stdin or sys.stdin.buffer).read(), STDIN, encoding)
+            return sys.stdin.buffer.read()
         path = Path(source)
         try:
             if source in self.names() and (path.is_dir() or not path.exists()):
                 path = self.provide(source)
-            data = path.read_bytes()
+            return path.read_bytes()
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
             hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
@@ -152,7 +156,6 @@ class Library:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DataError(f"{source!r} cannot be read: {reason}; give a readable file") from error
-        return decode(data, source, encoding)
 
 
 def decode(data: bytes, name: str, encoding: str) -> Text:

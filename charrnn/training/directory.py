@@ -19,7 +19,8 @@ if os.name == "nt":
 else:
     import fcntl
 
-LAST, PREVIOUS, BEST = "last.npz", "prev.npz", "best.npz"
+LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
+CONFIG, METRICS = "config.yaml", "metrics.jsonl"
 
 
 class RunDirectory:
@@ -37,15 +38,20 @@ class RunDirectory:
                 raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
             path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(path / ".lock")
-        holds_a_run = any((path / name).exists() for name in (LAST, PREVIOUS, BEST, "metrics.jsonl"))
+        holds_a_run = any((path / name).exists() for name in CHECKPOINTS)
         if holds_a_run and not resume:
             self.close()
             raise ConfigError(
                 f"{path} already holds a run; continue it with --resume, or choose another directory with -o"
             )
-        for stray in path.glob(".*.tmp-*"):  # of a process that was killed while it wrote; ours, as we hold the lock
-            with contextlib.suppress(OSError):
-                stray.unlink()
+        # What a process that was killed while it wrote has left; nobody else's, as we hold the lock.
+        for name in (*CHECKPOINTS, CONFIG, METRICS):
+            for stray in path.glob(f".{name}.tmp-*"):
+                with contextlib.suppress(OSError):
+                    stray.unlink()
+        if not holds_a_run:  # of a run that ended before its first checkpoint
+            with as_output_error(path):
+                (path / METRICS).unlink(missing_ok=True)
 
     @classmethod
     def numbered(cls, parent: Path, stem: str) -> RunDirectory:
@@ -92,7 +98,7 @@ class RunDirectory:
         """
         found: list[Checkpoint] = []
         damaged: list[str] = []
-        for name in (LAST, PREVIOUS, BEST):
+        for name in CHECKPOINTS:
             if (self.path / name).exists():
                 try:
                     found.append(checkpoints.load(self.path / name))
@@ -105,11 +111,11 @@ class RunDirectory:
 
     def write_config(self, text: str) -> None:
         """Writes `config.yaml`."""
-        write_atomically(self.path / "config.yaml", text.encode())
+        write_atomically(self.path / CONFIG, text.encode())
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Adds one line to `metrics.jsonl`."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / METRICS
         with as_output_error(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
 
@@ -118,7 +124,7 @@ class RunDirectory:
 
         Returns the seconds of training that the last line kept tells.
         """
-        path = self.path / "metrics.jsonl"
+        path = self.path / METRICS
         if not path.exists():
             return 0.0
         elapsed = 0.0

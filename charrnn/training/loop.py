@@ -48,7 +48,7 @@ def updates(
     `gradients`, where given, does the work of the model's own `loss_and_grads` (see `parallel`).
 
     The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). Raises
-    DivergedError before an update that is infinite or not a number, with the weights as they were.
+    DivergedError where a loss or gradient is infinite or not a number, before that update.
     """
     model, params = run.model, run.params
     grads = Parameters.zeros(params.shapes, params.vector.dtype)
@@ -64,11 +64,11 @@ def updates(
         if not nats < MOST_NATS or not math.isfinite(grad_norm):
             raise DivergedError(
                 f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}; "
-                f"the weights before it are kept: lower optim.learning_rate or optim.clip_norm"
+                f"what was saved before is whole: lower optim.learning_rate or optim.clip_norm"
             )
         position = Position(run.iteration, run.iteration // len(windows), done)
         learning_rate = schedule(position)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is kept or used
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
             optimizer.update(grads.vector, run.slots, learning_rate)
             params.vector -= grads.vector
         run.state = state

@@ -171,7 +171,7 @@ def _decay_towards_square(s: Array, g: Array, u: Array, decay: float) -> None:
 def _divide_by_root(g: Array, s: Array, u: Array, eps: float, learning_rate: float) -> None:
     """`g = lr * g / (sqrt(s) + eps)`, with u for scratch."""
     np.sqrt(s, out=u)
-    u += max(eps, float(np.finfo(u.dtype).tiny))  # 0 / 0 would move what has had no gradient yet
+    u += max(eps, float(np.finfo(u.dtype).tiny))  # else 0 / 0, where there was no gradient yet
     g /= u
     g *= learning_rate
 

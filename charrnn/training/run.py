@@ -141,6 +141,8 @@ class Run:
                 f"{checkpoint.corpus.name} ({checkpoint.corpus.size:,} bytes, sha256 "
                 f"{checkpoint.corpus.sha256[:12]}...); give that text, or begin a new run with --init-from"
             )
+        if config.train.eval_chars != checkpoint.config.train.eval_chars:
+            checkpoint.best_nats = None  # it was measured on another text than those to come
         checkpoint.config = config
         ids = checkpoint.vocabulary.encode(text.characters)
         run = cls(directory, checkpoint, split_text(config, ids))
@@ -242,7 +244,7 @@ class Run:
         if not nats < loop.MOST_NATS:
             raise DivergedError(
                 f"diverged at iteration {self.checkpoint.iteration}: the validation loss is {nats}; "
-                f"the checkpoints before it are kept: lower optim.learning_rate"
+                f"what was saved before is whole: lower optim.learning_rate"
             )
         return nats
 
@@ -276,8 +278,9 @@ class Run:
         self.directory.save_last(self.checkpoint)
 
     def _check_finite(self) -> None:
-        if not np.isfinite(self.checkpoint.params.vector).all():
+        if not all(np.isfinite(array).all() for array in checkpoints.arrays(self.checkpoint).values()):
             raise DivergedError(
-                f"diverged at iteration {self.checkpoint.iteration}: weights are not finite and were not saved; "
+                f"diverged at iteration {self.checkpoint.iteration}: weights, optimizer or state are not finite, "
+                f"and were not saved; "
                 f"lower optim.learning_rate"
             )

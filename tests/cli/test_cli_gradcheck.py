@@ -129,6 +129,6 @@ def test_all_with_the_complex_step_checks_what_it_can(charrnn):
     assert {check["cell"] for check in checks} == set(CELLS)
 
 
-@pytest.mark.parametrize(("name", "code"), [("nowhere.yaml", 2), ("nowhere.npz", 4), ("nowhere", 4)])
+@pytest.mark.parametrize(("name", "code"), [("nowhere.yaml", 2), ("nowhere.npz", 4), ("nowhere", 2), ("lstmm", 2)])
 def test_a_source_that_is_not_there_is_named(charrnn, name, code):
     charrnn("gradcheck", name).fails(code, name)

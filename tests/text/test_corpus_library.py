@@ -195,7 +195,7 @@ def shipped(tmp_path):
 def test_every_shipped_recipe_has_what_its_kind_needs(shipped):
     needs = {
         "included": {"file"},
-        "gathered": {"from", "without"},
+        "gathered": {"without"},
         "download": {"address", "bytes", "sha256"},
     }
     assert {"harbour", "python-stdlib", "tinyshakespeare"} <= set(shipped.names())
@@ -253,15 +253,19 @@ def test_the_standard_library_is_gathered_the_same_twice(sources, shipped):
 # --- files ---
 
 
-def test_a_text_is_read_as_it_is(tmp_path, shipped):
+def test_a_text_is_read_as_it_is(tmp_path, shipped, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffé\r\nb\n".encode())
     text = shipped.read(str(path), "utf-8")
     assert text.characters == "\ufeffé\r\nb\n"
     assert (text.name, text.size) == (str(path), 9)
     assert text.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert shipped.read("-", "latin-1", io.BytesIO(b"\xe9")).characters == "é"
-    assert shipped.read("-", "bytes", io.BytesIO(bytes(range(256)))).characters == "".join(map(chr, range(256)))
+    for encoding, data, characters in (
+        ("latin-1", b"\xe9", "é"),
+        ("bytes", bytes(range(256)), "".join(map(chr, range(256)))),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert shipped.read("-", encoding).characters == characters
 
 
 def test_bytes_that_do_not_fit_the_encoding_are_located():

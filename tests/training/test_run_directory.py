@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from charrnn import checkpoint as checkpoints
-from charrnn.errors import CheckpointError, ConfigError, LockedError, OutputError
+from charrnn.errors import CheckpointError, ConfigError, DivergedError, LockedError, OutputError
 from charrnn.training import directory as module
 from charrnn.training.directory import RunDirectory
 
@@ -173,3 +173,26 @@ def test_trimming_metrics_that_are_not_there_makes_none(run):
 def test_metrics_are_json_that_others_can_read(run):
     with pytest.raises(ValueError, match="not JSON compliant"):
         run.directory.append_metrics({"iteration": 1, "train_nats": float("nan")})
+
+
+def test_other_peoples_temporary_files_are_left_alone(tmp_path):
+    theirs, ours = tmp_path / ".novel.txt.tmp-draft", tmp_path / ".last.npz.tmp-0a1b"
+    theirs.write_text("a draft")
+    ours.write_text("half a checkpoint")
+    RunDirectory(tmp_path).close()
+    assert theirs.exists()
+    assert not ours.exists()
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_does_not_block_its_directory(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"iteration": 20}\n')
+    RunDirectory(tmp_path).close()
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_what_could_not_be_read_again_is_not_saved(run):
+    save_at(run, 1)
+    run.checkpoint.slots["s"][0] = float("inf")
+    with pytest.raises(DivergedError, match="not finite"):
+        save_at(run, 2)
+    assert iterations(run.directory) == {"last.npz": 1}

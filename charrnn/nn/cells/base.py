@@ -7,7 +7,8 @@ Time, the batch and the input product belong to `unroll`; a cell sees one step o
 - `local_derivatives` is called backwards over the text for a few steps at once, and writes to `tape.local` all that the
   derivative of those steps needs and that does not depend on what comes back from later ones.
 - `step_backward` finds `dstate`, the gradient of the states' row t + 1; it writes `tape.da[t] (B, G*H)`, the gradient
-  of the pre-activations, and turns `dstate` into the gradient of row t.
+  of the pre-activations, and turns `dstate` into the gradient of row t. A cell that `splits_product` writes the
+  product's gradient to `tape.dp[t]`, and may leave what is the same in both for `param_grads` to copy to `tape.da`.
 - `param_grads` runs once, after the loop: one matrix product over all T*B rows instead of T small ones.
 
 Steps write through `out=` and allocate nothing.

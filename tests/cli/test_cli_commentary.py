@@ -1,0 +1,54 @@
+"""What is said on stderr may be lost; the run may not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from charrnn import checkpoint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell that can close a stream")
+@pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full"])
+def test_a_run_goes_on_when_nobody_can_hear_it(text, tmp_path, ending):
+    words = [
+        "model.hidden_size=8",
+        "train.batch_size=4",
+        "train.seq_length=8",
+        "train.iterations=30",
+        "train.eval_every=5",
+    ]
+    sets = [word for pair in words for word in ("--set", pair)]
+    command = [sys.executable, "-m", "charrnn", "train", str(text), "-o", "run", *sets]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {ending}', "sh", *command], cwd=tmp_path, check=False, timeout=60)
+    assert done.returncode == 0
+    assert checkpoint.load(tmp_path / "run" / "last.npz").iteration == 30
+
+
+def test_a_stop_text_beyond_ascii_is_found_in_bytes_mode(charrnn, tmp_path):
+    (tmp_path / "bytes.txt").write_bytes("aé".encode() * 400)
+    sets = [
+        "data.encoding=bytes",
+        "model.hidden_size=16",
+        "train.batch_size=4",
+        "train.seq_length=8",
+        "train.epochs=30",
+    ]
+    charrnn("train", "bytes.txt", "-q", "-o", "run", *(word for pair in sets for word in ("--set", pair))).ok()
+    whole = charrnn("sample", "run", "--temperature", 0, "--prompt", "a", "-n", 9).ok().out
+    assert "é".encode() in whole[1:]
+    assert charrnn("sample", "run", "--temperature", 0, "--prompt", "a", "-n", 9, "--stop", "é").ok().out == b"a"
+
+
+def test_info_reads_standard_input_once_whatever_its_encoding(charrnn):
+    assert "not utf-8" in charrnn("info", "-", stdin=b"\xff\xfeabc\n").ok().text
+
+
+def test_eval_of_a_split_of_a_short_text_advises_what_eval_can_do(charrnn, trained, tmp_path):
+    (tmp_path / "short.txt").write_text("the")
+    result = charrnn("eval", trained, "short.txt", "--split", "test")
+    result.fails(3, "leave out --split")
+    assert "--set" not in result.err
