@@ -227,6 +227,11 @@ def run_directory(tmp_path_factory) -> Path:
 WITH_PYTHON = [path for path in DOCUMENTS if blocks(path.read_text("utf-8"), "python")]
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_no_document_has_a_blank_that_was_to_be_filled(path):
+    assert not re.search(r"@@|TODO|TBD", path.read_text("utf-8"))
+
+
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_python_in_a_document_runs(path, run_directory, monkeypatch, capsys):
     monkeypatch.chdir(run_directory.parents[1])
