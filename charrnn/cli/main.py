@@ -64,9 +64,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if "--debug" in arguments:
             traceback.print_exception(error)
     if messages:
-        with contextlib.suppress(
-            OSError, ValueError, AttributeError
-        ):  # if nobody reads our errors, the code still tells
+        # If nobody reads our errors, because stderr is full, closed or None, the code still tells.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             for message in messages:
                 line = " ".join(message.splitlines())
                 print(f"charrnn: error: {line}", file=sys.stderr)

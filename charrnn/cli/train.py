@@ -13,7 +13,7 @@ import click
 
 from charrnn.cli import common
 from charrnn.config.resolve import Setting, resolve
-from charrnn.config.writing import to_dict
+from charrnn.config.writing import to_dict, to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -78,11 +78,8 @@ def _begin(text: str | None, out: Path | None, settings: list[Setting], init_fro
     if text is None:
         raise ConfigError("train what? give a text file, '-', or the name of a corpus such as harbour")
     old = checkpoint.load(init_from) if init_from else None
-    inherited = []
-    if old is not None:
-        inherited = [
-            Setting(f"model.{name}", value, str(init_from)) for name, value in to_dict(old.config)["model"].items()
-        ]
+    inherited = to_settings(old.config, str(init_from)) if old else []
+    inherited = [setting for setting in inherited if setting.path.startswith("model.")]
     config, _ = resolve(inherited, settings)
     source = common.library().read(text, config.data.encoding)
     prepared = Run.prepare(config, source, old)
@@ -105,12 +102,7 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
     directory = RunDirectory(out, resume=True)
     try:
         checkpoint, damaged = directory.newest()
-        saved = [
-            Setting(f"{section}.{name}", value, "the run")
-            for section, values in to_dict(checkpoint.config).items()
-            for name, value in values.items()
-        ]
-        config, _ = resolve(saved, settings)
+        config, _ = resolve(to_settings(checkpoint.config, "the run"), settings)
         if text is None and checkpoint.corpus.name == STDIN:
             raise ConfigError("the run learns from standard input; give its text again, with '-' for TEXT")
         source = common.library().read(text or checkpoint.corpus.name, config.data.encoding)

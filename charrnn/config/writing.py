@@ -28,8 +28,16 @@ def from_dict(nested: Any, origin: str) -> Config:
         raise ConfigError(f"{origin}: the configuration is not a mapping of mappings")
     if unknown := nested.keys() - SECTIONS.keys():
         raise ConfigError(f"{origin}: unknown section {sorted(map(str, unknown))[0]!r}")
-    settings = [Setting(f"{section}.{k}", v, origin) for section, values in nested.items() for k, v in values.items()]
-    return resolve(settings)[0]
+    return resolve(_settings(nested, origin))[0]
+
+
+def to_settings(config: Config, origin: str) -> list[Setting]:
+    """Every key of a configuration as a setting, for a layer below others."""
+    return _settings(to_dict(config), origin)
+
+
+def _settings(nested: dict[str, dict[str, Any]], origin: str) -> list[Setting]:
+    return [Setting(f"{section}.{k}", v, origin) for section, values in nested.items() for k, v in values.items()]
 
 
 def to_yaml(config: Config, origins: dict[str, str] | None = None) -> str:

@@ -8,7 +8,6 @@ which holds the parameters, the window, the carried state and a gradient for eac
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import mmap
@@ -186,8 +185,11 @@ class Team:
     def close(self) -> None:
         """Ends the workers."""
         for worker in self.workers:
-            with contextlib.suppress(OSError):
-                worker.communicate(timeout=10)
+            try:
+                worker.communicate(timeout=10)  # closes its pipe, which ends it
+            except (OSError, subprocess.TimeoutExpired):  # dead already, or stuck
+                worker.kill()
+                worker.wait()
 
 
 def work() -> None:
