@@ -145,8 +145,6 @@ def arrays(checkpoint: Checkpoint) -> dict[str, Array]:
     """Every array of the file by its name there."""
     found = dict(checkpoint.params)
     for slot, vector in checkpoint.slots.items():
-        if slot == optim.SCRATCH:
-            continue
         if vector.shape == checkpoint.params.vector.shape:
             named = Parameters(checkpoint.params.shapes, vector)
             found |= {f"optim.{slot}.{name}": array for name, array in named.items()}

@@ -366,11 +366,13 @@ def example() -> dict[str, dict[str, float]]:
     h = unroll.forward(cell, params, x, nothing, starts, tape).reshape(T, H)
     logits = head.affine(h, W, b)
     nats = head.nats(logits, y)
-    loss, dlogits = head.cross_entropy(logits.copy(), y)
+    dlogits = logits.copy()
+    loss = head.cross_entropy_(dlogits, y)
     dW, db = np.empty_like(W), np.empty_like(b)
     dh_out = head.affine_backward(h, W, dlogits, dW, db).reshape(T, 1, H)
     grads = {name: np.empty_like(array) for name, array in params.items()}
-    dx = unroll.backward(cell, params, x, dh_out, {n: z.copy() for n, z in nothing.items()}, starts, tape, grads)
+    dx = np.empty_like(x)
+    unroll.backward(cell, params, dh_out, {n: z.copy() for n, z in nothing.items()}, tape, grads, dx)
     state_h, state_c = tape.state["h"].ravel(), tape.state["c"].ravel()
     found: dict[str, dict[str, float]] = {}
     dstate = {n: z.copy() for n, z in nothing.items()}
@@ -378,7 +380,7 @@ def example() -> dict[str, dict[str, float]]:
         a = x[t, 0] @ params["W"][1:] + state_h[t] * params["W"][0] + params["b"]
         found[f"Forward, t = {t}"] = {
             **{f"a_{gate}": a[k] for k, gate in enumerate(cell.gates)},
-            **{gate: tape.a[k, t].item() for k, gate in enumerate(cell.gates)},
+            **{gate: tape.a[t, k].item() for k, gate in enumerate(cell.gates)},
             "c'": state_c[t + 1],
             "tanh(c')": tape.saved["tanh_c"][t].item(),
             "h'": state_h[t + 1],
@@ -395,7 +397,7 @@ def example() -> dict[str, dict[str, float]]:
             **{f"dlogits_{k}": dlogits[t, k] for k in range(2)},
             "dh_out": dh_out[t].item(),
             "dh'": arrived,
-            "dc'": dstate["c"].item() / tape.a[1, t].item(),  # (3) dc = dc' * f
+            "dc'": dstate["c"].item() / tape.a[t, 1].item(),  # (3) dc = dc' * f
             **{f"da_{gate}": da[t, 0, k] for k, gate in enumerate(cell.gates)},
             "dc": dstate["c"].item(),
             "dh": dstate["h"].item(),

@@ -160,12 +160,8 @@ def _summary(run: Run) -> list[str]:
         f"{corpus.name}: {len(streams.ids):,} characters, {len(checkpoint.vocabulary)} distinct; "
         f"{trained:,} to learn from, {validated:,} to validate on",
         f"{common.describe_model(config.model, checkpoint.params.vector.size)}; {optim.name} {optim.learning_rate:g}, "
-        f"seed {config.train.seed}, {_processes(run)}; in {run.directory.path}",
+        f"seed {config.train.seed}, {run.plan}; in {run.directory.path}",
     ]
-
-
-def _processes(run: Run) -> str:
-    return "1 process" if run.processes == 1 else f"{run.processes} processes"
 
 
 class _Signals:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from charrnn.nn.numerics import Array, log_softmax
@@ -15,19 +13,18 @@ def shapes(hidden_size: int, vocab_size: int) -> Shapes:
     return {"W": (hidden_size, vocab_size), "b": (vocab_size,)}
 
 
-def affine(x: Array, W: Array, b: Array) -> Array:
-    """`x (N, I) @ W (I, O) + b (O,)`: (N, O)."""
-    out: Array = x @ W
+def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
+    """`x (N, I) @ W (I, O) + b (O,)`: (N, O), in `out` where that is given."""
+    out = np.matmul(x, W, out=out)
     out += b
     return out
 
 
-def affine_backward(x: Array, W: Array, dout: Array, dW: Array, db: Array) -> Array:
-    """The derivative of `affine`: writes dW and db, returns dx (N, I)."""
+def affine_backward(x: Array, W: Array, dout: Array, dW: Array, db: Array, dx: Array | None = None) -> Array:
+    """The derivative of `affine`: writes dW and db, returns dx (N, I), in `dx` where that is given."""
     np.matmul(x.T, dout, out=dW)
     np.sum(dout, axis=0, out=db)
-    dx: Array = dout @ W.T
-    return dx
+    return np.matmul(dout, W.T, out=dx)
 
 
 def nats(logits: Array, targets: Array) -> Array:
@@ -36,16 +33,34 @@ def nats(logits: Array, targets: Array) -> Array:
     return -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
 
 
-def cross_entropy(logits: Array, targets: Array) -> tuple[Any, Array]:
-    """Mean nats per character over all N rows, and its gradient `(softmax - one-hot) / N`: (N, V).
+BLOCK = 1 << 15
+"""Elements of the logits that are worked on at a time, so that they stay in cache from pass to pass."""
 
-    The loss is a mean over time too, so that a gradient does not grow with the window; where a paper sums over time,
-    its clipping threshold must be divided by T.
+
+def cross_entropy_(logits: Array, targets: Array, count: int | None = None) -> float:
+    """Mean nats per character; turns `logits (N, V)` into its gradient, `(softmax - one-hot) / count`.
+
+    The mean is over `count` characters: all N, unless these are only a part of a batch. It is a mean over time too, so
+    that a gradient does not grow with the window; where a paper sums over time, its clipping threshold must be divided
+    by T.
     """
-    N = len(logits)
-    log_p = log_softmax(logits)
-    loss = -log_p[np.arange(N), targets].mean()
-    dlogits = np.exp(log_p, out=log_p)
-    dlogits[np.arange(N), targets] -= 1
-    dlogits /= N
-    return loss, dlogits
+    N, V = logits.shape
+    count = count or N
+    rows = max(1, BLOCK // V)
+    total = 0.0
+    for start in range(0, N, rows):
+        total += _cross_entropy_(logits[start : start + rows], targets[start : start + rows], count)
+    return total / count
+
+
+def _cross_entropy_(a: Array, targets: Array, count: int) -> float:
+    """The same for a few rows, but for the sum of their nats instead of the mean."""
+    here = np.arange(len(a)), targets
+    a -= a.max(axis=-1, keepdims=True)  # which changes nothing, and keeps exp from overflowing
+    at_target = a[here]
+    np.exp(a, a)
+    sums = a.sum(axis=-1)
+    nats: Array = np.log(sums) - at_target
+    a *= np.reciprocal(sums * count)[:, None]
+    a[here] -= 1 / count
+    return float(nats.real.sum(dtype=np.float64))

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.nn import cells, head, initializers
-from charrnn.nn.cells.base import Tape
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters, Shapes
 from charrnn.nn.stack import Masks, Stack, State
@@ -97,8 +96,11 @@ class CharLM:
         The ids must be below V; this is not checked. Rows b with `starts[b]` begin a text: their state is the initial
         one, whatever `state` says. The final state is new memory, the caller's to keep.
         """
-        logits, _, _, tapes = self._forward(params, ids, state, starts, masks)
-        return logits.reshape(*ids.shape, -1), self._final_state(tapes)
+        space = self._workspaces.get(self, ids, params["head.b"].dtype)
+        with np.errstate(**QUIET):
+            h = self._forward(params, ids, state, starts, masks, space)
+            logits = head.affine(h, params["head.W"], params["head.b"])
+        return logits.reshape(*ids.shape, -1), self._final_state(space)
 
     def loss_and_grads(
         self,
@@ -110,22 +112,24 @@ class CharLM:
         starts: Array | None = None,
         masks: Masks | None = None,
         dstate: State | None = None,
-    ) -> tuple[Any, State]:
+        count: int | None = None,
+    ) -> tuple[float, State]:
         """Mean nats per character over `targets (T, B)` and the final state; writes the gradients to `grads`.
 
         `dstate`, where given, is the gradient of the final state (zero in truncated BPTT) and becomes that of `state`.
+        `count` is over how many characters the mean is, where these rows are only a part of a batch.
         """
-        if starts is None:
-            starts = np.zeros(ids.shape[1], bool)
-        logits, h, inputs, tapes = self._forward(params, ids, state, starts, masks)
+        space = self._workspaces.get(self, ids, params["head.b"].dtype)
         if dstate is None:
-            dstate = self.zero_state(ids.shape[1], logits.dtype)
+            dstate = space.zero_dstate()
         with np.errstate(**QUIET):
-            loss, dlogits = head.cross_entropy(logits, targets.ravel())
-            dh = head.affine_backward(h, params["head.W"], dlogits, grads["head.W"], grads["head.b"])
-            dh = dh.reshape(*ids.shape, -1)
-            self.stack.backward(params, dh, dstate, starts, inputs, tapes, masks, grads)
-        return loss, self._final_state(tapes)
+            h = self._forward(params, ids, state, starts, masks, space)
+            logits = head.affine(h, params["head.W"], params["head.b"], out=space.logits)
+            loss = head.cross_entropy_(logits, targets.ravel(), count)
+            head.affine_backward(h, params["head.W"], logits, grads["head.W"], grads["head.b"], dx=space.dh)
+            dh = space.dh.reshape(*ids.shape, -1)
+            self.stack.backward(params, dh, dstate, space.tapes, masks, grads)
+        return loss, self._final_state(space)
 
     def _forward(
         self,
@@ -134,37 +138,63 @@ class CharLM:
         state: State,
         starts: Array | None,
         masks: Masks | None,
-    ) -> tuple[Array, Array, list[Array], list[Tape]]:
+        space: _Workspace,
+    ) -> Array:
+        """The output of the stack, in rows: (T*B, H)."""
         T, B = ids.shape
         if starts is None:
             starts = np.zeros(B, bool)
-        tapes = self._workspaces.tapes(self.stack, T, B, params["head.b"].dtype)
-        with np.errstate(**QUIET):
-            h, inputs = self.stack.forward(params, ids, state, starts, tapes, masks)
-            h = h.reshape(T * B, -1)
-            return head.affine(h, params["head.W"], params["head.b"]), h, inputs, tapes
+        h = self.stack.forward(params, ids, state, starts, space.tapes, masks)
+        return h.reshape(T * B, -1)
 
     @staticmethod
-    def _final_state(tapes: list[Tape]) -> State:
-        return [{name: rows[-1].copy() for name, rows in tape.state.items()} for tape in tapes]
+    def _final_state(space: _Workspace) -> State:
+        return [{name: rows[-1].copy() for name, rows in tape.state.items()} for tape in space.tapes]
+
+
+class _Workspace:
+    """Memory for windows (T, B), used anew for each: the tapes, and what the output layer needs."""
+
+    def __init__(self, model: CharLM, T: int, B: int, dtype: np.dtype[Any]) -> None:
+        self.model, self.rows, self.dtype = model, T * B, dtype
+        self.tapes = model.stack.tapes(T, B, dtype)
+        self._dstate = model.zero_state(B, dtype)
+
+    @cached_property
+    def logits(self) -> Array:
+        """(T*B, V), and then their gradient."""
+        return np.empty((self.rows, self.model.vocab_size), self.dtype)
+
+    @cached_property
+    def dh(self) -> Array:
+        """The gradient of a layer's output, (T*B, H)."""
+        return np.empty((self.rows, self.model.hidden_size), self.dtype)
+
+    def zero_dstate(self) -> State:
+        """The gradient of a final state that nothing follows."""
+        for layer in self._dstate:
+            for d in layer.values():
+                d[...] = 0
+        return self._dstate
 
 
 class _Workspaces:
-    """The tapes for the shapes of window last used. They are memory to work in: no part of what a model is."""
+    """Those for the shapes of window last used. They are memory to work in: no part of what a model is."""
 
     KEPT = 4
 
     def __init__(self) -> None:
-        self._tapes: dict[tuple[int, int, np.dtype[Any]], list[Tape]] = {}
+        self._kept: dict[tuple[int, int, np.dtype[Any]], _Workspace] = {}
 
-    def tapes(self, stack: Stack, T: int, B: int, dtype: np.dtype[Any]) -> list[Tape]:
-        """Tapes for windows (T, B), made on first use."""
+    def get(self, model: CharLM, ids: Array, dtype: np.dtype[Any]) -> _Workspace:
+        """The one for windows of the shape of `ids (T, B)`, made on first use."""
+        T, B = ids.shape
         key = T, B, dtype
-        tapes = self._tapes.pop(key, None) or stack.tapes(T, B, dtype)
-        self._tapes[key] = tapes  # the last is the newest
-        if len(self._tapes) > self.KEPT:
-            del self._tapes[next(iter(self._tapes))]
-        return tapes
+        space = self._kept.pop(key, None) or _Workspace(model, T, B, dtype)
+        self._kept[key] = space  # the last is the newest
+        if len(self._kept) > self.KEPT:
+            del self._kept[next(iter(self._kept))]
+        return space
 
     def __deepcopy__(self, memo: object) -> _Workspaces:
         return _Workspaces()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+ONE = {np.dtype(kind): np.ones((), kind) for kind in (np.float32, np.float64, np.complex128)}
+"""The number 1 as an array without dimensions: for small arrays, NumPy spends half of a call on converting Python's."""
+
+
 def logistic_(a: Array) -> None:
     """Replaces `a` by `1 / (1 + exp(a))`: the sigmoid of `-a`, and of `-2a` what `tanh_from_logistic_` wants.
 
@@ -18,7 +23,7 @@ def logistic_(a: Array) -> None:
     `np.errstate(over="ignore")`.
     """
     np.exp(a, a)
-    np.add(a, 1, a)
+    np.add(a, ONE[a.dtype], a)
     np.reciprocal(a, a)
 
 
@@ -31,7 +36,7 @@ def sigmoid_(a: Array) -> None:
 def tanh_from_logistic_(s: Array) -> None:
     """Replaces `s = 1 / (1 + exp(-2a))` by `tanh(a) = 2s - 1`."""
     np.add(s, s, s)
-    np.subtract(s, 1, s)
+    np.subtract(s, ONE[s.dtype], s)
 
 
 SMALL = 4096
@@ -60,4 +65,12 @@ def log_softmax(logits: Array) -> Array:
 
 def norm(vector: Array) -> float:
     """Euclidean norm of a flat vector, summed in float64 so that large models lose no digits."""
-    return float(np.sqrt(np.einsum("i,i->", vector, vector, dtype=np.float64)))
+    total = 0.0
+    for start in range(0, len(vector), BLOCK):
+        block = vector[start : start + BLOCK].astype(np.float64)
+        total += float(np.dot(block, block))
+    return math.sqrt(total)
+
+
+BLOCK = 1 << 14
+"""Elements of a long vector that are worked on at a time, so that they stay in cache from pass to pass."""

@@ -16,7 +16,7 @@ State = list[LayerParams]
 """For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c."""
 
 Masks = list[Array | None]
-"""Dropout masks: one for the input of each layer (None for the first) and one for the stack's output."""
+"""Dropout masks: one for the input of each layer (None for the first) and one for the stack's output; (T, B, H)."""
 
 
 @dataclass(frozen=True)
@@ -91,46 +91,33 @@ class Stack:
         starts: Array,
         tapes: list[Tape],
         masks: Masks | None,
-    ) -> tuple[Array, list[Array]]:
-        """Returns the output of the top layer (T, B, H) and the input of each layer, which `backward` needs."""
-        x, inputs = ids, []
+    ) -> Array:
+        """Returns the output of the top layer (T, B, H), a view of the tapes; they keep what `backward` needs."""
+        x = ids
         masks = masks or [None] * (self.num_layers + 1)
         for layer, tape in enumerate(tapes):
-            mask = masks[layer]
-            x = x if mask is None else x * mask
-            inputs.append(x)
-            x = unroll.forward(self.cell, self.layer_params(params, layer), x, state[layer], starts, tape)
-        mask = masks[-1]
-        return (x if mask is None else x * mask), inputs
+            h = unroll.forward(self.cell, self.layer_params(params, layer), x, state[layer], starts, tape)
+            mask = masks[layer + 1]
+            x = h if mask is None else np.multiply(h, mask, tape.dropped)
+        return x
 
     def backward(
         self,
         params: dict[str, Array],
         dh: Array,
         dstate: State,
-        starts: Array,
-        inputs: list[Array],
         tapes: list[Tape],
         masks: Masks | None,
         grads: dict[str, Array],
     ) -> None:
         """The exact derivative of `forward`. `dh (T, B, H)` is the gradient of its output, `dstate` of its final state.
 
-        Writes to `grads`, and turns `dstate` into the gradient of the state that `forward` was given.
+        Writes to `grads`, and turns `dstate` into the gradient of the state that `forward` was given. `dh` is used up.
         """
         masks = masks or [None] * (self.num_layers + 1)
         for layer in reversed(range(self.num_layers)):
             mask = masks[layer + 1]
-            dh = dh if mask is None else dh * mask
-            dx = unroll.backward(
-                self.cell,
-                self.layer_params(params, layer),
-                inputs[layer],
-                dh,
-                dstate[layer],
-                starts,
-                tapes[layer],
-                self.layer_params(grads, layer),
-            )
-            if dx is not None:
-                dh = dx
+            if mask is not None:
+                dh *= mask
+            p, g = self.layer_params(params, layer), self.layer_params(grads, layer)
+            unroll.backward(self.cell, p, dh, dstate[layer], tapes[layer], g, dh if layer else None)

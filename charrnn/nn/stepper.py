@@ -20,10 +20,10 @@ class Stepper:
         self.cell = stack.cell
         self.tapes = stack.tapes(1, batch_size, dtype)
         self.layers = [stack.layer_params(params, layer) for layer in range(model.num_layers)]
-        self.scaled = [tape.begin_forward(p) for tape, p in zip(self.tapes, self.layers, strict=True)]
         self.W, self.b = params["head.W"], params["head.b"]
         self.logits = np.empty((batch_size, model.vocab_size), dtype)
-        for tape, p in zip(self.tapes, self.layers, strict=True):
+        for layer, (tape, p) in enumerate(zip(self.tapes, self.layers, strict=True)):
+            tape.begin_forward(p, reads_ids=layer == 0)
             for name, rows in tape.state.items():
                 rows[1] = p.get(f"{name}0", 0)
 
@@ -31,10 +31,10 @@ class Stepper:
         """Logits (B, V) for what follows `ids (B,)`; valid until the next step."""
         x = ids[None]
         with np.errstate(**QUIET):
-            for tape, p, scaled in zip(self.tapes, self.layers, self.scaled, strict=True):
+            for tape, p in zip(self.tapes, self.layers, strict=True):
                 for rows in tape.state.values():
                     rows[0] = rows[1]
-                unroll.share_of_input(scaled, x, tape)
+                unroll.share_of_input(x, tape)
                 self.cell.step(p, tape, 0)
                 x = tape.state["h"][1:]
             np.matmul(x[0], self.W, out=self.logits)

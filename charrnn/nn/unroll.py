@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, LayerParams, Scaled, Tape
+from charrnn.nn.cells.base import Cell, LayerParams, Tape
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Shapes
 
@@ -29,44 +29,44 @@ def forward(cell: Cell, params: LayerParams, x: Array, state: LayerParams, start
 
     `x` is `ids (T, B)` of integers, or `(T, B, D)`. `state` holds a (B, H) for each name in `cell.state`; the rows b
     with `starts[b]` begin a text and take the layer's initial state instead: zero, or `h0`, `c0` where learned.
-    The final state is row T of `tape.state`.
+    The final state is row T of `tape.state`. The tape remembers `x` and `starts`, which must not change before
+    `backward`.
     """
+    tape.x, tape.starts = x, starts
     for name, rows in tape.state.items():
         rows[0] = state[name]
         rows[0][starts] = params.get(f"{name}0", 0)
-    share_of_input(tape.begin_forward(params), x, tape)
+    tape.begin_forward(params, reads_ids=x.ndim == 2)
+    share_of_input(x, tape)
     for t in range(tape.shape[0]):
         cell.step(params, tape, t)
     return tape.state["h"][1:]
 
 
-def share_of_input(scaled: Scaled, x: Array, tape: Tape) -> None:
-    """`a = x @ W_x + b` for all T steps at once, scaled as W_x and b are."""
-    G, T, B, H = tape.a.shape
+def share_of_input(x: Array, tape: Tape) -> None:
+    """`x @ W_x + b` for all T steps at once, scaled as W_x and b are."""
     if x.ndim == 2:
-        for gate in range(G):
-            # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
-            np.take(scaled.table[:, gate], x, axis=0, out=tape.a[gate], mode="clip")
+        # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
+        np.take(tape.W_x, x, axis=0, out=tape.da, mode="clip")
     else:
-        W_x = scaled.W_x.reshape(-1, G, H).transpose(1, 0, 2)  # (G, D, H), a view
-        np.matmul(x.reshape(T * B, -1), W_x, out=tape.a.reshape(G, T * B, H))
-        tape.a += scaled.b.reshape(G, 1, 1, H)
+        T, B, D = x.shape
+        np.matmul(x.reshape(T * B, D), tape.W_x, out=tape.da.reshape(T * B, -1))
+        tape.da += tape.b
 
 
 def backward(
     cell: Cell,
     params: LayerParams,
-    x: Array,
     dh: Array,
     dstate: LayerParams,
-    starts: Array,
     tape: Tape,
     grads: LayerParams,
-) -> Array | None:
-    """The exact derivative of `forward`, whose arguments and tape it must be given.
+    dx: Array | None = None,
+) -> None:
+    """The exact derivative of `forward`, whose `params` and `tape` it must be given.
 
     `dh (T, B, H)` is the gradient of the output; `dstate` that of the final state, and is turned into that of the
-    state given to `forward`. Writes to `grads`; returns the gradient of x, (T, B, D), or None where x is ids.
+    state given to `forward`. Writes to `grads`, and to `dx (T, B, D)` where x is no ids; that may be `dh` itself.
     """
     tape.begin_backward(params["W"])
     T = tape.shape[0]
@@ -79,24 +79,40 @@ def backward(
     cell.param_grads(params, tape, grads)
     for name, d in dstate.items():
         if f"{name}0" in params:
-            np.sum(d[starts], axis=0, out=grads[f"{name}0"])
-        d[starts] = 0
-    return _multiply_input_backward(params, x, tape, grads)
+            np.sum(d[tape.starts], axis=0, out=grads[f"{name}0"])
+        d[tape.starts] = 0
+    _backward_share_of_input(params, tape, grads, dx)
 
 
-def _multiply_input_backward(params: LayerParams, x: Array, tape: Tape, grads: LayerParams) -> Array | None:
-    """From the gradient of `a = x @ W_x + b` to those of W_x, b and x."""
+def _backward_share_of_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
+    """From the gradient of `x @ W_x + b` to those of W_x, b and x."""
     T, B = tape.shape
-    H = tape.hidden_size
+    H, x = tape.hidden_size, tape.x
     da = tape.da.reshape(T * B, -1)
-    W_x, dW_x = params["W"][H:], grads["W"][H:]
-    np.sum(da, axis=0, out=grads["b"])
+    dW_x, db = grads["W"][H:], grads["b"]
     if x.ndim == 2:
-        # Adds each row of da to its character's row of dW_x, as a product with one-hot rows.
-        one_hot = np.zeros((T * B, len(W_x)), da.dtype)
-        one_hot[np.arange(T * B), x.ravel()] = 1
-        np.matmul(one_hot.T, da, out=dW_x)
-        return None
-    np.matmul(x.reshape(T * B, -1).T, da, out=dW_x)
-    dx: Array = np.matmul(da, W_x.T)
-    return dx.reshape(T, B, -1)
+        _add_rows(da, x.ravel(), dW_x, tape.a.reshape(da.shape))
+        np.sum(dW_x, axis=0, out=db)
+        return
+    x = x.reshape(T * B, -1)
+    np.matmul(x.T, da, out=dW_x)
+    np.sum(da, axis=0, out=db)
+    if dx is not None:
+        np.matmul(da, params["W"][H:].T, out=dx.reshape(x.shape))
+
+
+def _add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:
+    """`out[k]` becomes the sum of the rows n of `rows (N, .)` with `ids[n] == k`.
+
+    The rows are brought into the order of their ids, in `scratch`, and each id's are then one contiguous sum. This
+    costs a fraction of a product with one-hot rows, and nothing for ids that do not appear.
+    """
+    order = np.argsort(ids, kind="stable")
+    np.take(rows, order, axis=0, out=scratch, mode="clip")
+    counts = np.bincount(ids, minlength=len(out))
+    out[...] = 0
+    start = 0
+    for k, count in enumerate(counts.tolist()):
+        if count:
+            np.add.reduce(scratch[start : start + count], axis=0, out=out[k])
+            start += count

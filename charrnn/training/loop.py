@@ -31,8 +31,8 @@ class Update(NamedTuple):
     learning_rate: float
 
 
-Gradients = Callable[[Parameters, Batch, State, Parameters, Masks | None], tuple[float, State]]
-"""Parameters, window, carried state, where to write the gradients, dropout masks: loss and final state."""
+Gradients = Callable[[Batch, State, Parameters, Masks | None], tuple[float, State]]
+"""Window, carried state, where to write the gradients, dropout masks: loss and final state."""
 
 
 def updates(
@@ -45,7 +45,7 @@ def updates(
 ) -> Iterator[Update]:
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
 
-    `gradients`, where given, does the work of the model's own `loss_and_grads` (see `parallel`).
+    `gradients`, where given, does the work of the model's own `loss_and_grads` with `run.params` (see `parallel`).
 
     The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). Raises
     DivergedError where a loss or gradient is infinite or not a number, before that update.
@@ -57,7 +57,7 @@ def updates(
         T, B = batch.x.shape
         masks = model.masks(run.rng, T, B, params.vector.dtype)
         if gradients:
-            loss, state = gradients(params, batch, run.state, grads, masks)
+            loss, state = gradients(batch, run.state, grads, masks)
         else:
             loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, masks)
         nats, grad_norm = float(loss), norm(grads.vector)

@@ -14,12 +14,13 @@ are PyTorch's (a test compares ten updates), with their defaults.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.nn.numerics import Array, norm
+from charrnn.nn.numerics import BLOCK, Array, norm
 
 Slots = dict[str, Array]
 
@@ -82,11 +83,11 @@ def momentum(momentum: float = 0.9) -> Transform:
     def init(vector: Array) -> Slots:
         return {"v": np.zeros_like(vector)}
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        v = slots["v"]
-        v *= momentum
-        v += g
-        np.multiply(v, learning_rate, out=g)
+    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+        for g, v, _ in _blocks(gradient, slots["v"]):
+            v *= momentum
+            v += g
+            np.multiply(v, learning_rate, out=g)
 
     return Transform(init, update)
 
@@ -95,13 +96,13 @@ def adagrad(eps: float = 1e-10) -> Transform:
     """`s += g^2;  step = lr * g / (sqrt(s) + eps)` (Duchi et al. 2011); eps outside the root."""
 
     def init(vector: Array) -> Slots:
-        return {"s": np.zeros_like(vector), **_scratch(vector)}
+        return {"s": np.zeros_like(vector)}
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        s, u = slots["s"], slots[SCRATCH]
-        np.multiply(g, g, out=u)
-        s += u
-        _divide_by_root(g, s, u, eps, learning_rate)
+    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+        for g, s, u in _blocks(gradient, slots["s"]):
+            np.multiply(g, g, out=u)
+            s += u
+            _divide_by_root(g, g, s, u, eps, learning_rate)
 
     return Transform(init, update)
 
@@ -110,12 +111,12 @@ def rmsprop(alpha: float = 0.99, eps: float = 1e-8) -> Transform:
     """`s = alpha * s + (1 - alpha) * g^2;  step = lr * g / (sqrt(s) + eps)` (Tieleman and Hinton 2012); eps outside."""
 
     def init(vector: Array) -> Slots:
-        return {"s": np.zeros_like(vector), **_scratch(vector)}
+        return {"s": np.zeros_like(vector)}
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        s, u = slots["s"], slots[SCRATCH]
-        _decay_towards_square(s, g, u, alpha)
-        _divide_by_root(g, s, u, eps, learning_rate)
+    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+        for g, s, u in _blocks(gradient, slots["s"]):
+            _decay_towards_square(s, g, u, alpha)
+            _divide_by_root(g, g, s, u, eps, learning_rate)
 
     return Transform(init, update)
 
@@ -130,30 +131,29 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Transfo
     def init(vector: Array) -> Slots:
         zeros = np.zeros_like
         count = np.zeros(1, np.int64)
-        return {"m": zeros(vector), "s": zeros(vector), "count": count, **_scratch(vector)}
+        return {"m": zeros(vector), "s": zeros(vector), "count": count}
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        m, s, u = slots["m"], slots["s"], slots[SCRATCH]
+    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
         slots["count"] += 1
         n = int(slots["count"][0])
-        _decay_towards_square(s, g, u, beta2)
-        m *= beta1
-        g *= 1 - beta1
-        m += g
-        np.copyto(g, m)
         # sqrt(s / k) + eps = (sqrt(s) + eps * sqrt(k)) / sqrt(k), which spares a pass over s
-        root = float(np.sqrt(1 - beta2**n))
-        _divide_by_root(g, s, u, eps * root, learning_rate * root / (1 - beta1**n))
+        root = math.sqrt(1 - beta2**n)
+        for g, m, s, u in _blocks(gradient, slots["m"], slots["s"]):
+            _decay_towards_square(s, g, u, beta2)
+            m *= beta1
+            g *= 1 - beta1
+            m += g
+            _divide_by_root(g, m, s, u, eps * root, learning_rate * root / (1 - beta1**n))
 
     return Transform(init, update)
 
 
-SCRATCH = "scratch"
-"""A slot that carries nothing from update to update and is not saved."""
-
-
-def _scratch(vector: Array) -> Slots:
-    return {SCRATCH: np.empty_like(vector)}
+def _blocks(*vectors: Array) -> Iterator[list[Array]]:
+    """Views of the same part of each of the `vectors`, small enough to stay in cache; and scratch memory as large."""
+    scratch = np.empty_like(vectors[0][:BLOCK])
+    for start in range(0, len(vectors[0]), BLOCK):
+        parts = [vector[start : start + BLOCK] for vector in vectors]
+        yield [*parts, scratch[: len(parts[0])]]
 
 
 def _no_slots(vector: Array) -> Slots:
@@ -168,12 +168,12 @@ def _decay_towards_square(s: Array, g: Array, u: Array, decay: float) -> None:
     s += u
 
 
-def _divide_by_root(g: Array, s: Array, u: Array, eps: float, learning_rate: float) -> None:
-    """`g = lr * g / (sqrt(s) + eps)`, with u for scratch."""
+def _divide_by_root(step: Array, m: Array, s: Array, u: Array, eps: float, learning_rate: float) -> None:
+    """`step = lr * m / (sqrt(s) + eps)`, with u for scratch."""
     np.sqrt(s, out=u)
     u += max(eps, float(np.finfo(u.dtype).tiny))  # else 0 / 0, where there was no gradient yet
-    g /= u
-    g *= learning_rate
+    np.divide(m, u, out=step)
+    step *= learning_rate
 
 
 OPTIMIZERS: dict[str, tuple[Callable[..., Transform], tuple[str, ...]]] = {

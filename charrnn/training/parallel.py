@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from charrnn.errors import OutputError
 from charrnn.nn.model import CharLM
@@ -34,14 +34,33 @@ LEAST_WORK = 2e8
 LEAST_ROWS = 8
 """Rows for each process; with fewer, the matrix products lose more than is won."""
 
+LEAST_PRODUCT = 1 << 20
+"""Multiplications in one step's product below which a second thread of BLAS costs more than it brings."""
 
-def processes(model: CharLM, seq_length: int, batch_size: int, threads: int | None) -> int:
-    """How many processes to use for windows of this shape on `threads` cores, or on all where that is None."""
+
+class Plan(NamedTuple):
+    """How the work of a window is shared."""
+
+    processes: int
+    blas_threads: int
+    """For the matrix products of each process."""
+
+    def __str__(self) -> str:
+        if self.processes > 1:
+            return f"{self.processes} processes"
+        return "1 process" if self.blas_threads == 1 else f"{self.blas_threads} threads"
+
+
+def plan(model: CharLM, seq_length: int, batch_size: int, threads: int | None) -> Plan:
+    """What is fastest for windows of this shape on `threads` cores, or on all where that is None."""
     cores = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
     products = sum(math.prod(shape) for shape in model.shapes.values())
-    if os.name != "posix" or 6 * seq_length * batch_size * products < LEAST_WORK:
-        return 1
-    return max(1, min(cores, batch_size // LEAST_ROWS))
+    if os.name == "posix" and 6 * seq_length * batch_size * products >= LEAST_WORK:
+        processes = min(cores, batch_size // LEAST_ROWS)
+        if processes > 1:
+            return Plan(processes, 1)
+    step = batch_size * len(model.stack.cell.gates) * model.hidden_size**2
+    return Plan(1, cores if step >= LEAST_PRODUCT else 1)
 
 
 @dataclass(frozen=True)
@@ -118,8 +137,9 @@ class Share:
         """Loss and gradient of our rows, and their state after the window, all into the block."""
         a, rows = self.arrays, self.rows
         masks: Masks | None = [None, *(mask[:, rows] for mask in a["masks"])] if len(a["masks"]) else None
+        x, y, starts = a["x"], a["y"], a["starts"][rows]
         loss, final = self.model.loss_and_grads(
-            self.params, a["x"][:, rows], a["y"][:, rows], self.state, self.grads, a["starts"][rows], masks
+            self.params, x[:, rows], y[:, rows], self.state, self.grads, starts, masks, count=x.size
         )
         a["losses"][self.process] = loss
         for mine, new in zip(self.state, final, strict=True):
@@ -128,18 +148,18 @@ class Share:
 
 
 class Team:
-    """The workers, and this process, which does a share of its own."""
+    """The workers, and this process, which does a share of its own and should give BLAS one thread, as they do."""
 
-    def __init__(self, model: CharLM, seq_length: int, batch_size: int, dtype: np.dtype[Any], count: int) -> None:
+    def __init__(self, model: CharLM, seq_length: int, batch_size: int, params: Parameters, count: int) -> None:
+        """`params` are what training begins from; from now on they are `self.params`, which all processes see."""
         fields = {name: value for name, value in asdict(model).items() if not name.startswith("_")}
-        self.layout = Layout(fields, seq_length, batch_size, dtype.str, count)
+        self.layout = Layout(fields, seq_length, batch_size, params.vector.dtype.str, count)
         with tempfile.TemporaryFile() as file:
             file.truncate(self.layout.size())
             self.share = Share(self.layout, mmap.mmap(file.fileno(), self.layout.size()), 0)
             self.workers = [self._start(file.fileno(), process) for process in range(1, count)]
-        self.blas = ThreadpoolController()
-        rows = [self.layout.rows(process) for process in range(count)]
-        self.weights = np.array([r.stop - r.start for r in rows]) / batch_size
+        self.params = self.share.params
+        self.params.vector[...] = params.vector
 
     def _start(self, descriptor: int, process: int) -> subprocess.Popen[bytes]:
         task = {"layout": asdict(self.layout), "descriptor": descriptor, "process": process}
@@ -154,17 +174,9 @@ class Team:
         _hear(worker)  # that it has mapped the block, before the file is closed
         return worker
 
-    def loss_and_grads(
-        self,
-        params: Parameters,
-        batch: Batch,
-        state: State,
-        grads: Parameters,
-        masks: Masks | None,
-    ) -> tuple[float, State]:
+    def loss_and_grads(self, batch: Batch, state: State, grads: Parameters, masks: Masks | None) -> tuple[float, State]:
         """`CharLM.loss_and_grads` of a window, the same but for the order in which rows are added up."""
         a = self.share.arrays
-        a["params"][...] = params.vector
         a["x"][...], a["y"][...], a["starts"][...] = batch
         for mask, drawn in zip(a["masks"], (masks or [None])[1:], strict=True):
             mask[...] = drawn
@@ -173,14 +185,12 @@ class Team:
             a[name][...] = array
         for worker in self.workers:
             _tell(worker, b"\n")
-        with self.blas.limit(limits=1, user_api="blas"):  # the other cores are the workers'
-            self.share.compute()
+        self.share.compute()
         for worker in self.workers:
             _hear(worker)
-        a["grads"] *= self.weights[:, None].astype(grads.vector.dtype)
         np.sum(a["grads"], axis=0, out=grads.vector)
         final = [{name: a[f"state.{layer}.{name}"].copy() for name in s} for layer, s in enumerate(state)]
-        return float(a["losses"] @ self.weights), final
+        return float(a["losses"].sum()), final
 
     def close(self) -> None:
         """Ends the workers."""

@@ -26,7 +26,7 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 from charrnn.training import loop, schedules
 from charrnn.training.directory import RunDirectory
 from charrnn.training.graft import graft
-from charrnn.training.parallel import Team, processes
+from charrnn.training.parallel import Team, plan
 
 METRICS_EVERY = 20
 """Iterations between two lines of metrics.jsonl, beside those of evaluations."""
@@ -83,8 +83,7 @@ class Run:
         self.split = split
         self.windows = Windows(split.train, checkpoint.config.train.seq_length)
         train = checkpoint.config.train
-        self.processes = processes(checkpoint.model, train.seq_length, train.batch_size, train.threads)
-        """How many share the work of a window."""
+        self.plan = plan(checkpoint.model, train.seq_length, train.batch_size, train.threads)
         self.notes: list[str] = []
         """What a user should know: damaged checkpoints passed over, characters that are new."""
 
@@ -206,7 +205,7 @@ class Run:
         losses: list[float] = []
         training_time = 0.0
         mark = time.monotonic()
-        with threadpool_limits(limits=train.threads, user_api="blas"), self._team() as gradients:
+        with threadpool_limits(self.plan.blas_threads, user_api="blas"), self._team() as gradients:
             for update in loop.updates(run, self.windows, optimizer, schedule, self.progress, gradients):
                 now = time.monotonic()
                 training_time += now - mark
@@ -229,11 +228,12 @@ class Run:
     @contextmanager
     def _team(self) -> Iterator[loop.Gradients | None]:
         """The processes that share the work of a window; None where one is fastest."""
-        if self.processes == 1:
+        if self.plan.processes == 1:
             yield None
             return
         run, train = self.checkpoint, self.checkpoint.config.train
-        team = Team(run.model, train.seq_length, train.batch_size, run.params.vector.dtype, self.processes)
+        team = Team(run.model, train.seq_length, train.batch_size, run.params, self.plan.processes)
+        run.params = team.params
         try:
             yield team.loss_and_grads
         finally:

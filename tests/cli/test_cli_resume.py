@@ -79,9 +79,11 @@ def test_a_damaged_last_checkpoint_is_passed_over(charrnn, train, tmp_path):
 
 
 def test_a_run_goes_on_from_its_last_checkpoint_and_not_from_its_best(charrnn, train, tmp_path, contents):
-    keys = sets(*LONG, "optim.learning_rate=10")
+    keys = sets(*LONG)
     train("-o", "whole", *keys).ok()
     train("-o", "halved", *keys, "--set", "train.iterations=15").ok()
+    train("-o", "short", *keys, "--set", "train.iterations=5").ok()
+    (tmp_path / "short" / "best.npz").replace(tmp_path / "halved" / "best.npz")
     best, last = (contents(tmp_path / "halved" / name)[1]["iteration"] for name in ("best.npz", "last.npz"))
     assert best < last
     assert "resuming at iteration 15" in charrnn("train", "-o", "halved", "--resume", *keys).ok().err

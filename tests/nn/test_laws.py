@@ -100,11 +100,12 @@ def test_ids_equal_their_one_hot_rows(model, rng):
         tape = Tape(kind, T, B, H, np.float64)
         grads, dstate = {name: np.full_like(p, np.nan) for name, p in params.items()}, copy.deepcopy(cotangent)
         h = unroll.forward(kind, params, x, state, starts, tape)
-        dx = unroll.backward(kind, params, x, dh, dstate, starts, tape, grads)
+        dx = np.full((T, B, V), np.nan)
+        unroll.backward(kind, params, dh, dstate, tape, grads, dx)
         results.append([h, *grads.values(), *dstate.values()])
     for gathered, multiplied in zip(*results, strict=True):
         np.testing.assert_allclose(gathered, multiplied, rtol=0, atol=TINY)
-    assert dx.shape == (T, B, V)
+    np.testing.assert_allclose(dx, tape.da @ params["W"][H:].T, rtol=0, atol=TINY)
 
 
 def test_a_mask_of_probability_zero_is_none(model, window, assert_same, rng):
@@ -128,7 +129,8 @@ def test_a_zero_cotangent_gives_zero_gradients(model, rng):
     grads = {name: np.full_like(p, np.nan) for name, p in params.items()}
     dstate = {name: np.zeros((B, H)) for name in kind.state}
     unroll.forward(kind, params, x, state, starts, tape)
-    dx = unroll.backward(kind, params, x, np.zeros((T, B, H)), dstate, starts, tape, grads)
+    dx = np.full_like(x, np.nan)
+    unroll.backward(kind, params, np.zeros((T, B, H)), dstate, tape, grads, dx)
     for array in (dx, *grads.values(), *dstate.values()):
         np.testing.assert_array_equal(array, 0)
 
@@ -175,7 +177,7 @@ def test_float32_is_close_to_float64(learned, window):
         dstate=[{key: array.astype(np.float32) for key, array in layer.items()} for layer in exact.dstate],
     ).results()
     for name, expected in exact.results().items():
-        assert rounded[name].dtype == np.float32, name
+        assert rounded[name].dtype == np.float32 or name == "loss", name  # which is summed up in float64
         np.testing.assert_allclose(rounded[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
 
 

@@ -25,8 +25,7 @@ from charrnn.training.run import Run
 def everything(run):
     """All that training changes, as bytes."""
     c = run.checkpoint
-    slots = {name: array for name, array in c.slots.items() if name != optim.SCRATCH}
-    arrays = [c.params.vector, *slots.values(), *(array for layer in c.state for array in layer.values())]
+    arrays = [c.params.vector, *c.slots.values(), *(array for layer in c.state for array in layer.values())]
     return c.iteration, c.rng.bit_generator.state, [array.tobytes() for array in arrays]
 
 

@@ -18,7 +18,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.text.batches import Batch
 from charrnn.training import parallel
-from charrnn.training.parallel import Team
+from charrnn.training.parallel import Plan, Team
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
 T, B, V = 6, 5, 7
@@ -28,8 +28,8 @@ T, B, V = 6, 5, 7
 def team(request):
     """Makes teams, and ends them."""
 
-    def make(model, dtype, count):
-        made = Team(model, T, B, np.dtype(dtype), count)
+    def make(model, params, count):
+        made = Team(model, T, B, params, count)
         request.addfinalizer(made.close)
         return made
 
@@ -56,9 +56,9 @@ def test_a_team_computes_what_one_process_does(cell, dropout, count, team, rng):
     params, batch, state, masks = window(model, np.float64, rng)
     grads, shared = (Parameters.zeros(model.shapes, np.float64) for _ in range(2))
     loss, final = model.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, masks)
-    together = team(model, np.float64, count)
+    together = team(model, params, count)
     for _ in range(2):  # the second time, with what the first has left
-        shared_loss, shared_final = together.loss_and_grads(params, batch, state, shared, masks)
+        shared_loss, shared_final = together.loss_and_grads(batch, state, shared, masks)
         assert shared_loss == pytest.approx(loss, abs=1e-12)
         np.testing.assert_allclose(shared.vector, grads.vector, rtol=0, atol=1e-12)
         for mine, theirs in zip(final, shared_final, strict=True):
@@ -72,34 +72,42 @@ def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
     results = []
     for _ in range(2):
         grads = Parameters.zeros(model.shapes, np.float32)
-        team(model, np.float32, 2).loss_and_grads(params, batch, state, grads, masks)
+        team(model, params, 2).loss_and_grads(batch, state, grads, masks)
         results.append(grads.vector.tobytes())
     assert results[0] == results[1]
 
 
-def test_a_small_window_and_a_narrow_one_stay_in_one_process():
-    small, large = CharLM(65, "lstm", 16), CharLM(65, "lstm", 256)
-    assert parallel.processes(small, 64, 64, 4) == 1
-    assert parallel.processes(large, 64, 1, 4) == 1
-    assert parallel.processes(large, 64, 64, 1) == 1
-    assert parallel.processes(large, 64, 64, 4) == 4
-    assert parallel.processes(large, 64, 16, 4) == 2
+@pytest.mark.parametrize(
+    ("hidden_size", "batch_size", "threads", "expected"),
+    [
+        (16, 64, 4, Plan(1, 1)),
+        (256, 64, 4, Plan(4, 1)),
+        (256, 64, 1, Plan(1, 1)),
+        (256, 16, 4, Plan(2, 1)),
+        (256, 8, 4, Plan(1, 4)),
+        (128, 1, 4, Plan(1, 1)),
+        (512, 1, 4, Plan(1, 4)),
+    ],
+)
+def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
+    assert parallel.plan(CharLM(65, "lstm", hidden_size), 64, batch_size, threads) == expected
 
 
 def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
     model = CharLM(V, "gru", 4)
     params, batch, state, masks = window(model, np.float32, rng)
-    together = team(model, np.float32, 3)
+    together = team(model, params, 3)
     together.workers[1].kill()
     together.workers[1].wait()
     with pytest.raises(OutputError, match="worker"):
-        together.loss_and_grads(params, batch, state, Parameters.zeros(model.shapes, np.float32), masks)
+        together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), masks)
 
 
 def test_workers_end_with_the_process_that_is_killed():
     script = (
-        "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.parallel import Team\n"
-        "team = Team(CharLM(5, 'rnn', 3), 4, 4, np.dtype('f4'), 3)\n"
+        "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.parallel import Plan, Team\n"
+        "model = CharLM(5, 'rnn', 3)\n"
+        "team = Team(model, 4, 4, model.init_params(np.random.default_rng(0)), 3)\n"
         "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -123,7 +131,7 @@ def alive(pid):
 
 @pytest.fixture
 def always_two(monkeypatch):
-    monkeypatch.setattr("charrnn.training.run.processes", lambda *shape: 2)
+    monkeypatch.setattr("charrnn.training.run.plan", lambda *shape: Plan(2, 1))
 
 
 def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin, monkeypatch, always_two):
@@ -133,7 +141,7 @@ def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin
     again = begin("again", **both)
     assert [record.train_nats for record in again.records()] == losses
     assert checkpoints.to_bytes(again.checkpoint) == checkpoints.to_bytes(two.checkpoint)
-    monkeypatch.setattr("charrnn.training.run.processes", lambda *shape: 1)
+    monkeypatch.setattr("charrnn.training.run.plan", lambda *shape: Plan(1, 1))
     one = begin("one", **both)
     assert [record.train_nats for record in one.records()] == pytest.approx(losses, abs=1e-9)
 

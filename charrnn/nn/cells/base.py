@@ -2,8 +2,8 @@
 
 Time, the batch and the input product belong to `unroll`; a cell sees one step of them:
 
-- `step` finds its pre-activations without the state's share in `tape.a[:, t] (G, B, H)`, times `scale`, and the states
-  in row t; it turns the first into the gates, and writes the states' row t + 1.
+- `step` finds what the input brings to its pre-activations in `tape.share[t] (G, B, H)`, times `scale`, and the states
+  in row t; it writes the gates to `tape.a[t]`, and the states' row t + 1.
 - `local_derivatives` is called backwards over the text for a few steps at once, and writes to `tape.local` all that the
   derivative of those steps needs and that does not depend on what comes back from later ones.
 - `step_backward` finds `dstate`, the gradient of the states' row t + 1; it writes `tape.da[t] (B, G*H)`, the gradient
@@ -17,7 +17,6 @@ Steps write through `out=` and allocate nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -57,11 +56,11 @@ class Cell(ABC):
 
     @abstractmethod
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
-        """Turns `tape.a[:, t]` into the gates, and the states' row t into row t + 1."""
+        """Writes the gates to `tape.a[t]`, and turns the states' row t into row t + 1."""
 
     @abstractmethod
     def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        """Fills `tape.local (., chunk, B, H)`, an array for each name in `local`, for these steps."""
+        """Fills `tape.local (chunk, ., B, H)`, an array for each name in `local`, for these steps."""
 
     @abstractmethod
     def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
@@ -74,29 +73,20 @@ class Cell(ABC):
         np.matmul(h_prev.T, tape.dp.reshape(len(h_prev), -1), out=grads["W"][:H])
 
 
-@dataclass
-class Scaled:
-    """The input's share of a layer's parameters, times the gates' scale."""
-
-    W_x: Array
-    """(D, G*H)"""
-    b: Array
-    """(G*H,)"""
-    hidden_size: int
-
-    @cached_property
-    def table(self) -> Array:
-        """For characters: what each of the D brings to the pre-activations, (D, G, H)."""
-        return (self.W_x + self.b).reshape(len(self.W_x), -1, self.hidden_size)
-
-
 class Tape:
     """What the forward pass of one layer over `(T, B)` leaves for its backward pass; allocated once and reused.
 
-    The forward half has its gates outermost, `(G, T, B, H)`, so that each gate of a step is one contiguous block and
-    elementwise work runs at full speed. The backward half has them innermost, `(T, B, G*H)`, so that the products with
-    `W.T` and for dW are one each. States have T + 1 rows: row 0 is the initial state, and no loop asks `if t == 0`.
+    In `a (T, G, B, H)` the gates of a step are one contiguous block, and each gate of it another, so that elementwise
+    work runs at full speed. The gradients are in rows, `da (T, B, G*H)`, so that the products with `W.T` and for dW are
+    one each. Rows are what the product of the input yields, too: on the way forward `da` holds the input's share of the
+    pre-activations, which nobody needs on the way back. States have T + 1 rows: row 0 is the initial state, and no loop
+    asks `if t == 0`.
     """
+
+    x: Array
+    """The input of the window at hand: ids (T, B), or (T, B, D)."""
+    starts: Array
+    """Which rows of it begin a text: bools (B,)."""
 
     CHUNK = 1 << 15
     """Elements that one array of local derivatives may have: small enough for all of them to stay in cache."""
@@ -107,53 +97,75 @@ class Tape:
         self.shape = T, B
         self.hidden_size = H
         self.dtype = np.dtype(dtype)
-        self.a = np.empty((G, T, B, H), dtype)  # scaled pre-activations, then the gates themselves
+        self.a = np.empty((T, G, B, H), dtype)  # the gates
+        self.da = np.empty((T, B, G * H), dtype)
         self.state = {name: np.empty((T + 1, B, H), dtype) for name in cell.state}
         self.saved = {name: np.empty((T, B, H), dtype) for name in cell.saved}
         # Views of single steps, made once: what a loop over time would otherwise spend its time on.
-        self.blocks = [self.a[:, t] for t in range(T)]  # (G, B, H)
-        self.gates = [tuple(block) for block in self.blocks]  # G arrays (B, H)
+        self.blocks = list(self.a)  # (G, B, H)
+        self.gates = [tuple(block) for block in self.a]  # G arrays (B, H)
+        self.share = self.da_blocks = self._gate_blocks(self.da)
         self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
-        self.product = np.empty((G, B, H), dtype)  # h @ W_h of one step
         self.u = np.empty((B, H), dtype)  # scratch
         self.scale = np.repeat(np.array(cell.scale, dtype), H)  # (G*H,)
+        self.b = np.empty(G * H, dtype)  # times `scale`, as all of W will be
 
-    def begin_forward(self, params: LayerParams) -> Scaled:
-        """Prepares the state's rows of W, times `scale`; returns the input's."""
+    @cached_property
+    def dropped(self) -> Array:
+        """Memory for the layer's output after dropout, (T, B, H)."""
+        return np.empty((*self.shape, self.hidden_size), self.dtype)
+
+    def _gate_blocks(self, rows: Array) -> list[Array]:
+        """Views of `rows (T, B, G*H)`: for each step (G, B, H), not contiguous."""
+        T, G, B, H = self.a.shape
+        return list(rows.reshape(T, B, G, H).transpose(0, 2, 1, 3))
+
+    def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
+        """Prepares W and b, times `scale`; where the input is ids, b is added to the rows of W that they choose."""
         H = self.hidden_size
-        W = params["W"] * self.scale
-        self.W_h_rows = W[:H]
-        self.W_h = W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
-        return Scaled(W[H:], params["b"] * self.scale, H)
+        if not hasattr(self, "W"):
+            self.W = np.empty_like(params["W"])  # (H + D, G*H)
+            self.W_h = self.W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
+            self.W_x = self.W[H:]
+        np.multiply(params["W"], self.scale, self.W)
+        np.multiply(params["b"], self.scale, self.b)
+        if reads_ids:
+            self.W_x += self.b
 
     def begin_backward(self, W: Array) -> None:
-        """Prepares the transpose, and allocates the backward half on its first use: evaluation needs none."""
-        G, T, B, H = self.a.shape
-        if not hasattr(self, "da"):
-            self.da = np.empty((T, B, G * H), self.dtype)
-            self.dp = np.empty_like(self.da) if self.cell.splits_product else self.da
-            self.W_hT = np.empty((G * H, H), self.dtype)
+        """Prepares the transpose; allocates the rest of the backward half on its first use: evaluation needs none."""
+        T, G, B, H = self.a.shape
+        if not hasattr(self, "local"):
+            self.dp, self.dp_blocks = self.da, self.da_blocks
+            if self.cell.splits_product:
+                self.dp = np.empty_like(self.da)
+                self.dp_blocks = self._gate_blocks(self.dp)
             self.chunk = max(1, min(T, self.CHUNK // (B * H)))
-            self.local = np.empty((len(self.cell.local), self.chunk, B, H), self.dtype)
-            self.local_blocks = [self.local[:, k] for k in range(self.chunk)]
-            # The gradients' rows of a step, a gate a block: (G, B, H), not contiguous.
-            self.da_blocks = [rows.reshape(B, G, H).transpose(1, 0, 2) for rows in self.da]
-            self.dp_blocks = [rows.reshape(B, G, H).transpose(1, 0, 2) for rows in self.dp]
-        self.W_hT[...] = W[:H].T  # contiguous, for T products to come
+            self.local = np.empty((self.chunk, len(self.cell.local), B, H), self.dtype)
+            self.local_blocks = list(self.local)
+            self.W_hT = np.empty((G * H, H), self.dtype)
+        if B == 1:
+            self.W_hT = W[:H].T
+            return
+        for start in range(0, H, TILE):  # in columns of a cache line: a plain copy is half as fast
+            self.W_hT[:, start : start + TILE] = W[start : min(H, start + TILE)].T
 
     def multiply_state(self, t: int) -> Array:
-        """`h[t] @ W_h`, scaled, a gate a block: (G, B, H), valid until the next call."""
-        h = self.rows["h"][t]
+        """`a[t] = h[t] @ W_h`, scaled; returned as (G, B, H)."""
+        h, a = self.rows["h"][t], self.blocks[t]
         if len(h) == 1:  # one row: a product with a vector, which BLAS does faster whole
-            np.matmul(h[0], self.W_h_rows, out=self.product.reshape(-1))
-            return self.product
-        return np.matmul(h, self.W_h, out=self.product)
+            np.matmul(h[0], self.W[: self.hidden_size], a.reshape(-1))
+            return a
+        return np.matmul(h, self.W_h, a)
 
     def add_state_product(self, t: int) -> Array:
-        """Completes and returns the pre-activations of step t: `a[:, t] += h[t] @ W_h`, (G, B, H)."""
-        a = self.blocks[t]
-        return np.add(a, self.multiply_state(t), a)
+        """The pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
+        a = self.multiply_state(t)
+        return np.add(a, self.share[t], a)
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
-        np.matmul(self.dp[t], self.W_hT, out=dh)
+        np.matmul(self.dp[t], self.W_hT, dh)
+
+
+TILE = 16

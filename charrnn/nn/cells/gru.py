@@ -27,19 +27,18 @@ class GRU(Cell):
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
         h, h_next, p, u = tape.rows["h"][t], tape.rows["h"][t + 1], tape.rows["p"][t], tape.u
-        product = tape.multiply_state(t)
-        a = tape.blocks[t]
         r, z, n = tape.gates[t]
-        # (1, 2) r, z = sigmoid(...)
-        np.add(a[:2], product[:2], a[:2])
-        logistic_(a[:2])
+        a, share = tape.multiply_state(t), tape.share[t]
         # (3) p = h @ W_hn + b_hn; the product comes times TANH
-        np.divide(product[2], TANH, p)
+        np.divide(n, TANH, p)
         np.add(p, params["b_hn"], p)
+        # (1, 2) r, z = sigmoid(...)
+        np.add(a[:2], share[:2], a[:2])
+        logistic_(a[:2])
         # (4) n = tanh(x @ W_xn + b_n + r * p)
         np.multiply(r, p, u)
         np.multiply(u, TANH, u)
-        np.add(n, u, n)
+        np.add(share[2], u, n)
         logistic_(n)
         tanh_from_logistic_(n)
         # (5) h' = (1 - z) * n + z * h = n + z * (h - n)
@@ -48,9 +47,9 @@ class GRU(Cell):
         np.add(n, u, h_next)
 
     def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        r, z, n = tape.a[:, steps]
+        r, z, n = tape.a[steps].swapaxes(0, 1)
         h, p = tape.state["h"][steps], tape.saved["p"][steps]
-        d_r, d_z, d_p, d_n = tape.local[:, : len(h)]
+        d_r, d_z, d_p, d_n = tape.local[: len(h)].swapaxes(0, 1)
         # (5, 2) on the way from dh' to a_z:  (h - n) * z * (1 - z)
         np.subtract(1, z, d_n)  # 1 - z, for now
         np.subtract(h, n, d_z)

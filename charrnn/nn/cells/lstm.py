@@ -45,14 +45,14 @@ class LSTM(Cell):
         np.multiply(o, tanh_c, h_next)
 
     def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        a = tape.a[:, steps]
-        i, _, g, o = a
+        a = tape.a[steps]
+        i, _, g, o = a.swapaxes(0, 1)
         c, tanh_c = tape.state["c"][steps], tape.saved["tanh_c"][steps]
-        d = tape.local[:, : len(c)]
-        d_i, d_f, d_g, d_o, d_c = d
+        d = tape.local[: len(a)]
+        d_i, d_f, d_g, d_o, d_c = d.swapaxes(0, 1)
         # (2) sigmoid' = s * (1 - s), for all four blocks; that of g is made anew below
-        np.subtract(1, a, d[:4])
-        np.multiply(d[:4], a, d[:4])
+        np.subtract(1, a, d[:, :4])
+        np.multiply(d[:, :4], a, d[:, :4])
         # (3) what dc' is multiplied by on its way to a_i, a_f, a_g:  g * i', c * f', i * g'
         np.multiply(d_i, g, d_i)
         np.multiply(d_f, c, d_f)

@@ -28,8 +28,8 @@ class RNN(Cell):
         np.copyto(tape.rows["h"][t + 1], a)
 
     def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        h = tape.a[0, steps]
-        self.derivative(h, tape.local[0, : len(h)])
+        h = tape.a[steps]
+        self.derivative(h, tape.local[: len(h)])
 
     def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
         dh = dstate["h"]
