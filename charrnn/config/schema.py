@@ -136,7 +136,9 @@ class TrainConfig:
     )
     seed: int | None = key(None, "of all that is random; drawn and written down if not set", at_least=0)
     threads: int | None = key(
-        None, "cores to use, as processes or as threads of BLAS, whichever is fastest for the shape; all if null", at_least=1
+        None,
+        "cores to use, as processes or as threads of BLAS, whichever is fastest for the shape; all if null",
+        at_least=1,
     )
     eval_every: int = key(200, "iterations between evaluations", at_least=1)
     eval_chars: int | None = key(

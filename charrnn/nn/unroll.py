@@ -113,6 +113,8 @@ def _add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:
     out[...] = 0
     start = 0
     for k, count in enumerate(counts.tolist()):
-        if count:
+        if count == 1:
+            out[k] = scratch[start]
+        elif count:
             np.add.reduce(scratch[start : start + count], axis=0, out=out[k])
-            start += count
+        start += count

@@ -69,7 +69,7 @@ def updates(
         position = Position(run.iteration, run.iteration // len(windows), done)
         learning_rate = schedule(position)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
-            optimizer.update(grads.vector, run.slots, learning_rate)
+            optimizer.update(grads.vector, run.slots, learning_rate, grad_norm)
             params.vector -= grads.vector
         run.state = state
         run.iteration += 1

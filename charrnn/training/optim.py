@@ -16,20 +16,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from charrnn.nn.numerics import BLOCK, Array, norm
+from charrnn.nn.numerics import Array, norm
 
 Slots = dict[str, Array]
 
+BLOCK = 1 << 15
+"""Elements of the vectors that are worked on at a time, so that they stay in cache from pass to pass."""
+
+
+class Update(Protocol):
+    """What is done with each gradient."""
+
+    def __call__(self, gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
+        """Changes `gradient` and `slots` in place. `size` is the gradient's norm, for those who know it already."""
+
 
 class Transform(NamedTuple):
-    """`init(vector) -> slots` and `update(gradient, slots, learning_rate)`, which changes both in place."""
+    """Two functions: what to begin with, and what to do with each gradient."""
 
     init: Callable[[Array], Slots]
-    update: Callable[[Array, Slots, float], None]
+    update: Update
 
 
 def chain(*links: Transform) -> Transform:
@@ -41,9 +51,10 @@ def chain(*links: Transform) -> Transform:
             slots |= link.init(vector)
         return slots
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
         for link in links:
-            link.update(g, slots, learning_rate)
+            link.update(gradient, slots, learning_rate, size)
+            size = None  # it was that of the gradient as it came
 
     return Transform(init, update)
 
@@ -51,10 +62,11 @@ def chain(*links: Transform) -> Transform:
 def clip_by_norm(limit: float) -> Transform:
     """`g *= limit / norm(g)` where the global norm exceeds `limit` (Pascanu et al. 2013, arXiv 1211.5063)."""
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        size = norm(g)
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
+        if size is None:
+            size = norm(gradient)
         if size > limit:
-            g *= limit / size
+            gradient *= limit / size
 
     return Transform(_no_slots, update)
 
@@ -62,8 +74,8 @@ def clip_by_norm(limit: float) -> Transform:
 def clip_by_value(limit: float) -> Transform:
     """Each element into `[-limit, limit]`; it changes the gradient's direction, as min-char-rnn and char-rnn do."""
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        np.clip(g, -limit, limit, out=g)
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
+        np.clip(gradient, -limit, limit, out=gradient)
 
     return Transform(_no_slots, update)
 
@@ -71,8 +83,8 @@ def clip_by_value(limit: float) -> Transform:
 def sgd() -> Transform:
     """`step = lr * g`."""
 
-    def update(g: Array, slots: Slots, learning_rate: float) -> None:
-        g *= learning_rate
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
+        gradient *= learning_rate
 
     return Transform(_no_slots, update)
 
@@ -83,7 +95,7 @@ def momentum(momentum: float = 0.9) -> Transform:
     def init(vector: Array) -> Slots:
         return {"v": np.zeros_like(vector)}
 
-    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
         for g, v, _ in _blocks(gradient, slots["v"]):
             v *= momentum
             v += g
@@ -98,7 +110,7 @@ def adagrad(eps: float = 1e-10) -> Transform:
     def init(vector: Array) -> Slots:
         return {"s": np.zeros_like(vector)}
 
-    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
         for g, s, u in _blocks(gradient, slots["s"]):
             np.multiply(g, g, out=u)
             s += u
@@ -113,7 +125,7 @@ def rmsprop(alpha: float = 0.99, eps: float = 1e-8) -> Transform:
     def init(vector: Array) -> Slots:
         return {"s": np.zeros_like(vector)}
 
-    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
         for g, s, u in _blocks(gradient, slots["s"]):
             _decay_towards_square(s, g, u, alpha)
             _divide_by_root(g, g, s, u, eps, learning_rate)
@@ -133,7 +145,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Transfo
         count = np.zeros(1, np.int64)
         return {"m": zeros(vector), "s": zeros(vector), "count": count}
 
-    def update(gradient: Array, slots: Slots, learning_rate: float) -> None:
+    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
         slots["count"] += 1
         n = int(slots["count"][0])
         # sqrt(s / k) + eps = (sqrt(s) + eps * sqrt(k)) / sqrt(k), which spares a pass over s

@@ -50,7 +50,7 @@ def test_windows_of_one_step_or_one_row_equal_the_reference(cell, T, B, window, 
 
 
 def test_every_registered_cell_has_a_reference():
-    assert CELLS.keys() == reference.GATES.keys()
+    assert CELLS.keys() <= reference.GATES.keys()
     for name, make in CELLS.items():
         assert len(make("tanh").gates) == len(reference.GATES[name])
         assert make("tanh").state == reference.STATE_KEYS[name]

@@ -119,13 +119,23 @@ def test_the_norm_is_clipped_before_the_values_and_both_before_the_optimizer():
 
 
 def test_a_chain_updates_in_order_and_shares_its_slots():
-    halve = optim.Transform(lambda v: {"a": v}, lambda g, slots, lr: np.multiply(g, 0.5, out=g))
-    add = optim.Transform(lambda v: {"b": v}, lambda g, slots, lr: np.add(g, 1, out=g))
+    halve = optim.Transform(lambda v: {"a": v}, lambda g, slots, lr, size: np.multiply(g, 0.5, out=g))
+    add = optim.Transform(lambda v: {"b": v}, lambda g, slots, lr, size: np.add(g, 1, out=g))
     g = np.array([4.0])
     chained = optim.chain(halve, add)
     assert chained.init(g).keys() == {"a", "b"}
     chained.update(g, {}, 0.0)
     assert g[0] == 3
+
+
+def test_the_norm_that_is_known_already_is_not_believed_after_the_gradient_has_changed():
+    halve = optim.Transform(lambda v: {}, lambda g, slots, lr, size: np.multiply(g, 0.5, out=g))
+    g = np.array([4.0])
+    optim.chain(optim.clip_by_norm(3.0)).update(g, {}, 0.0, size=4.0)
+    assert g[0] == 3
+    g = np.array([4.0])
+    optim.chain(halve, optim.clip_by_norm(3.0)).update(g, {}, 0.0, size=4.0)
+    assert g[0] == 2
 
 
 def test_no_clipping_means_the_optimizer_alone(rng):

@@ -109,6 +109,11 @@ class Tape:
         self.u = np.empty((B, H), dtype)  # scratch
         self.scale = np.repeat(np.array(cell.scale, dtype), H)  # (G*H,)
         self.b = np.empty(G * H, dtype)  # times `scale`, as all of W will be
+        # A product for each gate, with a matrix for each; but for one row BLAS is faster with all of them at once.
+        one = B == 1
+        self.W_h = np.empty((1, H, G * H) if one else (G, H, H), dtype)
+        self._W_h_rows = self.W_h.reshape(H, G, H) if one else self.W_h.transpose(1, 0, 2)
+        self._products = [block.reshape(1, 1, G * H) for block in self.a] if one else self.blocks
 
     @cached_property
     def dropped(self) -> Array:
@@ -123,11 +128,11 @@ class Tape:
     def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
         """Prepares W and b, times `scale`; where the input is ids, b is added to the rows of W that they choose."""
         H = self.hidden_size
-        if not hasattr(self, "W"):
-            self.W = np.empty_like(params["W"])  # (H + D, G*H)
-            self.W_h = self.W[:H].reshape(H, -1, H).transpose(1, 0, 2)  # (G, H, H), a view
-            self.W_x = self.W[H:]
-        np.multiply(params["W"], self.scale, self.W)
+        W_h, W_x = params["W"][:H], params["W"][H:]
+        if not hasattr(self, "W_x"):
+            self.W_x = np.empty_like(W_x)
+        np.multiply(W_h.reshape(self._W_h_rows.shape), self.scale.reshape(-1, H), self._W_h_rows)
+        np.multiply(W_x, self.scale, self.W_x)
         np.multiply(params["b"], self.scale, self.b)
         if reads_ids:
             self.W_x += self.b
@@ -152,15 +157,13 @@ class Tape:
 
     def multiply_state(self, t: int) -> Array:
         """`a[t] = h[t] @ W_h`, scaled; returned as (G, B, H)."""
-        h, a = self.rows["h"][t], self.blocks[t]
-        if len(h) == 1:  # one row: a product with a vector, which BLAS does faster whole
-            np.matmul(h[0], self.W[: self.hidden_size], a.reshape(-1))
-            return a
-        return np.matmul(h, self.W_h, a)
+        np.matmul(self.rows["h"][t], self.W_h, self._products[t])
+        return self.blocks[t]
 
     def add_state_product(self, t: int) -> Array:
         """The pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
-        a = self.multiply_state(t)
+        a = self.blocks[t]
+        np.matmul(self.rows["h"][t], self.W_h, self._products[t])
         return np.add(a, self.share[t], a)
 
     def backward_state_product(self, t: int, dh: Array) -> None:

@@ -1,0 +1,82 @@
+"""After the first window, the engine works in memory that it has."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from charrnn.nn.cells import CELLS
+from charrnn.nn.model import CharLM
+from charrnn.nn.parameters import Parameters
+from charrnn.nn.stepper import Stepper
+
+T, B, V, H = 6, 64, 20, 256
+OF_A_STATE = B * H * 4
+"""Bytes of one (B, H) in float32: more than the 50 KB that NumPy's loops over strided arrays borrow, whatever their size."""
+
+
+def peak_of(work):
+    """Bytes that are allocated at once, at most, while `work` runs."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        work()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.fixture(params=CELLS)
+def window(request, rng):
+    """Computes loss and gradients of one window, with all that can be switched on."""
+    model = CharLM(V, request.param, H, num_layers=2, dropout=0.3, initial_state="learned")
+    params = model.init_params(rng)
+    grads = Parameters.zeros(model.shapes, np.float32)
+    x, y = rng.integers(V, size=(2, T, B)).astype(np.uint8)
+    state, starts, masks = model.zero_state(B), np.arange(B) % 2 == 0, model.masks(rng, T, B)
+
+    def compute():
+        model.loss_and_grads(params, x, y, state, grads, starts, masks)
+
+    compute.model = model
+    return compute
+
+
+def test_a_window_after_the_first_allocates_a_small_part_of_what_it_works_on(window):
+    first, second, third = peak_of(window), peak_of(window), peak_of(window)
+    assert first > 10 * T * OF_A_STATE  # the tapes
+    assert second < T * OF_A_STATE
+    assert third == pytest.approx(second, abs=OF_A_STATE)  # and keeps none of it
+
+
+@pytest.mark.parametrize("direction", ["step", "step_backward"])
+def test_a_step_allocates_nothing(window, direction, monkeypatch):
+    peaks, kind = [], type(window.model.stack.cell)
+    step = getattr(kind, direction)
+    window()
+    monkeypatch.setattr(kind, direction, lambda *arguments: peaks.append(peak_of(lambda: step(*arguments))))
+    window()
+    assert len(peaks) == 2 * T
+    assert max(peaks) < OF_A_STATE
+
+
+def test_a_tracked_step_is_seen_to_allocate_if_it_does(window, monkeypatch):
+    kind = type(window.model.stack.cell)
+    step = kind.step
+    assert peak_of(lambda: np.ones((B, H), np.float32)) >= OF_A_STATE
+    window()
+    quiet = peak_of(window)
+    kept = []
+    monkeypatch.setattr(kind, "step", lambda *a: (kept.append(np.ones((B, H), np.float32)), step(*a)))
+    assert peak_of(window) > quiet + (2 * T - 1) * OF_A_STATE
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_network_computes_a_character_of_one_sample_without_allocating(cell, rng):
+    model = CharLM(V, cell, hidden_size=1024, num_layers=2)
+    stepper, ids = Stepper(model, model.init_params(rng), 1), rng.integers(V, size=1)
+    stepper.step(ids)
+    assert peak_of(lambda: stepper.step(ids)) < 1024 * 4
