@@ -25,7 +25,7 @@ check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: $(VENV)-bench/installed ## Measure speed and memory, against PyTorch where it installs (ARGS="--quick", "--json")
+bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed)
 	$(VENV)-bench/bin/python tests/bench/bench.py $(ARGS)
 
 clean: ## Remove what these commands made, but never runs/
@@ -44,9 +44,11 @@ $(VENV)/developed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-# Another one, for the benchmark alone: PyTorch is a large download, and no part of charrnn needs it.
+# Another one, for the benchmark alone: its peers are large downloads, and no part of charrnn needs them. Where one does not
+# install, the rest is measured.
 $(VENV)-bench/installed: pyproject.toml
 	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	-$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	-$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check jax==0.10.2
 	@touch $@

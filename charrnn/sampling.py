@@ -20,20 +20,23 @@ def probabilities(
     top_k: int | None = None,
     top_p: float | None = None,
     min_p: float | None = None,
+    out: Array | None = None,
 ) -> Array:
-    """What to draw from: logits (B, V) to probabilities (B, V), float64.
+    """What to draw from: logits (B, V) to probabilities (B, V), float64; in `out` where that is given.
 
     The logits are divided by `temperature` (0 means the likeliest character alone). Then the filters, in this order:
     `top_k` keeps the k likeliest; `top_p` the smallest set that has at least that mass (Holtzman et al. 2019,
     arXiv 1904.09751); `min_p` those at least that share as likely as the likeliest (Nguyen et al. 2024,
     arXiv 2407.01082). What is kept is scaled to sum to 1; the likeliest character is always kept.
     """
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=-1, keepdims=True)
+    p: Array = np.empty(logits.shape) if out is None else out
+    np.copyto(p, logits)
+    p -= p.max(axis=-1, keepdims=True)
     if temperature == 0:
         top_k, temperature = 1, 1.0
     with np.errstate(over="ignore"):  # a low temperature takes what is unlikely to -inf, and its probability to 0
-        p = np.exp(shifted / temperature)
+        p /= temperature
+        np.exp(p, p)
     if top_k is not None or top_p is not None:
         _keep_likeliest(p, top_k, top_p)
     if min_p is not None:
@@ -55,10 +58,12 @@ def _keep_likeliest(p: Array, top_k: int | None, top_p: float | None) -> None:
 
 
 def draw(p: Array, rng: np.random.Generator) -> Ids:
-    """An id for each row of `p (B, V)`, by inverting its cumulative distribution: (B,)."""
-    below = np.cumsum(p, axis=-1)
-    u = rng.random(len(p)) * below[:, -1]
-    ids: Ids = (below <= u[:, None]).sum(axis=-1)
+    """An id for each row of `p (B, V)`, by inverting its cumulative distribution, which `p` becomes: (B,)."""
+    np.cumsum(p, axis=-1, out=p)
+    ids = np.empty(len(p), np.intp)
+    for b, (row, u) in enumerate(zip(p, rng.random(len(p)), strict=True)):
+        last = row.searchsorted(row[-1])  # u * row[-1] can be rounded to row[-1] itself, beyond the last that is likely
+        ids[b] = min(last, row.searchsorted(u * row[-1], side="right"))
     return ids
 
 
@@ -74,11 +79,11 @@ def generate(
 
     `filters` are those of `probabilities`.
     """
-    stepper = Stepper(model, params, samples)
+    stepper, p = Stepper(model, params, samples), np.empty((samples, model.vocab_size))
     for symbol in prompt:
         logits = stepper.step(np.full(samples, symbol))
     while True:
-        ids = draw(probabilities(logits, **filters), rng)
+        ids = draw(probabilities(logits, **filters, out=p), rng)
         yield ids
         logits = stepper.step(ids)
 

@@ -168,7 +168,7 @@ class Team:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[descriptor],
-            start_new_session=True,  # the terminal's Ctrl-C is for us
+            process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
         _tell(worker, json.dumps(task).encode() + b"\n")
         _hear(worker)  # that it has mapped the block, before the file is closed
