@@ -31,17 +31,18 @@ def probabilities(
     """
     p: Array = np.empty(logits.shape) if out is None else out
     np.copyto(p, logits)
-    p -= p.max(axis=-1, keepdims=True)
+    p -= np.maximum.reduce(p, axis=-1, keepdims=True)
     if temperature == 0:
         top_k, temperature = 1, 1.0
-    with np.errstate(over="ignore"):  # a low temperature takes what is unlikely to -inf, and its probability to 0
-        p /= temperature
-        np.exp(p, p)
+    if temperature != 1:
+        with np.errstate(over="ignore"):  # a low temperature takes what is unlikely to -inf, and its probability to 0
+            p /= temperature
+    np.exp(p, p)
     if top_k is not None or top_p is not None:
         _keep_likeliest(p, top_k, top_p)
     if min_p is not None:
         p[p < min_p * p.max(axis=-1, keepdims=True)] = 0
-    p /= p.sum(axis=-1, keepdims=True)
+    p /= np.add.reduce(p, axis=-1, keepdims=True)
     return p
 
 
@@ -59,12 +60,11 @@ def _keep_likeliest(p: Array, top_k: int | None, top_p: float | None) -> None:
 
 def draw(p: Array, rng: np.random.Generator) -> Ids:
     """An id for each row of `p (B, V)`, by inverting its cumulative distribution, which `p` becomes: (B,)."""
-    np.cumsum(p, axis=-1, out=p)
-    ids = np.empty(len(p), np.intp)
-    for b, (row, u) in enumerate(zip(p, rng.random(len(p)), strict=True)):
-        last = row.searchsorted(row[-1])  # u * row[-1] can be rounded to row[-1] itself, beyond the last that is likely
-        ids[b] = min(last, row.searchsorted(u * row[-1], side="right"))
-    return ids
+    np.add.accumulate(p, axis=-1, out=p)
+    u = rng.random(len(p)) * p[:, -1]
+    # u * p[-1] can be rounded to p[-1] itself, which lies beyond the last that is likely
+    ids = [min(row.searchsorted(x, "right"), row.searchsorted(row[-1])) for row, x in zip(p, u, strict=True)]
+    return np.array(ids)
 
 
 def generate(

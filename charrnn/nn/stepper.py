@@ -22,20 +22,25 @@ class Stepper:
         self.layers = [stack.layer_params(params, layer) for layer in range(model.num_layers)]
         self.W, self.b = params["head.W"], params["head.b"]
         self.logits = np.empty((batch_size, model.vocab_size), dtype)
-        for layer, (tape, p) in enumerate(zip(self.tapes, self.layers, strict=True)):
-            tape.begin_forward(p, reads_ids=layer == 0)
+        self.x = np.empty((1, batch_size), np.intp)
+        for tape, p in zip(self.tapes, self.layers, strict=True):
+            tape.begin_forward(p, reads_ids=tape is self.tapes[0])
             for name, rows in tape.state.items():
                 rows[1] = p.get(f"{name}0", 0)
+        # What a step needs, found once: the state before it and after it, and each layer with what it reads.
+        self.carried = [(rows[0], rows[1]) for tape in self.tapes for rows in tape.state.values()]
+        outputs = [tape.state["h"][1:] for tape in self.tapes]
+        self.chain = list(zip([self.x, *outputs[:-1]], self.layers, self.tapes, strict=True))
+        self.h = outputs[-1][0]
 
     def step(self, ids: Ids) -> Array:
         """Logits (B, V) for what follows `ids (B,)`; valid until the next step."""
-        x = ids[None]
+        self.x[0] = ids
         with np.errstate(**QUIET):
-            for tape, p in zip(self.tapes, self.layers, strict=True):
-                for rows in tape.state.values():
-                    rows[0] = rows[1]
+            for before, after in self.carried:
+                np.copyto(before, after)
+            for x, p, tape in self.chain:
                 unroll.share_of_input(x, tape)
                 self.cell.step(p, tape, 0)
-                x = tape.state["h"][1:]
-            np.matmul(x[0], self.W, out=self.logits)
+            np.matmul(self.h, self.W, out=self.logits)
             return np.add(self.logits, self.b, out=self.logits)
