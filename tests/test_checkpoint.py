@@ -24,11 +24,11 @@ from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import CheckpointError, OutputError
 from charrnn.nn.cells import CELLS
 from charrnn.text.batches import Windows
-from charrnn.text.corpus import decode
+from charrnn.text.encoding import decode
 from charrnn.training import loop, optim
 from charrnn.training.run import Run
 
-TEXT = decode("a naïve café, a façade; no cliché\n".encode() * 9, "a text", "utf-8")
+TEXT = decode(["a naïve café, a façade; no cliché\n".encode() * 9], "a text", "utf-8")
 
 
 def trained(**changes):
@@ -141,7 +141,7 @@ def test_the_file_is_an_npz_that_numpy_reads_with_the_members_and_meta_documente
 
     meta = meta_of(whole)
     assert (meta["format"], meta["version"], meta["iteration"]) == ("charrnn", 1, 5)
-    assert meta["vocabulary"] == {"symbols": "".join(sorted(set(TEXT.characters))), "encoding": "utf-8"}
+    assert meta["vocabulary"] == {"symbols": "".join(sorted(TEXT.symbols)), "encoding": "utf-8"}
     assert meta["corpus"] == {"name": "a text", "size": TEXT.size, "sha256": TEXT.sha256}
     assert meta["config"]["model"]["hidden_size"] == 2
     assert meta["arrays"].keys() == set(stored.files) - {"__meta__"}

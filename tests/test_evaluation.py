@@ -66,7 +66,7 @@ def test_an_evaluation_is_within_a_thousandth_of_one_pass_over_the_text(cell, rn
     nats = nats_of_characters(model, params, streams)
     assert nats.shape == exact.shape == (19_999,)
     assert abs(nats.mean() - exact.mean()) < 1e-3
-    assert evaluate(model, params, streams) == nats.mean()
+    assert evaluate(model, params, streams) == math.fsum(nats) / len(nats)
     np.testing.assert_allclose(nats[: streams.lengths[0]], exact[: streams.lengths[0]], atol=1e-4)  # in their order
 
 
@@ -117,6 +117,15 @@ def test_the_columns_of_a_split_are_scored_row_by_row(rng):
         for b in range(4)
     ]
     np.testing.assert_allclose(nats_of_characters(model, params, part), np.concatenate(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [2, 64, 65, 500, 1500, 3000])
+def test_the_mean_is_that_of_the_single_characters_to_the_last_bit(n, rng):
+    ids = structured(n, rng)
+    model, params = trained("lstm", structured(2000, rng), rng, updates=20)
+    for streams in (side_by_side(ids, 0, n), Streams(ids, np.array([0, n // 2]), np.array([n // 2, 1]), np.zeros(2))):
+        nats = nats_of_characters(model, params, streams)
+        assert evaluate(model, params, streams) == math.fsum(nats) / len(nats)
 
 
 def test_an_evaluation_changes_nothing(rng):

@@ -41,7 +41,9 @@ FLOORS = {
     # where text comes from
     "charrnn.text.vocabulary": 1,
     "charrnn.text.batches": 2,
-    "charrnn.text.corpus": 2,
+    "charrnn.text.codes": 2,
+    "charrnn.text.encoding": 3,
+    "charrnn.text.corpus": 4,
     # what can be chosen
     "charrnn.config.schema": 1,
     "charrnn.config.resolve": 2,

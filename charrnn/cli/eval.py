@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -31,17 +33,17 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     The first character is read but not counted, since nothing comes before it.
     """
     from charrnn import checkpoint as checkpoints
-    from charrnn.evaluation import Score, nats_of_characters
+    from charrnn.evaluation import Score, evaluate, nats_of_characters
     from charrnn.text.batches import side_by_side
-    from charrnn.text.vocabulary import BYTES
+    from charrnn.text.encoding import encoded_size
     from charrnn.training.run import split_text
 
     run = checkpoints.load(checkpoint)
     source = common.library().read(text, run.vocabulary.encoding)
-    if len(source.characters) < 2:
+    if len(source) < 2:
         raise DataError(f"{source.name} has one character; two are needed, one to predict from and one to predict")
     try:
-        ids = run.vocabulary.encode(source.characters)
+        ids = source.ids(run.vocabulary)
     except DataError as error:
         raise DataError(f"{source.name}: {error}; take them out, or train on a text that has them") from error
     streams = side_by_side(ids, 0, len(ids))
@@ -54,17 +56,23 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
             ) from error
         if not streams.lengths.sum():
             raise DataError(f"the run's data.split leaves no {split} text; leave out --split")
-    nats = nats_of_characters(run.model, run.params, streams)
-    pieces = zip(streams.first + 1, streams.lengths, strict=True)
-    scored = "".join(source.characters[start : start + n] for start, n in pieces)
-    codec = "latin-1" if run.vocabulary.encoding == BYTES else run.vocabulary.encoding
-    size = len(scored.encode(codec)) - len("".encode(codec))  # without the byte order mark that some codecs add
-    score = Score(float(nats.mean()), len(scored), size)
+
+    def scored() -> Iterator[str]:
+        """The characters that are predicted."""
+        for first, length in zip(streams.first + 1, streams.lengths, strict=True):
+            yield from source.pieces(first, first + length)
+
+    chars, size = int(streams.lengths.sum()), encoded_size(scored(), source.encoding)
     if heat:
         from charrnn.cli.heat import page
         from charrnn.files import write_atomically
 
-        write_atomically(heat, page(source.name, scored, nats, score).encode("utf-8", "backslashreplace"))
+        nats = nats_of_characters(run.model, run.params, streams)
+        score = Score(math.fsum(nats) / chars, chars, size)
+        html = page(source.name, "".join(scored()), nats, score)
+        write_atomically(heat, html.encode("utf-8", "backslashreplace"))
+    else:
+        score = Score(evaluate(run.model, run.params, streams), chars, size)
     if as_json:
         common.print_json(
             {

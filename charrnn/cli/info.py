@@ -28,6 +28,8 @@ def command(source: str, as_json: bool) -> None:
 def _is_checkpoint(path: Path) -> bool:
     if path.is_dir() or path.suffix == ".npz":
         return True
+    if not path.is_file():  # what a pipe gives, it gives once
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(4) == b"PK\x03\x04"
@@ -65,27 +67,31 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 def _text(source: str) -> dict[str, Any]:
     from charrnn.errors import DataError
-    from charrnn.text.corpus import STDIN, decode
+    from charrnn.text.encoding import decode
     from charrnn.text.vocabulary import BYTES, Vocabulary
 
-    data, name = common.library().read_bytes(source), STDIN if source == "-" else source
+    library = common.library()
+    text = library.read(source, BYTES)  # once, for it may be a pipe
     try:
-        text = decode(data, name, "utf-8")
+        text = decode((piece.encode("latin-1") for piece in text.pieces()), text.name, "utf-8", library.cache)
     except DataError as error:
         if not isinstance(error.__cause__, UnicodeError):
             raise
-        text = decode(data, name, BYTES)
-    characters = text.characters
-    pairs = characters.count("\r\n")
+    lines = pairs = 0
+    before = ""
+    for piece in text.pieces():
+        lines += piece.count("\n")
+        pairs += (before + piece).count("\r\n")
+        before = piece[-1]
     return {
         "text": text.name,
         "encoding": text.encoding if text.encoding != BYTES else "not utf-8, read as bytes",
         "bytes": text.size,
-        "characters": len(characters),
-        "distinct": len(set(characters)),
-        "symbols": Vocabulary.of(characters).symbols,
-        "lines": characters.count("\n"),
-        "line_ends": "CRLF" if pairs and pairs == characters.count("\n") else "LF and CRLF" if pairs else "LF",
-        "byte_order_mark": "yes" if characters.startswith("\ufeff") else "no",
+        "characters": len(text),
+        "distinct": len(text.symbols),
+        "symbols": Vocabulary.of(text.symbols).symbols,
+        "lines": lines,
+        "line_ends": "CRLF" if pairs and pairs == lines else "LF and CRLF" if pairs else "LF",
+        "byte_order_mark": "yes" if text.symbols.startswith("\ufeff") else "no",
         "sha256": text.sha256,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,11 +24,21 @@ class Batch(NamedTuple):
     """Which rows begin a text here, and so take the initial state: bools (B,)."""
 
 
+class LongIds(Protocol):
+    """The ids of a text, from which windows are taken: an array (N,), or what takes them from disk."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Ids, /, *, mode: Literal["clip"]) -> Ids:
+        """The ids at `index (T, B)`, whose columns run along the text; beyond an end, the one at the end."""
+        ...
+
+
 @dataclass(frozen=True)
 class Streams:
     """B pieces of one text that are read side by side; row b predicts `lengths[b]` characters after `first[b]`."""
 
-    ids: Ids
+    ids: LongIds
     first: Array
     lengths: Array
     context: Array
@@ -44,9 +54,9 @@ class Streams:
 
         Beyond the ends of the text, where only masked-out positions lie, the last character is repeated.
         """
-        index = self.first + np.arange(start, start + seq_length)[:, None]
-        last = len(self.ids) - 1
-        return self.ids[np.clip(index, 0, last)], self.ids[np.clip(index + 1, 0, last)]
+        index = self.first + np.arange(start, start + seq_length + 1)[:, None]
+        both = self.ids.take(index, mode="clip")  # (T + 1, B)
+        return both[:-1], both[1:]
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ EVAL_LENGTH = 512
 """At least so many characters in each stream of an evaluation."""
 
 
-def side_by_side(ids: Ids, start: int, stop: int) -> Streams:
+def side_by_side(ids: LongIds, start: int, stop: int) -> Streams:
     """The text `ids[start:stop]` as the streams of an evaluation: every character but the first is predicted once."""
     n = max(0, stop - start - 1)
     rows = int(np.clip(n // EVAL_LENGTH, 1, EVAL_ROWS))
@@ -95,7 +105,7 @@ def side_by_side(ids: Ids, start: int, stop: int) -> Streams:
     return Streams(ids, start + offsets, np.clip(n - offsets, 0, length), offsets)
 
 
-def split_tail(ids: Ids, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Split:
+def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Split:
     """Training text first, then a contiguous validation text, then a contiguous test text.
 
     Raises DataError, with what is needed and what was found, if a part that is asked for is too short.
@@ -127,7 +137,7 @@ def split_tail(ids: Ids, fractions: tuple[float, float, float], batch_size: int,
     )
 
 
-def split_columns(ids: Ids, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Split:
+def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Split:
     """Karpathy's loader: the text is cut into B rows, and the *columns* of this matrix are split.
 
     So the validation text is B pieces, one from each B-th of the text: losses are lower than on a contiguous tail

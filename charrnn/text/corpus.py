@@ -13,41 +13,31 @@ import difflib
 import hashlib
 import http.client
 import io
-import re
 import sys
 import sysconfig
 import tokenize
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
-from charrnn.text.vocabulary import BYTES
+from charrnn.text.encoding import Text, decode
 
 STDIN = "standard input"
 """What a text from there is called."""
 
+CHUNK = 1 << 20
+"""Bytes that are read at a time."""
+
 Progress = Callable[[int, int], None]
 """Is told how many bytes of how many have arrived."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text as read: nothing translated, so CRLF and BOM are characters like others."""
-
-    characters: str
-    name: str
-    encoding: str
-    size: int
-    """In bytes, as read."""
-    sha256: str
-    """Of those bytes."""
 
 
 @dataclass(frozen=True)
@@ -132,21 +122,19 @@ class Library:
         write_atomically(path, data)
 
     def read(self, source: str, encoding: str) -> Text:
-        """The text of `source`: a file, '-' for standard input, or the name of a corpus.
+        """The text of `source`: a file, '-' for standard input, or the name of a corpus. It is read once.
 
-        Raises DataError if it cannot be read or decoded.
+        Raises DataError if it cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
-        return decode(self.read_bytes(source), STDIN if source == "-" else source, encoding)
+        return decode(self._chunks(source), STDIN if source == "-" else source, encoding, self.cache)
 
-    def read_bytes(self, source: str) -> bytes:
-        """The same as it is. Raises DataError if it cannot be read."""
-        if source == "-":
-            return sys.stdin.buffer.read()
-        path = Path(source)
+    def _chunks(self, source: str) -> Iterator[bytes]:
+        """Its bytes: first a few that tell how they are encoded, then many at a time."""
         try:
-            if source in self.names() and (path.is_dir() or not path.exists()):
-                path = self.provide(source)
-            return path.read_bytes()
+            with self._open(source) as file:
+                yield file.read(4)
+                while chunk := file.read(CHUNK):
+                    yield chunk
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
             hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
@@ -157,27 +145,13 @@ class Library:
             reason = getattr(error, "strerror", None) or error
             raise DataError(f"{source!r} cannot be read: {reason}; give a readable file") from error
 
-
-def decode(data: bytes, name: str, encoding: str) -> Text:
-    """The text that `data` encodes. Raises DataError with the offset of the first byte that does not fit."""
-    if not data:
-        raise DataError(f"{name} is empty; give a text to learn from")
-    try:
-        characters = data.decode("latin-1" if encoding == BYTES else encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{name} is not {encoding}: byte {data[error.start]:#04x} at offset {error.start} "
-            f"(line {data.count(10, 0, error.start) + 1}); name its encoding with --set data.encoding=latin-1, "
-            f"or read bytes with --set data.encoding=bytes"
-        ) from error
-    except UnicodeError as error:
-        raise DataError(f"{name} is not {encoding}: {error}; try --set data.encoding=bytes") from error
-    if lone := re.search("[\ud800-\udfff]", characters):  # some of Python's encodings can write them
-        raise DataError(
-            f"{name} has the lone surrogate U+{ord(lone[0]):04X} in line "
-            f"{characters.count(chr(10), 0, lone.start()) + 1}, which is no character; take it out"
-        )
-    return Text(characters, name, encoding, len(data), hashlib.sha256(data).hexdigest())
+    def _open(self, source: str) -> AbstractContextManager[BinaryIO]:
+        if source == "-":
+            return nullcontext(sys.stdin.buffer)
+        path = Path(source)
+        if source in self.names() and (path.is_dir() or not path.exists()):
+            path = self.provide(source)
+        return open(path, "rb")
 
 
 def gather_python_sources(without: list[str]) -> bytes:

@@ -50,8 +50,8 @@ class Vocabulary:
 
         Raises DataError that names the characters the vocabulary lacks.
         """
-        points = _code_points(text)
-        known = _code_points(self.symbols)
+        points = code_points(text)
+        known = code_points(self.symbols)
         table = np.full(max(points.max(initial=0), known.max(initial=0)) + 1, -1)
         table[known] = np.arange(len(known))
         ids = table[points]
@@ -68,7 +68,8 @@ class Vocabulary:
         return text.encode("latin-1" if self.encoding == BYTES else "utf-8")
 
 
-def _code_points(text: str) -> Ids:
+def code_points(text: str) -> Ids:
+    """Those of the characters of `text`: (N,), of four bytes each."""
     # A command-line argument that was not valid text holds lone surrogates; they are characters no model has seen.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 

@@ -20,9 +20,9 @@ from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError
 from charrnn.evaluation import evaluate
-from charrnn.text.batches import SPLITS, Split, Streams, Windows, side_by_side
-from charrnn.text.corpus import Text
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.text.batches import SPLITS, LongIds, Split, Streams, Windows, side_by_side
+from charrnn.text.encoding import Text
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import loop, schedules
 from charrnn.training.directory import RunDirectory
 from charrnn.training.graft import graft
@@ -68,7 +68,7 @@ class Record:
         return {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
 
 
-def split_text(config: Config, ids: Ids) -> Split:
+def split_text(config: Config, ids: LongIds) -> Split:
     """The streams of a text under a configuration. Raises DataError if it is too short."""
     cut = SPLITS[config.data.split_by]
     return cut(ids, config.data.split, config.train.batch_size, config.train.seq_length)
@@ -96,12 +96,12 @@ class Run:
         if config.train.seed is None:
             train = dataclasses.replace(config.train, seed=secrets.randbits(32))
             config = dataclasses.replace(config, train=train)
-        vocabulary = Vocabulary.of(text.characters, text.encoding)
+        vocabulary = Vocabulary.of(text.symbols, text.encoding)
         if len(vocabulary) < 2:
             raise DataError(
                 f"{text.name} has one distinct character, {vocabulary.symbols!r}; there is nothing to predict"
             )
-        split = split_text(config, vocabulary.encode(text.characters))
+        split = split_text(config, text.ids(vocabulary))
         run = checkpoints.new(config, vocabulary, Corpus(text.name, text.size, text.sha256))
         notes = []
         if old is not None:
@@ -143,7 +143,7 @@ class Run:
         if config.train.eval_chars != checkpoint.config.train.eval_chars:
             checkpoint.best_nats = None  # it was measured on another text than those to come
         checkpoint.config = config
-        ids = checkpoint.vocabulary.encode(text.characters)
+        ids = text.ids(checkpoint.vocabulary)
         run = cls(directory, checkpoint, split_text(config, ids))
         checkpoint.elapsed = max(checkpoint.elapsed, directory.trim_metrics(checkpoint.iteration))
         directory.write_config(writing.to_yaml(config))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import sysconfig
 import threading
 import zipfile
@@ -15,7 +16,8 @@ import yaml
 
 from charrnn.errors import CharrnnError, ConfigError, DataError, OutputError
 from charrnn.resources import CORPORA
-from charrnn.text.corpus import Library, decode, gather_python_sources
+from charrnn.text.corpus import Library, gather_python_sources
+from charrnn.text.encoding import decode
 
 TEXT = "".join(f"line {i} of a text that is fetched\n" for i in range(9000)).encode()  # several reads of 64 KiB
 
@@ -96,6 +98,10 @@ def archive(**changes):
     return {"member": "member", "bytes": len(ARCHIVE), "sha256": hashlib.sha256(ARCHIVE).hexdigest()} | changes
 
 
+def characters(text):
+    return "".join(text.pieces())
+
+
 def kept(library):
     return sorted(path.name for path in library.cache.iterdir()) if library.cache.exists() else []
 
@@ -109,7 +115,7 @@ def test_a_corpus_is_fetched_verified_and_kept_and_progress_is_told(library, ser
     assert len(told) > 2
     assert told == sorted(told)
     assert told[-1] == (len(TEXT), len(TEXT))
-    assert library.read("fetched", "utf-8").characters == TEXT.decode()
+    assert characters(library.read("fetched", "utf-8")) == TEXT.decode()
 
 
 def test_a_second_fetch_downloads_nothing(library, server):
@@ -215,8 +221,8 @@ def test_an_unknown_corpus_is_answered_with_the_nearest(shipped):
 def test_the_harbour_is_a_text_of_decent_size(shipped):
     text = shipped.read("harbour", "utf-8")
     assert text.size >= 40_000
-    assert text.characters.encode() == shipped.path("harbour").read_bytes()
-    assert len(set(text.characters)) < 120
+    assert characters(text).encode() == shipped.path("harbour").read_bytes()
+    assert len(text.symbols) < 120
 
 
 @pytest.fixture(scope="session")
@@ -228,7 +234,7 @@ def sources():
 def test_the_standard_library_is_ten_megabytes_of_valid_text_without_its_tests(sources):
     _, data = sources
     assert len(data) >= 10_000_000
-    text = decode(data, "python-stdlib", "utf-8").characters
+    text = characters(decode([data], "python-stdlib", "utf-8"))
     assert "class OrderedDict(dict):" in text
     assert "from test.support import" not in text[:1_000_000]
 
@@ -257,22 +263,48 @@ def test_a_text_is_read_as_it_is(tmp_path, shipped, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffé\r\nb\n".encode())
     text = shipped.read(str(path), "utf-8")
-    assert text.characters == "\ufeffé\r\nb\n"
+    assert characters(text) == "\ufeffé\r\nb\n"
     assert (text.name, text.size) == (str(path), 9)
     assert text.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    for encoding, data, characters in (
+    for encoding, data, expected in (
         ("latin-1", b"\xe9", "é"),
         ("bytes", bytes(range(256)), "".join(map(chr, range(256)))),
     ):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-        assert shipped.read("-", encoding).characters == characters
+        assert characters(shipped.read("-", encoding)) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_what_can_be_read_once_is_read_once(tmp_path, shipped, monkeypatch):
+    monkeypatch.setattr("charrnn.text.corpus.CHUNK", 100)
+    pipe, data = tmp_path / "pipe", "né\n".encode() * 500
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    text = shipped.read(str(pipe), "utf-8")
+    writer.join()
+    assert characters(text).encode() == data
+    assert text.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_large_text_is_kept_out_of_memory_and_leaves_nothing_in_the_cache(library, tmp_path, monkeypatch):
+    monkeypatch.setattr("charrnn.text.codes.IN_MEMORY", 1000)
+    (tmp_path / "large.txt").write_bytes(TEXT)
+    text = library.read(str(tmp_path / "large.txt"), "utf-8")
+    assert library.cache.is_dir()
+    assert kept(library) == []
+    assert characters(text).encode() == TEXT
+    library.cache.rmdir()
+    library.cache.touch()
+    with pytest.raises(OutputError, match="cannot write"):
+        library.read(str(tmp_path / "large.txt"), "utf-8")
 
 
 def test_bytes_that_do_not_fit_the_encoding_are_located():
     with pytest.raises(DataError, match=r"is not utf-8: byte 0xff at offset 6 \(line 3\)"):
-        decode(b"a\nbc\nd\xffe", "x", "utf-8")
+        decode([b"a\nbc\nd\xffe"], "x", "utf-8")
     with pytest.raises(DataError, match="is not utf-16"):
-        decode(b"abc", "x", "utf-16")
+        decode([b"abc"], "x", "utf-16")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from charrnn.config.resolve import Setting, resolve
-from charrnn.text.corpus import decode
+from charrnn.text.encoding import decode
 from charrnn.training.directory import RunDirectory
 from charrnn.training.run import Run
 
@@ -33,7 +33,7 @@ def settle():
 def text():
     """A text with some structure and no period that a window could hit."""
     words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "wizards", "box"]
-    return decode(" ".join(words[i * i % 13] + words[i % 7] for i in range(120)).encode(), "a text", "utf-8")
+    return decode([" ".join(words[i * i % 13] + words[i % 7] for i in range(120)).encode()], "a text", "utf-8")
 
 
 @pytest.fixture

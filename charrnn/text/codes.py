@@ -1,0 +1,97 @@
+"""The characters of a text as integers of its own, its codes: kept in memory, or on disk where they are many."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import OutputError
+from charrnn.files import as_output_error
+from charrnn.text.vocabulary import Ids
+
+IN_MEMORY = 1 << 24
+"""Bytes up to which codes are kept in memory."""
+
+BLOCK = 1 << 20
+"""Codes that are worked on at a time."""
+
+
+class Codes:
+    """Integers (N,), to which more may be added.
+
+    Those on disk are read and not mapped: what is mapped counts as memory of the process, by the megabyte where a few
+    bytes are read, and a disk that fails would end it. The file has no name, or loses it at once, so that nothing is
+    left behind however the process ends. Methods raise OutputError where the disk is full or fails.
+    """
+
+    def __init__(self, folder: Path, dtype: npt.DTypeLike = np.uint8) -> None:
+        """`folder` is where there will be a file, if there must be one."""
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._folder = folder
+        self._count = 0
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, codes: Ids) -> None:
+        """Adds `codes (n,)`, which must be in the range of the type."""
+        data = np.ascontiguousarray(codes, self.dtype).view(np.uint8).data
+        if self._file is None and len(self._memory) + len(data) <= IN_MEMORY:
+            self._memory += data
+        else:
+            with as_output_error(self._folder):
+                if self._file is None:
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115  # closed with us
+                    weakref.finalize(self, self._file.close)
+                    _write(self._file, memoryview(self._memory))
+                    self._memory = bytearray()
+                _write(self._file, data)
+        self._count += len(codes)
+
+    def widened(self, dtype: npt.DTypeLike) -> Codes:
+        """The same integers in a wider type."""
+        wider = Codes(self._folder, dtype)
+        for block in self.blocks():
+            wider.append(block)
+        return wider
+
+    def take(self, index: Ids) -> Ids:
+        """The codes at `index (T, B)`, whose columns run along the text; beyond an end, the one at the end: (T, B)."""
+        if self._file is None:
+            return np.frombuffer(self._memory, self.dtype).take(index, mode="clip")
+        inside = index.clip(0, len(self) - 1)
+        starts, sizes = inside[0], inside[-1] - inside[0] + 1
+        read = b"".join([self._read(start, size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)])
+        found: Ids = np.frombuffer(read, self.dtype).take(inside - starts + (sizes.cumsum() - sizes))
+        return found
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Ids]:
+        """The codes from `start` to `stop`, in pieces."""
+        stop = len(self) if stop is None else stop
+        for begin in range(start, stop, BLOCK):
+            yield np.frombuffer(self._read(begin, min(BLOCK, stop - begin)), self.dtype)
+
+    def _read(self, start: int, count: int) -> bytes | bytearray:
+        offset, size = start * self.dtype.itemsize, count * self.dtype.itemsize
+        if self._file is None:
+            return self._memory[offset : offset + size]
+        try:
+            self._file.seek(offset)
+            data = self._file.read(size)
+        except OSError as error:
+            raise OutputError(f"cannot read what was written in {self._folder}: {error.strerror}; try again") from error
+        return data
+
+
+def _write(file: IO[bytes], data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) :]
