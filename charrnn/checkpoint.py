@@ -73,15 +73,12 @@ class Checkpoint:
 
 def build_model(config: ModelConfig, vocab_size: int) -> CharLM:
     """The network of a configuration."""
-    return CharLM(
-        vocab_size,
-        config.cell,
-        config.hidden_size,
-        config.num_layers,
-        config.dropout,
-        config.initial_state,
-        config.activation,
-    )
+    of_training = ("forget_bias", "init", "init_scale")
+    fields = {name: value for name, value in vars(config).items() if name not in of_training}
+    try:
+        return CharLM(vocab_size, **fields)
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from None
 
 
 def build_optimizer(config: Config) -> optim.Transform:
@@ -108,6 +105,8 @@ def _blank(config: Config, vocabulary: Vocabulary, corpus: Corpus) -> Checkpoint
     params = Parameters.zeros(model.shapes, dtype)
     slots = build_optimizer(config).init(params.vector)
     state = model.zero_state(config.train.batch_size, dtype)
+    if config.train.gradient == "rtrl":
+        slots["sensitivity"] = np.zeros((config.train.batch_size, model.stack.state_size, params.vector.size))
     rng = np.random.default_rng(config.train.seed)
     return Checkpoint(config, vocabulary, corpus, params, slots, state, rng)
 
@@ -179,7 +178,10 @@ def load(path: Path | str) -> Checkpoint:
     with archive.open_archive(find(Path(path))) as opened:
         meta = opened.read_meta()
         config, vocabulary, corpus = _read_config(meta)
-        needed = _least_size(config, len(vocabulary))
+        try:
+            needed = _least_size(config, len(vocabulary))
+        except ConfigError as error:
+            raise DamagedError(error.messages[0]) from error
         if opened.size < needed:
             raise DamagedError(f"it is smaller than the {needed:,} bytes that its configuration means")
         run = _blank(config, vocabulary, corpus)
@@ -221,9 +223,11 @@ def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
 
 def _least_size(config: Config, vocab_size: int) -> int:
     """Bytes of a configuration's parameters and state, counted without allocating any; its file is larger."""
-    shapes = build_model(config.model, vocab_size).shapes
-    state = config.train.batch_size * config.model.hidden_size * config.model.num_layers
-    return np.dtype(config.train.dtype).itemsize * (sum(math.prod(shape) for shape in shapes.values()) + state)
+    model = build_model(config.model, vocab_size)
+    parameters = sum(math.prod(shape) for shape in model.shapes.values())
+    state = config.train.batch_size * model.stack.state_size
+    sensitivity = state * parameters * 8 if config.train.gradient == "rtrl" else 0
+    return np.dtype(config.train.dtype).itemsize * (parameters + state) + sensitivity
 
 
 def _count(value: Any) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
-import pytest
-from hypothesis import settings
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products; threads would only wait for each other
+
+import numpy as np  # noqa: E402  # which reads this when it is loaded
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("charrnn", deadline=None, derandomize=True)
 settings.load_profile("charrnn")
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products; threads would only wait for each other
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ DOCS = ROOT / "docs"
 DOCUMENTS = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
+CELLS_PAGE = (DOCS / "cells.md").read_text("utf-8")
+
 GENERATED = re.compile(r"<!-- generated: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -84,7 +86,7 @@ def kind_of_value(annotation: typing.Any, parse: Callable[[typing.Any], typing.A
     if typing.get_origin(annotation) is tuple:
         return "list"
     options = typing.get_args(annotation) or (annotation,)
-    names = {int: "whole number", float: "number", str: "text", types.NoneType: "null"}
+    names = {bool: "true or false", int: "whole number", float: "number", str: "text", types.NoneType: "null"}
     return " or ".join(names[option] for option in options)
 
 
@@ -98,6 +100,61 @@ def allowed_values(rules: typing.Mapping[str, typing.Any]) -> str:
             return str(requirement)
     words = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
     return ", ".join(f"{word} {rules[rule]:g}" for rule, word in words.items() if rules[rule] is not None) or "any"
+
+
+def table_of_cells() -> str:
+    D, H = WORKED
+    lines = [
+        "| cell | blocks of W | states | parameters | products | of the LSTM's | in a layer above |",
+        "| --- | --- | --- | --: | --: | --: | --: |",
+    ]
+    of_lstm = products("lstm", H)
+    for name in cells.CELLS:
+        cell = cells.build(name)
+        above = products(name, H) + len(cell.gates) * H * H
+        lines.append(
+            f"| [`{name}`](#{name}) | {' '.join(cell.gates)} | {' '.join(cell.state)} | {parameters(name, D, H):,} | "
+            f"{products(name, H):,} | {products(name, H) / of_lstm:.2f} | {above:,} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+WORKED = (65, 128)
+"""D and H of the worked numbers."""
+
+
+def parameters(name: str, D: int, H: int) -> int:
+    """Of a layer, as the code counts them."""
+    return sum(math.prod(shape) for shape in unroll.shapes(cells.build(name), D, H, False).values())
+
+
+def products(name: str, H: int) -> int:
+    """Multiply-adds of a step in the first layer: all that the state is multiplied by."""
+    cell = cells.build(name)
+    return len(cell.gates) * H * H + sum((n * H) ** 2 for n in cell.matrices.values())
+
+
+def table_of_options() -> str:
+    columns = ("layer_norm", "recurrent_dropout", "zoneout_h", "zoneout_c", "forget_bias")
+    lines = [f"| cell | {' | '.join(f'`model.{key}`' for key in columns)} |", "| --- |" + " :-: |" * len(columns)]
+    for name in cells.CELLS:
+        marks = " | ".join("yes" if goes_with(name, key) else "" for key in columns)
+        lines.append(f"| `{name}` | {marks} |")
+    return "\n".join(lines) + "\n"
+
+
+def goes_with(name: str, key: str) -> bool:
+    """Whether a cell can take an option, and anything follows from it."""
+    if key == "forget_bias":
+        cell = cells.build(name)
+        b = np.zeros(len(cell.gates))
+        cell.init_bias(b, 1, 1.0)
+        return bool(b.any())
+    try:
+        charrnn.CharLM(2, name, **{key: 0.5})
+    except ValueError:
+        return False
+    return True
 
 
 def commands() -> Iterator[tuple[str, click.Context]]:
@@ -116,7 +173,11 @@ def generated() -> dict[tuple[str, str], str]:
     helps = {
         ("command-line.md", f"help {path}".strip()): f"```text\n{ctx.get_help()}\n```\n" for path, ctx in commands()
     }
-    return helps | {("configuration.md", "keys"): table_of_keys()}
+    return helps | {
+        ("configuration.md", "keys"): table_of_keys(),
+        ("cells.md", "cells"): table_of_cells(),
+        ("cells.md", "options"): table_of_options(),
+    }
 
 
 @pytest.mark.parametrize(("document", "name"), generated())
@@ -254,10 +315,15 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b\d\.\d+ (nats|bits)\b", first), first
 
 
-@pytest.mark.parametrize("cell", cells.CELLS)
-def test_every_cell_is_described(cell):
-    described = section((DOCS / "configuration.md").read_text("utf-8"), "The cells")
-    assert f"| `{cell}` |" in described
+@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "adding-a-cell.md"])
+def test_every_key_that_a_document_names_exists(document):
+    named = re.findall(r"`((?:data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
+    assert named
+    assert set(named) <= set(keys())
+
+
+def test_every_key_of_a_model_is_explained_on_the_page_of_the_cells():
+    assert {key for key in keys() if key.startswith("model.")} - set(re.findall(r"\bmodel\.\w+", CELLS_PAGE)) == set()
 
 
 def test_the_keys_that_a_resumed_run_may_change_are_listed():
@@ -298,6 +364,7 @@ def test_every_array_and_key_of_a_checkpoint_is_described():
     names, meta = set(), {}
     for cell, optimizer in itertools.product(cells.CELLS, OPTIMIZERS):
         chosen = {"model.cell": cell, "model.initial_state": "learned", "optim.name": optimizer, "train.seed": 0}
+        chosen["model.layer_norm"] = goes_with(cell, "layer_norm")
         config, _ = resolve([Setting(key, value, "") for key, value in chosen.items()])
         run = checkpoint.new(config, Vocabulary("ab"), checkpoint.Corpus("ab.txt", 2, ""))
         with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
@@ -331,6 +398,162 @@ def test_every_public_name_explains_itself(name):
     explanation = inspect.getdoc(value) or ""
     assert len(explanation.split()) >= 5
     assert not explanation.startswith(f"{name}(")  # what dataclass writes where there is nothing
+
+
+# --- the cells, and how to add one ----------------------------------------------------------------------------------
+
+COSTS = re.compile(
+    r"Parameters: `(.+?)`, ([\d,]+) with D = 65 and H = 128. Products: `(.+?)`, ([\d,]+); ([\d.]+) of the LSTM's."
+)
+CELLS_BY_ACTIVATION = [
+    (name, activation) for name in cells.CELLS for activation in (cells.ACTIVATIONS if name == "rnn" else ("tanh",))
+]
+
+
+@pytest.mark.parametrize("name", cells.CELLS)
+def test_every_cell_has_a_section_with_its_source_and_what_it_shows(name):
+    text = section(CELLS_PAGE, name)
+    assert re.search(r"^Source: .*\b\d{4}\b", text, re.MULTILINE)
+    assert "What it shows: " in text
+    assert f"](#{name})" in section(CELLS_PAGE, "The cells")
+
+
+def test_every_section_with_costs_is_of_a_cell():
+    described = re.findall(r"^### (.+)$", CELLS_PAGE, re.MULTILINE)
+    assert [title for title in described if "Parameters: " in section(CELLS_PAGE, title)] == list(cells.CELLS)
+
+
+@pytest.mark.parametrize("name", cells.CELLS)
+def test_the_costs_of_a_cell_are_what_its_section_says(name):
+    found = COSTS.search(section(CELLS_PAGE, name))
+    assert found, "no line of costs"
+    D, H = WORKED
+    counts = parameters(name, D, H), products(name, H)
+    assert found.group(2, 4, 5) == (f"{counts[0]:,}", f"{counts[1]:,}", f"{counts[1] / products('lstm', H):.2f}")
+    for D, H in (WORKED, (3, 5), (7, 2)):
+        assert eval(found[1], {"D": D, "H": H}) == parameters(name, D, H)
+        assert eval(found[3], {"H": H}) == products(name, H)
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def side_by_side(*arrays):
+    return np.concatenate(arrays, axis=-1)
+
+
+ACTIVATIONS = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0), "sigmoid": sigmoid}
+
+
+def as_python(formula: str) -> str:
+    return formula.replace("'", "_new").replace("^", "**")
+
+
+def equations(text: str) -> list[str]:
+    """The numbered lines of a text, with what is said beside them."""
+    return re.findall(r"^ *(\(\d\) .+)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "activation"), CELLS_BY_ACTIVATION)
+def test_the_equations_of_a_section_are_what_the_cell_computes(name, activation):
+    cell, rng = cells.build(name, activation), np.random.default_rng(0)
+    B, D, H = 2, 3, 4
+    params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
+    x, state = rng.normal(size=(1, B, D)), {key: rng.uniform(0.1, 0.9, (B, H)) for key in cell.state}
+    tape = Tape(cell, 1, B, H, np.float64)
+    unroll.forward(cell, params, x, state, np.zeros(B, bool), tape)
+
+    known = {"sigmoid": sigmoid, "tanh": np.tanh, "side_by_side": side_by_side, "activation": ACTIVATIONS[activation]}
+    known |= params | state | {"x": x[0], "W_h": params["W"][:H], "W_x": params["W"][H:]}
+    for k, gate in enumerate(cell.gates):
+        columns = slice(k * H, (k + 1) * H)
+        known |= {f"W_h{gate}": known["W_h"][:, columns], f"W_x{gate}": known["W_x"][:, columns]}
+        known[f"b_{gate}"] = params["b"][columns]
+    (block, *_) = blocks(section(CELLS_PAGE, name), "")
+    for line in equations(block):
+        statement, _, beside = line[4:].partition("   ")
+        exec(as_python(statement), known)
+        parts = re.findall(r"\w+_\w", beside)  # "its blocks a_i, a_f"
+        if parts:
+            whole = known[parts[0][0]]
+            known |= dict(zip(parts, np.split(whole, len(parts), axis=-1), strict=True))
+    for key in cell.state:
+        np.testing.assert_allclose(known[f"{key}_new"], tape.state[key][1], rtol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "gru_reset_before", "mgu", "lstm"])
+def test_the_equations_of_a_section_are_those_of_the_code(name):
+    (block, *_) = blocks(section(CELLS_PAGE, name), "")
+    assert equations(block) == equations(importlib.import_module(f"charrnn.nn.cells.{name}").__doc__)
+
+
+ADDING = (DOCS / "adding-a-cell.md").read_text("utf-8")
+MGU_FILE = Path(charrnn.__file__).parent / "nn" / "cells" / "mgu.py"
+
+
+def test_the_file_of_the_added_cell_is_quoted_in_whole():
+    quoted = [line for block in blocks(ADDING, "py") for line in block.splitlines() if line]
+    assert quoted == [line for line in MGU_FILE.read_text("utf-8").splitlines() if line]
+
+
+def test_the_equations_of_the_added_cell_are_those_of_its_file():
+    assert equations(blocks(ADDING, "")[0]) == equations(importlib.import_module("charrnn.nn.cells.mgu").__doc__)
+
+
+def test_the_line_that_registers_the_added_cell_is_that_of_the_table():
+    (line,) = blocks(section(ADDING, "One line"), "")
+    assert f"    {line}" in Path(cells.__file__).read_text("utf-8").splitlines(keepends=True)
+
+
+def test_the_derivative_by_hand_is_that_of_the_added_cell():
+    rng = np.random.default_rng(0)
+    B, D, H = 2, 3, 4
+    cell = cells.build("mgu")
+    params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
+    x, h, dh_new = rng.normal(size=(1, B, D)), rng.normal(size=(B, H)), rng.normal(size=(B, H))
+    tape, dstate = Tape(cell, 1, B, H, np.float64), {"h": np.zeros((B, H))}
+    unroll.forward(cell, params, x, {"h": h}, np.zeros(B, bool), tape)
+    grads = {key: np.empty_like(array) for key, array in params.items()}
+    unroll.backward(cell, params, dh_new[None], dstate, tape, grads, np.empty_like(x))
+
+    text = section(ADDING, "The derivative, by hand")
+    *steps, at_once = (block for block in blocks(text, ""))
+    f, n = tape.gates[0]
+    W_hf, W_hn = np.split(params["W"][:H], 2, axis=-1)
+    given = {"h": h, "f": f, "n": n, "fh": f * h, "W_hf": W_hf, "W_hn": W_hn, "dh_new": dh_new}
+    found, again = dict(given), dict(given)
+    for line in "".join(steps).splitlines():
+        exec(as_python(re.split(" {4,}", line)[0]), found)
+    again["dfh"] = found["dfh"]
+    exec(as_python(at_once), again)
+    for names in (found, again):
+        np.testing.assert_allclose(names["dh"], dstate["h"], rtol=1e-12)
+        np.testing.assert_allclose(side_by_side(names["da_f"], names["da_n"]), tape.da[0], rtol=1e-12)
+    np.testing.assert_allclose(side_by_side(found["dW_hf"], found["dW_hn"]), grads["W"][:H], rtol=1e-12)
+
+
+def test_the_planted_mistake_is_found_as_the_document_shows(monkeypatch, capsys):
+    (diff,) = blocks(ADDING, "diff")
+    lines = diff.splitlines()
+    right = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+    wrong = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+    source = MGU_FILE.read_text("utf-8")
+    assert source.count(right) == 1
+    mistaken: dict[str, typing.Any] = {"__name__": "mistaken"}
+    exec(compile(source.replace(right, wrong), "mistaken", "exec"), mistaken)
+    monkeypatch.setattr(importlib.import_module("charrnn.nn.cells.mgu"), "MGU", mistaken["MGU"])
+    assert cli.main(["gradcheck", "--cell", "mgu"], prog_name="charrnn", standalone_mode=False) == 1
+    (shown,) = blocks(section(ADDING, "The check, and a mistake"), "text")
+    printed_now = capsys.readouterr().out
+    assert judgements(shown) == judgements(printed_now)
+    assert shown.splitlines()[-1] == printed_now.splitlines()[-1]
+
+
+def judgements(table: str) -> list[list[str]]:
+    """The lines of gradcheck's table; of what agrees without the error, which is rounding and differs by machine."""
+    rows = [line.split() for line in table.splitlines() if line.endswith(("ok", "FAIL"))]
+    return [row if row[-1] == "FAIL" else [*row[:3], row[-1]] for row in rows]
 
 
 # --- the example of lstm-backward.md --------------------------------------------------------------------------------
@@ -439,6 +662,24 @@ def test_the_equations_of_the_derivation_are_those_of_the_code():
     forward = next(b for b in blocks(DERIVATION, "") if b.startswith("(1)"))
     in_code = importlib.import_module("charrnn.nn.cells.lstm").__doc__
     assert [line.strip() for line in forward.splitlines()] == re.findall(r"\(\d\) .+", in_code)
+
+
+def test_the_factors_of_the_derivation_are_the_local_derivatives_of_the_code():
+    rng = np.random.default_rng(0)
+    T, B, D, H = 3, 2, 4, 5
+    cell = cells.build("lstm")
+    params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
+    state, tape = {key: rng.normal(size=(B, H)) for key in cell.state}, Tape(cell, T, B, H, np.float64)
+    unroll.forward(cell, params, rng.normal(size=(T, B, D)), state, np.zeros(B, bool), tape)
+    tape.begin_backward(params["W"])
+    cell.local_derivatives(params, tape, slice(0, T))
+    (block,) = (b for b in blocks(DERIVATION, "") if b.startswith("d_i = "))
+    known = dict(zip(cell.gates, tape.a.swapaxes(0, 1), strict=True))
+    known |= {"c": tape.state["c"][:-1], "c_new": tape.state["c"][1:], "tanh": np.tanh}
+    factors = re.findall(r"(d_\w) = (.+?)(?= {3}|$)", block, re.MULTILINE)
+    assert [name for name, _ in factors] == ["d_i", "d_f", "d_g", "d_o", "d_c"]
+    for k, (name, formula) in enumerate(factors):
+        np.testing.assert_allclose(eval(as_python(formula), known), tape.local[:T, k], rtol=1e-12, err_msg=name)
 
 
 def write_generated() -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +23,25 @@ if TYPE_CHECKING:
 
 CELLS = keys()["model.cell"].metadata["choices"]
 ACTIVATIONS = keys()["model.activation"].metadata["choices"]
+INITIAL_STATES = keys()["model.initial_state"].metadata["choices"]
+MANY = 20
+"""Checks from which on processes are worth starting."""
 
 
 @click.command("gradcheck", short_help="Prove the gradients of an architecture.")
 @click.argument("source", required=False, metavar="[CONFIG.yaml|CHECKPOINT]")
-@click.option("--cell", "cells", multiple=True, type=click.Choice(CELLS), help="Check this cell (repeatable).")
+@click.option(
+    "--cell", "cells", multiple=True, type=click.Choice(CELLS), metavar="CELL", help="Check this cell (repeatable)."
+)
 @click.option(
     "--all",
     "check_all",
     is_flag=True,
-    help="Every cell and activation, 1 and 2 layers, each initial state.",
+    help="Every cell and activation, 1 and 2 layers, each initial state and regularizer.",
 )
 @click.option(
     "--oracle",
-    type=click.Choice(["finite-difference", "complex-step"]),
+    type=click.Choice(["finite-difference", "complex-step", "rtrl"]),
     default="finite-difference",
     show_default=True,
     help="What the gradients are compared with.",
@@ -52,17 +61,14 @@ def command(
     The architecture (of a config or checkpoint; the default one if none is given) is built small, in float64, with
     random weights, states, and a dropout mask. Exits with 1 if a gradient is wrong.
     """
-    from charrnn.checkpoint import build_model
-    from charrnn.gradcheck.subject import VOCAB_SIZE, check_model, small
-
     if check_all and source:
         raise ConfigError(f"--all checks every architecture; leave out {source}")
     base = _model_config(source)
+    configs = list(_all(cells, oracle)) if check_all else [_with_cell(base, cell) for cell in cells or [base.cell]]
+    if oracle == "rtrl" and base.bidirectional:
+        raise ConfigError("real-time recurrent learning is for models that read forward; choose another --oracle")
     results = []
-    for config in _variants(base, cells, check_all, oracle):
-        if not _can_judge(oracle, config.activation):
-            raise ConfigError("the complex step cannot judge relu, which compares; use --oracle finite-difference")
-        rows = check_model(small(build_model(config, VOCAB_SIZE)), oracle)
+    for config, rows in zip(configs, _check(configs, oracle), strict=True):
         results.append((config, rows))
         if not as_json:
             _print_table(config, rows, oracle)
@@ -97,22 +103,48 @@ def _model_config(source: str | None) -> ModelConfig:
     return resolve(common.read_config(source))[0].model
 
 
-def _variants(base: ModelConfig, cells: tuple[str, ...], check_all: bool, oracle: str) -> list[ModelConfig]:
-    if not check_all:
-        return [_with_cell(base, cell) for cell in cells or [base.cell]]
-    return [
-        dataclasses.replace(
-            _with_cell(base, cell), num_layers=layers, initial_state=state, activation=activation, dropout=0.3
-        )
-        for cell, layers, state in itertools.product(cells or CELLS, (1, 2), ("zero", "learned"))
-        for activation in (ACTIVATIONS if cell == "rnn" else ("tanh",))
-        if _can_judge(oracle, activation)
-    ]
+def _all(cells: tuple[str, ...], oracle: str) -> Iterator[ModelConfig]:
+    """Every architecture: of each cell, stacks with each initial state and dropout, then each regularizer alone."""
+    from charrnn.nn.cells import build
+
+    for cell in cells or CELLS:
+        kind = build(cell)
+        options: list[dict[str, Any]] = [
+            {"num_layers": layers, "initial_state": state, "dropout": 0.3}
+            for layers, state in itertools.product((1, 2), INITIAL_STATES)
+        ]
+        options += [{"dropout": 0.3, "dropout_per": "window"}, {"zoneout_h": 0.3}]
+        if "c" in kind.state:
+            options += [{"zoneout_c": 0.3}]
+        if kind.candidate:
+            options += [{"recurrent_dropout": 0.3}]
+        if kind.adds_product:
+            options += [{"layer_norm": True}]
+        if oracle != "rtrl":
+            options += [{"bidirectional": True}]
+        for activation in ACTIVATIONS if cell == "rnn" else ("tanh",):
+            for chosen in options:
+                yield ModelConfig(cell=cell, activation=activation, **chosen)
 
 
-def _can_judge(oracle: str, activation: str) -> bool:
-    """The complex step cannot judge relu, which compares."""
-    return not (oracle == "complex-step" and activation == "relu")
+def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
+    """The rows of each; many are shared among the cores."""
+    cores = os.cpu_count() or 1
+    if len(configs) < MANY or cores == 1:
+        yield from map(_check_one, configs, itertools.repeat(oracle))
+        return
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_check_one, configs, itertools.repeat(oracle))
+
+
+def _check_one(config: ModelConfig, oracle: str) -> list[Row]:
+    from threadpoolctl import threadpool_limits
+
+    from charrnn.checkpoint import build_model
+    from charrnn.gradcheck.subject import VOCAB_SIZE, check_model, small
+
+    with threadpool_limits(1, user_api="blas"):  # networks so small are slower on two
+        return check_model(small(build_model(config, VOCAB_SIZE)), oracle)
 
 
 def _with_cell(base: ModelConfig, cell: str) -> ModelConfig:
@@ -121,25 +153,26 @@ def _with_cell(base: ModelConfig, cell: str) -> ModelConfig:
 
 
 def _title(config: ModelConfig) -> dict[str, Any]:
-    return {
-        "cell": config.cell,
-        "activation": config.activation,
-        "num_layers": config.num_layers,
-        "initial_state": config.initial_state,
-        "dropout": config.dropout,
-    }
+    """What is checked: what the cell is, and all that is not as by default."""
+    always = ("cell", "activation", "num_layers", "initial_state", "dropout")
+    chosen = dataclasses.asdict(config)
+    of_sizes = ("hidden_size", "init", "init_scale", "forget_bias", "state_noise")
+    rest = {k: v for k, v in chosen.items() if k not in (*always, *of_sizes) and v != getattr(ModelConfig(), k)}
+    return {**{k: chosen[k] for k in always}, **rest}
 
 
 def _print_table(config: ModelConfig, rows: list[Row], oracle: str) -> None:
+    title = _title(config)
     name = f"{config.cell} ({config.activation})" if config.cell == "rnn" else config.cell
     layers = "1 layer" if config.num_layers == 1 else f"{config.num_layers} layers"
-    click.echo(f"{name}, {layers}, {config.initial_state} initial state, dropout {config.dropout:g}, against {oracle}")
-    click.echo(f"  {'parameter':<16}{'shape':<10}{'checked':>7}  {'error':>8}  {'at':<9}{'gradient':>14}{'oracle':>14}")
+    rest = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in list(title.items())[4:]]
+    click.echo(f"{name}, {layers}, {config.initial_state} initial state, {', '.join(rest)}, against {oracle}")
+    click.echo(f"  {'parameter':<18}{'shape':<10}{'checked':>7}  {'error':>8}  {'at':<9}{'gradient':>14}{'oracle':>14}")
     for row in rows:
         shape = "x".join(map(str, row.shape))
         where = ",".join(map(str, row.where))
         click.echo(
-            f"  {row.name:<16}{shape:<10}{row.checked:>7}  {row.error:>8.1e}  {where:<9}"
+            f"  {row.name:<18}{shape:<10}{row.checked:>7}  {row.error:>8.1e}  {where:<9}"
             f"{row.analytic:>14.8f}{row.oracle:>14.8f}  {'ok' if row.ok else 'FAIL'}"
         )
     click.echo()

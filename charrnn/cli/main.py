@@ -15,7 +15,7 @@ import click
 from charrnn.errors import CharrnnError
 from charrnn.version import __version__
 
-COMMANDS = ("train", "sample", "eval", "gradcheck", "info", "config", "corpus")
+COMMANDS = ("train", "sample", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
 
 
 class _Commands(click.Group):

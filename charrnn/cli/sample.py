@@ -65,9 +65,12 @@ def command(
     stream: bool,
 ) -> None:
     """Let a model write. Its text, after the prompt, goes to stdout in UTF-8 (in bytes mode, as it is)."""
+    from threadpoolctl import threadpool_limits
+
     from charrnn import checkpoint as checkpoints
     from charrnn.sampling import sample_many
     from charrnn.text.vocabulary import describe
+    from charrnn.training.parallel import blas_threads
 
     for option, value in {"--temperature": temperature, "--top-p": top_p, "--min-p": min_p}.items():
         if value is not None and not math.isfinite(value):
@@ -101,17 +104,18 @@ def command(
         if stream:
             out.flush()
 
-    if samples == 1:
-        write(prompt)
-        for (grown,) in texts:
-            write(grown)
-    else:
-        # All are drawn as one batch, and so end together; they can only be shown one after another.
-        whole = [""] * samples
-        for grown_by in texts:
-            whole = [text + more for text, more in zip(whole, grown_by, strict=True)]
-        for number, text in enumerate(whole, 1):
-            write(f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{prompt}{text}\n")
+    with threadpool_limits(blas_threads(run.model, samples), user_api="blas"):
+        if samples == 1:
+            write(prompt)
+            for (grown,) in texts:
+                write(grown)
+        else:
+            # All are drawn as one batch, and so end together; they can only be shown one after another.
+            whole = [""] * samples
+            for grown_by in texts:
+                whole = [text + more for text, more in zip(whole, grown_by, strict=True)]
+            for number, text in enumerate(whole, 1):
+                write(f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{prompt}{text}\n")
     out.flush()
     if sys.stdout.isatty() and samples == 1:
         out.write(b"\n")

@@ -97,8 +97,12 @@ def _checked(f: dataclasses.Field[Any], annotation: Any, value: Any) -> Any:
         value = float(value)
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)
-    if type(value) is not kind or value != value or (rules["choices"] and value not in rules["choices"]):
+    if type(value) is not kind or value != value:
         raise ValueError(_requirement(rules, kind, optional))
+    if rules["choices"] and value not in rules["choices"]:
+        near = difflib.get_close_matches(value, rules["choices"], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(_requirement(rules, kind, optional) + hint)
     low, high = rules["at_least"], rules["at_most"]
     if (
         (low is not None and value < low)
@@ -115,7 +119,7 @@ def _requirement(rules: typing.Mapping[str, Any], kind: type, optional: bool) ->
     if rules["choices"]:
         wanted = "one of " + ", ".join(rules["choices"])
     else:
-        wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
         bounds = {
             "at_least": "at least",
             "above": "above",

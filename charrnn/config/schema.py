@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from charrnn.nn.cells import ACTIVATIONS, CELLS
+
 
 def key(
     default: Any,
@@ -99,16 +101,33 @@ class DataConfig:
 class ModelConfig:
     """What the network is."""
 
-    cell: str = key("lstm", "the recurrent cell", choices=("rnn", "gru", "lstm"))
+    cell: str = key("lstm", "the recurrent cell", choices=tuple(CELLS))
     hidden_size: int = key(128, "H, units of each layer", at_least=1, at_most=65536)
     num_layers: int = key(1, "L, layers on top of each other", at_least=1, at_most=64)
+    activation: str = key("tanh", "of the cell `rnn` alone", choices=ACTIVATIONS)
+    bidirectional: bool = key(
+        False,
+        "layers that read the text from its end too; `gradcheck` takes them, `train` refuses them: they see what comes",
+    )
+    layer_norm: bool = key(False, "normalizes the pre-activations of each gate, for cells whose product simply adds")
+    initial_state: str = key(
+        "zero",
+        "of a text: `zero`, `learned` as parameters, or `random` noise in training",
+        choices=("zero", "random", "learned"),
+    )
+    state_noise: float = key(0.1, "standard deviation of `initial_state: random`", at_least=0)
     dropout: float = key(
         0.0,
         "probability, on the inputs of layers above the first and of the output layer",
         at_least=0,
         below=1,
     )
-    initial_state: str = key("zero", "of a stream: `zero`, or `learned` as parameters", choices=("zero", "learned"))
+    dropout_per: str = key(
+        "step", "whether `dropout` draws a mask for each step, or one for the whole window", choices=("step", "window")
+    )
+    recurrent_dropout: float = key(0.0, "probability, on the candidate of a gated cell", at_least=0, below=1)
+    zoneout_h: float = key(0.0, "probability that a unit's h keeps its old value for a step", at_least=0, below=1)
+    zoneout_c: float = key(0.0, "the same for c, of cells that have one", at_least=0, below=1)
     forget_bias: float = key(1.0, "the LSTM's forget gate's bias at initialization")
     init: str = key(
         "he",
@@ -116,7 +135,6 @@ class ModelConfig:
         choices=("he", "uniform", "glorot", "orthogonal"),
     )
     init_scale: float = key(0.08, "r of `init: uniform`, which draws from [-r, r]", above=0)
-    activation: str = key("tanh", "of the cell `rnn` alone", choices=("tanh", "relu", "sigmoid"))
 
 
 @dataclass(frozen=True)
@@ -133,6 +151,11 @@ class TrainConfig:
         None,
         "time after which to stop, such as 90s, 10m or 1h30m; the schedule follows the clock",
         parse=parse_duration,
+    )
+    gradient: str = key(
+        "bptt",
+        "`bptt`, through the T characters of a window, or `rtrl`, which is not cut off and for a few units alone",
+        choices=("bptt", "rtrl"),
     )
     seed: int | None = key(None, "of all that is random; drawn and written down if not set", at_least=0)
     threads: int | None = key(
@@ -170,6 +193,9 @@ class OptimConfig:
     alpha: float = key(0.99, "smoothing of `rmsprop`", at_least=0, below=1)
     beta1: float = key(0.9, "first moment of `adam`", at_least=0, below=1)
     beta2: float = key(0.999, "second moment of `adam`", at_least=0, below=1)
+    weight_decay: float = key(
+        0.0, "share of each matrix, times the rate, that an update takes away from it", at_least=0, below=1
+    )
     eps: float = key(1e-8, "added to the root by `adagrad`, `rmsprop` and `adam`", above=0)
 
 

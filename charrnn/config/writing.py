@@ -60,7 +60,7 @@ def _scalar(value: Any) -> str:
         return repr(value)  # the shortest text that reads back as the same number
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
         return json.dumps(value)  # which is YAML's double-quoted style
-    return "null" if value is None else str(value)
+    return {None: "null", True: "true", False: "false"}[value] if value is None or type(value) is bool else str(value)
 
 
 def json_schema() -> dict[str, Any]:
@@ -85,7 +85,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-_JSON_TYPES = {int: "integer", float: "number", str: "string", type(None): "null"}
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 _JSON_BOUNDS = {
     "minimum": "at_least",
     "exclusiveMinimum": "above",

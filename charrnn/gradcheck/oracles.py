@@ -30,13 +30,11 @@ def finite_difference(loss: Callable[[], Any], array: Array, where: tuple[int, .
 def complex_step(loss: Callable[[], Any], array: Array, where: tuple[int, ...]) -> float:
     """The imaginary part of `loss(x + i s) / s` with s = 1e-30 (Squire and Trapp 1998): no subtraction, exact to 1e-14.
 
-    `array`, and all that `loss` computes with, must be complex128; not for relu, which compares.
+    `array`, and all that `loss` computes with, must be complex128. Comparisons, as in relu, must be of real parts;
+    NumPy's maximum of complex numbers is, unless these are equal.
     """
     x = array[where]
     array[where] = x + 1e-30j
     derivative = loss().imag / 1e-30
     array[where] = x
     return float(derivative)
-
-
-ORACLES = {"finite-difference": finite_difference, "complex-step": complex_step}

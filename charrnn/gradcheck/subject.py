@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from charrnn.gradcheck.check import SMALLEST, Row, check
-from charrnn.gradcheck.oracles import ORACLES
+from charrnn.gradcheck.check import SMALLEST, Oracle, Row, check
+from charrnn.gradcheck.oracles import complex_step, finite_difference
+from charrnn.gradcheck.rtrl import Sensitivity
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
+from charrnn.nn.noise import Noise
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
@@ -19,6 +21,8 @@ from charrnn.nn.stack import State
 SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE, HIDDEN_SIZE = 4, 4, 6, 4
 DRAWS = 30
 """How often conditions are drawn at most, until every parameter is put to a test."""
+
+ORACLES = ("finite-difference", "complex-step", "rtrl")
 
 
 def small(model: CharLM) -> CharLM:
@@ -30,42 +34,71 @@ def check_model(model: CharLM, oracle: str = "finite-difference", seed: int = 0)
     """A row for every parameter, and for the initial state, of `model` over one random window.
 
     The weights are random with standard deviation 0.5, the state that comes in is random and not zero, two rows begin
-    a text if the initial state is learned, dropout uses one fixed mask, and the objective adds random multiples of the
-    final state to the loss, so that every path of the backward pass carries something. A draw that leaves some
+    a text unless texts begin with zeros, masks and noise are drawn once, and the objective adds random multiples of
+    the final state to the loss, so that every path of the backward pass carries something. A draw that leaves some
     parameter's gradients too small to judge, such as one of dead rectifiers, is drawn anew, at most `DRAWS` times.
     """
     for draw in range(DRAWS):
-        loss, arrays, gradients = _draw(model, np.complex128 if oracle == "complex-step" else np.float64, seed + draw)
+        subject = Subject.draw(model, np.complex128 if oracle == "complex-step" else np.float64, seed + draw)
+        gradients = subject.gradients()
         if all(np.abs(gradient).max() >= SMALLEST for gradient in gradients.values()):
             break
-    return check(loss, arrays, gradients, ORACLES[oracle])
+    judge: dict[str, Oracle] = {"finite-difference": finite_difference, "complex-step": complex_step}
+    return check(subject.objective, subject.arrays(), gradients, judge.get(oracle) or subject.forward_mode())
 
 
-def _draw(model: CharLM, dtype: Any, seed: int) -> tuple[Callable[[], Any], dict[str, Array], dict[str, Array]]:
-    """An objective, the arrays it reads, and its gradients with respect to them."""
-    rng = np.random.default_rng(seed)
-    T, B = SEQ_LENGTH, BATCH_SIZE
-    params = Parameters.zeros(model.shapes, dtype)
-    params.vector[...] = rng.normal(0, 0.5, params.vector.shape)
-    ids, targets = rng.integers(model.vocab_size, size=(2, T, B))
-    state, cotangent = _random_state(model, rng, 0.5, dtype), _random_state(model, rng, 1.0, dtype)
-    starts = (np.arange(B) % 2 == 1) & (model.initial_state == "learned")
-    masks = model.masks(rng, T, B, dtype)
+@dataclass
+class Subject:
+    """A model, and one random window of all that its gradients depend on."""
 
-    def loss() -> Any:
-        # The loss alone: the backward pass has no part in what judges it.
-        logits, final = model.forward(params, ids, state, starts, masks)
-        return _objective(logits, targets, final, cotangent)
+    model: CharLM
+    params: Parameters
+    ids: Array
+    targets: Array
+    state: State
+    starts: Array
+    noise: Noise | None
+    cotangent: State
+    """What the objective multiplies the final state by."""
 
-    grads = Parameters.zeros(model.shapes, dtype)
-    dstate = [{name: d.copy() for name, d in layer.items()} for layer in cotangent]
-    model.loss_and_grads(params, ids, targets, state, grads, starts, masks, dstate)
-    return loss, {**params, **_named(state)}, {**grads, **_named(dstate)}
+    @classmethod
+    def draw(cls, model: CharLM, dtype: Any, seed: int) -> Subject:
+        """Random in every part."""
+        rng = np.random.default_rng(seed)
+        T, B = SEQ_LENGTH, BATCH_SIZE
+        params = Parameters.zeros(model.shapes, dtype)
+        params.vector[...] = rng.normal(0, 0.5, params.vector.shape)
+        ids, targets = rng.integers(model.vocab_size, size=(2, T, B))
+        state, cotangent = _random_state(model, rng, 0.5, dtype), _random_state(model, rng, 1.0, dtype)
+        starts = (np.arange(B) % 2 == 1) & (model.initial_state != "zero")
+        return cls(model, params, ids, targets, state, starts, model.noise(rng, T, B, dtype), cotangent)
 
+    def objective(self) -> Any:
+        """The loss and the multiples of the final state: forward alone; the backward pass has no part in its judge."""
+        logits, final = self.model.forward(self.params, self.ids, self.state, self.starts, self.noise)
+        extra = sum((c[k] * f[k]).sum() for c, f in zip(self.cotangent, final, strict=True) for k in f)
+        return head.nats(logits, self.targets).mean() + extra
 
-def _objective(logits: Array, targets: Array, final: State, cotangent: State) -> Any:
-    extra = sum((c[k] * f[k]).sum() for c, f in zip(cotangent, final, strict=True) for k in f)
-    return head.nats(logits, targets).mean() + extra
+    def arrays(self) -> dict[str, Array]:
+        """All that `objective` is differentiated by."""
+        return {**self.params, **_named(self.state)}
+
+    def gradients(self) -> dict[str, Array]:
+        """By backpropagation through time."""
+        grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
+        dstate = [{name: d.copy() for name, d in layer.items()} for layer in self.cotangent]
+        window = self.params, self.ids, self.targets, self.state, grads
+        self.model.loss_and_grads(*window, self.starts, self.noise, dstate)
+        return {**grads, **_named(dstate)}
+
+    def forward_mode(self) -> Oracle:
+        """By real-time recurrent learning, all at once, as an oracle of single coordinates."""
+        grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
+        window = self.params, self.ids, self.targets, self.state, grads
+        sensitivity = Sensitivity.zero(self.model, BATCH_SIZE)
+        _, _, dstate = sensitivity.loss_and_grads(*window, self.starts, self.noise, self.cotangent)
+        found, names = {**grads, **_named(dstate)}, {id(array): name for name, array in self.arrays().items()}
+        return lambda loss, array, where: float(found[names[id(array)]][where])
 
 
 def _random_state(model: CharLM, rng: np.random.Generator, std: float, dtype: Any) -> State:

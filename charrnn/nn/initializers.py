@@ -1,4 +1,4 @@
-"""How weight matrices begin. Biases begin at zero, but for the LSTM's forget gate (see `lstm.py`)."""
+"""How weight matrices begin. Biases begin at zero, but for a cell's forget gate (see `Cell.init_bias`)."""
 
 from __future__ import annotations
 

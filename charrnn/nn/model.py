@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.nn import cells, head, initializers
+from charrnn.nn.noise import LayerNoise, Noise, mask, zoneout_mask
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters, Shapes
-from charrnn.nn.stack import Masks, Stack, State
+from charrnn.nn.stack import Stack, State
 
 QUIET: Any = {"over": "ignore", "invalid": "ignore"}
 """Overflow is meant where a sigmoid saturates; elsewhere it shows in loss or gradient, which training checks."""
@@ -22,21 +23,43 @@ QUIET: Any = {"over": "ignore", "invalid": "ignore"}
 class CharLM:
     """What the network is: sizes and names, and no numbers. The numbers, `params`, are handed to every method.
 
-    `initial_state` is "zero" or "learned": what a row that begins a text starts from.
+    Raises ValueError for what does not go together.
     """
 
     vocab_size: int
     cell: str = "lstm"
     hidden_size: int = 128
     num_layers: int = 1
-    dropout: float = 0.0
-    initial_state: str = "zero"
     activation: str = "tanh"
+    bidirectional: bool = False
+    """Whether each layer reads the text from its end as well: such a model sees what comes, and predicts no text."""
+    layer_norm: bool = False
+    initial_state: str = "zero"
+    """What a row that begins a text starts from: "zero", "learned", or in training "random", and else zero."""
+    state_noise: float = 0.1
+    """Standard deviation of a random initial state."""
+    dropout: float = 0.0
+    dropout_per: str = "step"
+    """What one mask is for: "step" or "window"."""
+    recurrent_dropout: float = 0.0
+    zoneout_h: float = 0.0
+    zoneout_c: float = 0.0
     _workspaces: _Workspaces = field(default_factory=lambda: _Workspaces(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.initial_state not in ("zero", "learned"):
-            raise ValueError(f"initial_state {self.initial_state!r} is not 'zero' or 'learned'")
+        kind = cells.build(self.cell, self.activation)
+        if self.initial_state not in ("zero", "random", "learned"):
+            raise ValueError(f"initial_state {self.initial_state!r} is not 'zero', 'random' or 'learned'")
+        if self.dropout_per not in ("step", "window"):
+            raise ValueError(f"dropout_per {self.dropout_per!r} is not 'step' or 'window'")
+        if self.layer_norm and not kind.adds_product:
+            raise ValueError(
+                f"layer_norm is not for {self.cell}, whose product does not simply add; choose another cell"
+            )
+        if self.recurrent_dropout and not kind.candidate:
+            raise ValueError(f"recurrent_dropout is not for {self.cell}, which has no candidate; choose a gated cell")
+        if self.zoneout_c and "c" not in kind.state:
+            raise ValueError(f"zoneout_c is not for {self.cell}, which has no state c; use zoneout_h")
 
     @cached_property
     def stack(self) -> Stack:
@@ -47,12 +70,15 @@ class CharLM:
             self.hidden_size,
             self.num_layers,
             self.initial_state == "learned",
+            self.layer_norm,
+            self.bidirectional,
+            {name: p for name, p in (("h", self.zoneout_h), ("c", self.zoneout_c)) if p},
         )
 
     @cached_property
     def shapes(self) -> Shapes:
         """Name and shape of each parameter, in the order of the flat vector."""
-        of_head = head.shapes(self.hidden_size, self.vocab_size)
+        of_head = head.shapes(self.stack.output_size, self.vocab_size)
         return self.stack.shapes() | {f"head.{k}": shape for k, shape in of_head.items()}
 
     def init_params(
@@ -73,15 +99,39 @@ class CharLM:
         """A state of zeros for `batch_size` rows."""
         return self.stack.zero_state(batch_size, dtype)
 
-    def masks(
+    @property
+    def is_noisy(self) -> bool:
+        """Whether training draws anything."""
+        drawn = self.dropout, self.recurrent_dropout, self.zoneout_h, self.zoneout_c
+        return any(drawn) or self.initial_state == "random"
+
+    def noise(
         self,
         rng: np.random.Generator,
         seq_length: int,
         batch_size: int,
         dtype: npt.DTypeLike = np.float32,
-    ) -> Masks | None:
-        """Dropout masks for one window, or None where `dropout` is 0."""
-        return self.stack.masks(rng, seq_length, batch_size, self.dropout, dtype)
+    ) -> Noise | None:
+        """What is random in one window of training; None where nothing is."""
+        if not self.is_noisy:
+            return None
+        T, B, H = seq_length, batch_size, self.hidden_size
+        drawn = []
+        for prefix in self.stack.prefixes:
+            one = LayerNoise()
+            if self.dropout and not prefix.endswith("reverse."):
+                steps = T if self.dropout_per == "step" else 1
+                one.output = mask(rng, (steps, B, self.stack.output_size), self.dropout, dtype)
+            if self.recurrent_dropout:
+                one.candidate = mask(rng, (T, B, H), self.recurrent_dropout, dtype)
+                one.kept = 1 - self.recurrent_dropout
+            for name, probability in self.stack.zoneout.items():
+                one.zoneout[name] = zoneout_mask(rng, (T, B, H), probability, dtype)
+            if self.initial_state == "random":
+                for name in self.stack.cell.state:
+                    one.start[name] = rng.normal(0, self.state_noise, (B, H)).astype(dtype)
+            drawn.append(one)
+        return drawn
 
     def forward(
         self,
@@ -89,7 +139,7 @@ class CharLM:
         ids: Array,
         state: State,
         starts: Array | None = None,
-        masks: Masks | None = None,
+        noise: Noise | None = None,
     ) -> tuple[Array, State]:
         """Logits (T, B, V) for the character after each of `ids (T, B)`, and the state after the last.
 
@@ -98,7 +148,7 @@ class CharLM:
         """
         space = self._workspaces.get(self, ids, params["head.b"].dtype)
         with np.errstate(**QUIET):
-            h = self._forward(params, ids, state, starts, masks, space)
+            h = self._forward(params, ids, state, starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"])
         return logits.reshape(*ids.shape, -1), self._final_state(space)
 
@@ -110,7 +160,7 @@ class CharLM:
         state: State,
         grads: dict[str, Array],
         starts: Array | None = None,
-        masks: Masks | None = None,
+        noise: Noise | None = None,
         dstate: State | None = None,
         count: int | None = None,
     ) -> tuple[float, State]:
@@ -123,12 +173,12 @@ class CharLM:
         if dstate is None:
             dstate = space.zero_dstate()
         with np.errstate(**QUIET):
-            h = self._forward(params, ids, state, starts, masks, space)
+            h = self._forward(params, ids, state, starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"], out=space.logits)
             loss = head.cross_entropy_(logits, targets.ravel(), count)
             head.affine_backward(h, params["head.W"], logits, grads["head.W"], grads["head.b"], dx=space.dh)
             dh = space.dh.reshape(*ids.shape, -1)
-            self.stack.backward(params, dh, dstate, space.tapes, masks, grads)
+            self.stack.backward(params, dh, dstate, space.tapes, noise or space.no_noise, grads)
         return loss, self._final_state(space)
 
     def _forward(
@@ -137,14 +187,14 @@ class CharLM:
         ids: Array,
         state: State,
         starts: Array | None,
-        masks: Masks | None,
+        noise: Noise | None,
         space: _Workspace,
     ) -> Array:
-        """The output of the stack, in rows: (T*B, H)."""
+        """The output of the stack, in rows: (T*B, H or 2H)."""
         T, B = ids.shape
         if starts is None:
             starts = np.zeros(B, bool)
-        h = self.stack.forward(params, ids, state, starts, space.tapes, masks)
+        h = self.stack.forward(params, ids, state, starts, space.tapes, noise or space.no_noise)
         return h.reshape(T * B, -1)
 
     @staticmethod
@@ -158,6 +208,7 @@ class _Workspace:
     def __init__(self, model: CharLM, T: int, B: int, dtype: np.dtype[Any]) -> None:
         self.model, self.rows, self.dtype = model, T * B, dtype
         self.tapes = model.stack.tapes(T, B, dtype)
+        self.no_noise = model.stack.no_noise()
         self._dstate = model.zero_state(B, dtype)
 
     @cached_property
@@ -167,8 +218,8 @@ class _Workspace:
 
     @cached_property
     def dh(self) -> Array:
-        """The gradient of a layer's output, (T*B, H)."""
-        return np.empty((self.rows, self.model.hidden_size), self.dtype)
+        """The gradient of a layer's output, (T*B, H), or 2H where it reads in both directions."""
+        return np.empty((self.rows, self.model.stack.output_size), self.dtype)
 
     def zero_dstate(self) -> State:
         """The gradient of a final state that nothing follows."""

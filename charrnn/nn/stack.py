@@ -1,47 +1,71 @@
-"""Layers on top of each other, with dropout between them and never on the way from h[t-1] to h[t]."""
+"""Layers on top of each other, each in one direction or in both, with dropout between them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.nn import cells, dropout, initializers, unroll
-from charrnn.nn.cells.base import LayerParams, Tape
+from charrnn.nn import initializers, unroll
+from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.layer_norm import NormalizedTape
+from charrnn.nn.noise import LayerNoise, Noise
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Shapes
 
 State = list[LayerParams]
-"""For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c."""
-
-Masks = list[Array | None]
-"""Dropout masks: one for the input of each layer (None for the first) and one for the stack's output; (T, B, H)."""
+"""For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c. A
+layer that reads in both directions has two entries, forward and reverse."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """`num_layers` layers of one cell; the first reads ids (T, B) below `input_size`, the others the layer beneath."""
+    """`num_layers` layers of one cell; the first reads ids (T, B) below `input_size`, the others the layer beneath.
 
-    cell: cells.Cell
+    The output is (T, B, H), or where layers read in both directions (T, B, 2H), the two side by side.
+    """
+
+    cell: Cell
     input_size: int
     hidden_size: int
     num_layers: int
     learned_state: bool
+    layer_norm: bool = False
+    bidirectional: bool = False
+    zoneout: dict[str, float] = field(default_factory=dict)
+    """By the state's name, how much of it stays old where nothing is drawn: what zoneout comes to on average."""
+
+    @property
+    def output_size(self) -> int:
+        """H, or 2H."""
+        return self.hidden_size * (2 if self.bidirectional else 1)
+
+    @property
+    def state_size(self) -> int:
+        """S, numbers in one row of a state: of all its entries."""
+        return len(self.prefixes) * len(self.cell.state) * self.hidden_size
+
+    @cached_property
+    def prefixes(self) -> list[str]:
+        """Of the parameters' names, for each entry of a state: `layers.0.`, and `layers.0.reverse.`, ..."""
+        directions = ("", "reverse.") if self.bidirectional else ("",)
+        return [f"layers.{layer}.{direction}" for layer in range(self.num_layers) for direction in directions]
 
     def shapes(self) -> Shapes:
         """Name and shape of each parameter: `layers.0.W`, `layers.0.b`, ..."""
         named: Shapes = {}
-        for layer in range(self.num_layers):
-            D = self.hidden_size if layer else self.input_size
-            for name, shape in unroll.shapes(self.cell, D, self.hidden_size, self.learned_state).items():
-                named[f"layers.{layer}.{name}"] = shape
+        for prefix in self.prefixes:
+            D = self.input_size if prefix.startswith("layers.0.") else self.output_size
+            own = unroll.shapes(self.cell, D, self.hidden_size, self.learned_state, self.layer_norm)
+            named |= {prefix + name: shape for name, shape in own.items()}
         return named
 
-    def layer_params(self, params: dict[str, Array], layer: int) -> LayerParams:
+    def layer_params(self, params: dict[str, Array], prefix: str) -> LayerParams:
         """The parameters of one layer (or their gradients) under their short names: W, b, ..."""
-        prefix = f"layers.{layer}."
-        return {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
+        short = {name.removeprefix(prefix): array for name, array in params.items() if name.startswith(prefix)}
+        return {name: array for name, array in short.items() if "." not in name}
 
     def init_params(
         self,
@@ -52,36 +76,30 @@ class Stack:
         forget_bias: float,
     ) -> None:
         """Fills `params`, which are zero."""
-        for layer in range(self.num_layers):
-            p = self.layer_params(params, layer)
+        for prefix in self.prefixes:
+            p = self.layer_params(params, prefix)
             initializers.init_layer(rng, p["W"], self.hidden_size, init, init_scale)
+            for name, n in self.cell.matrices.items():
+                for rows in np.split(p[name], n):  # each H of them meet one part of the state
+                    initializers.init_layer(rng, rows, self.hidden_size, init, init_scale)
+            if self.layer_norm:
+                p["gain"][...] = 1
             self.cell.init_bias(p["b"], self.hidden_size, forget_bias)
 
     def zero_state(self, batch_size: int, dtype: npt.DTypeLike) -> State:
         """The state before any text, and the gradient of a final state that nothing follows."""
         return [
-            {name: np.zeros((batch_size, self.hidden_size), dtype) for name in self.cell.state}
-            for _ in range(self.num_layers)
+            {name: np.zeros((batch_size, self.hidden_size), dtype) for name in self.cell.state} for _ in self.prefixes
         ]
 
     def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> list[Tape]:
-        """A tape for each layer."""
-        return [Tape(self.cell, seq_length, batch_size, self.hidden_size, dtype) for _ in range(self.num_layers)]
+        """A tape for each entry of a state."""
+        kind = NormalizedTape if self.layer_norm else Tape
+        return [kind(self.cell, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
 
-    def masks(
-        self,
-        rng: np.random.Generator,
-        seq_length: int,
-        batch_size: int,
-        probability: float,
-        dtype: npt.DTypeLike,
-    ) -> Masks | None:
-        """New dropout masks for one window; None where the probability is 0."""
-        if probability == 0:
-            return None
-        shape = seq_length, batch_size, self.hidden_size
-        drawn = [dropout.mask(rng, shape, probability, dtype) for _ in range(self.num_layers)]
-        return [None, *drawn]
+    def no_noise(self) -> Noise:
+        """What takes the place of noise where nothing is drawn: in evaluation, in sampling."""
+        return [LayerNoise(zoneout=dict(self.zoneout)) for _ in self.prefixes]
 
     def forward(
         self,
@@ -90,15 +108,32 @@ class Stack:
         state: State,
         starts: Array,
         tapes: list[Tape],
-        masks: Masks | None,
+        noise: Noise,
     ) -> Array:
-        """Returns the output of the top layer (T, B, H), a view of the tapes; they keep what `backward` needs."""
+        """Returns the output of the top layer, a view of the tapes, which keep what `backward` needs."""
         x = ids
-        masks = masks or [None] * (self.num_layers + 1)
-        for layer, tape in enumerate(tapes):
-            h = unroll.forward(self.cell, self.layer_params(params, layer), x, state[layer], starts, tape)
-            mask = masks[layer + 1]
-            x = h if mask is None else np.multiply(h, mask, tape.dropped)
+        for layer in range(self.num_layers):
+            outputs = []
+            for k in self._entries(layer):
+                reverse = self._is_reverse(k)
+                outputs.append(
+                    _flip(
+                        unroll.forward(
+                            self.cell,
+                            self.layer_params(params, self.prefixes[k]),
+                            _flip(x, reverse),
+                            state[k],
+                            starts,
+                            tapes[k],
+                            noise[k].backwards() if reverse else noise[k],
+                        ),
+                        reverse,
+                    )
+                )
+            h = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+            first = self._entries(layer)[0]
+            mask = noise[first].output
+            x = h if mask is None else np.multiply(h, mask, tapes[first].dropped(h.shape))
         return x
 
     def backward(
@@ -107,17 +142,42 @@ class Stack:
         dh: Array,
         dstate: State,
         tapes: list[Tape],
-        masks: Masks | None,
+        noise: Noise,
         grads: dict[str, Array],
     ) -> None:
-        """The exact derivative of `forward`. `dh (T, B, H)` is the gradient of its output, `dstate` of its final state.
+        """The exact derivative of `forward`: `dh` is the gradient of its output, `dstate` that of its final state.
 
         Writes to `grads`, and turns `dstate` into the gradient of the state that `forward` was given. `dh` is used up.
         """
-        masks = masks or [None] * (self.num_layers + 1)
         for layer in reversed(range(self.num_layers)):
-            mask = masks[layer + 1]
+            entries = self._entries(layer)
+            mask = noise[entries[0]].output
             if mask is not None:
                 dh *= mask
-            p, g = self.layer_params(params, layer), self.layer_params(grads, layer)
-            unroll.backward(self.cell, p, dh, dstate[layer], tapes[layer], g, dh if layer else None)
+            dx = [dh] if len(entries) == 1 else [np.empty_like(dh) for _ in entries]
+            for k, dx_k in zip(entries, dx, strict=True):
+                columns = slice(self.hidden_size, None) if self._is_reverse(k) else slice(self.hidden_size)
+                unroll.backward(
+                    self.cell,
+                    self.layer_params(params, self.prefixes[k]),
+                    _flip(dh[:, :, columns], self._is_reverse(k)),
+                    dstate[k],
+                    tapes[k],
+                    self.layer_params(grads, self.prefixes[k]),
+                    dx_k if layer else None,
+                )
+            if layer and self.bidirectional:
+                np.add(dx[0], _flip(dx[1], True), dh)
+
+    def _entries(self, layer: int) -> range:
+        """Which entries of a state are of this layer."""
+        directions = len(self.prefixes) // self.num_layers
+        return range(layer * directions, (layer + 1) * directions)
+
+    def _is_reverse(self, k: int) -> bool:
+        return self.bidirectional and k % 2 == 1
+
+
+def _flip(x: Array, reverse: bool) -> Array:
+    """`x (T, ...)` from its end, if so asked: a view."""
+    return x[::-1] if reverse else x

@@ -14,16 +14,22 @@ class Stepper:
     """Holds a state of `batch_size` rows and moves it on by a character; all it needs is allocated here, once."""
 
     def __init__(self, model: CharLM, params: dict[str, Array], batch_size: int) -> None:
-        """Begins from the model's initial state. `params` must not change afterwards: scaled copies are kept."""
+        """Begins from the model's initial state. `params` must not change afterwards: scaled copies are kept.
+
+        Raises ValueError for a model that reads the text from its end as well, which has no next step.
+        """
+        if model.bidirectional:
+            raise ValueError("a bidirectional model reads a whole text, and cannot be stepped through one")
         stack = model.stack
         dtype = params["head.b"].dtype
         self.cell = stack.cell
         self.tapes = stack.tapes(1, batch_size, dtype)
-        self.layers = [stack.layer_params(params, layer) for layer in range(model.num_layers)]
+        self.layers = [stack.layer_params(params, prefix) for prefix in stack.prefixes]
         self.W, self.b = params["head.W"], params["head.b"]
         self.logits = np.empty((batch_size, model.vocab_size), dtype)
         self.x = np.empty((1, batch_size), np.intp)
-        for tape, p in zip(self.tapes, self.layers, strict=True):
+        for tape, p, noise in zip(self.tapes, self.layers, stack.no_noise(), strict=True):
+            tape.noise = noise
             tape.begin_forward(p, reads_ids=tape is self.tapes[0])
             for name, rows in tape.state.items():
                 rows[1] = p.get(f"{name}0", 0)
@@ -41,6 +47,6 @@ class Stepper:
                 np.copyto(before, after)
             for x, p, tape in self.chain:
                 unroll.share_of_input(x, tape)
-                self.cell.step(p, tape, 0)
+                unroll.step(self.cell, p, tape, 0)
             np.matmul(self.h, self.W, out=self.logits)
             return np.add(self.logits, self.b, out=self.logits)

@@ -10,37 +10,70 @@ from __future__ import annotations
 import numpy as np
 
 from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.noise import NO_NOISE, LayerNoise
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Shapes
 
 
-def shapes(cell: Cell, input_size: int, hidden_size: int, learned_state: bool) -> Shapes:
-    """Name and shape of each parameter of a layer: W, b, the cell's own, and `h0`, `c0` if the state is learned."""
+def shapes(cell: Cell, input_size: int, hidden_size: int, learned_state: bool, layer_norm: bool = False) -> Shapes:
+    """Name and shape of each parameter of a layer: W, b, the cell's own, `gain` of a layer norm, learned `h0`, `c0`."""
     H, G = hidden_size, len(cell.gates)
     named: Shapes = {"W": (H + input_size, G * H), "b": (G * H,)}
-    named |= dict.fromkeys(cell.vectors, (H,))
+    named |= dict.fromkeys(cell.vectors, (H,)) | {name: (n * H, n * H) for name, n in cell.matrices.items()}
+    if layer_norm:
+        named["gain"] = (G * H,)
     if learned_state:
         named |= {f"{name}0": (H,) for name in cell.state}
     return named
 
 
-def forward(cell: Cell, params: LayerParams, x: Array, state: LayerParams, starts: Array, tape: Tape) -> Array:
+def forward(
+    cell: Cell,
+    params: LayerParams,
+    x: Array,
+    state: LayerParams,
+    starts: Array,
+    tape: Tape,
+    noise: LayerNoise = NO_NOISE,
+) -> Array:
     """Runs the layer over its input and returns its output h: (T, B, H), a view of the tape.
 
     `x` is `ids (T, B)` of integers, or `(T, B, D)`. `state` holds a (B, H) for each name in `cell.state`; the rows b
-    with `starts[b]` begin a text and take the layer's initial state instead: zero, or `h0`, `c0` where learned.
-    The final state is row T of `tape.state`. The tape remembers `x` and `starts`, which must not change before
+    with `starts[b]` begin a text and take the layer's initial state instead: zero, or `h0` and `c0` where learned, or
+    noise. The final state is row T of `tape.state`. The tape remembers `x` and `starts`, which must not change before
     `backward`.
     """
-    tape.x, tape.starts = x, starts
+    tape.x, tape.starts, tape.noise = x, starts, noise
     for name, rows in tape.state.items():
         rows[0] = state[name]
-        rows[0][starts] = params.get(f"{name}0", 0)
+        if starts.any():
+            rows[0][starts] = noise.start[name][starts] if name in noise.start else params.get(f"{name}0", 0)
     tape.begin_forward(params, reads_ids=x.ndim == 2)
     share_of_input(x, tape)
     for t in range(tape.shape[0]):
-        cell.step(params, tape, t)
+        step(cell, params, tape, t)
     return tape.state["h"][1:]
+
+
+def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
+    """The states' row t + 1 from their row t. Zoneout: of some of it, the old stays, `s' = z * s + (1 - z) * s'`."""
+    cell.step(params, tape, t)
+    for name, z in tape.noise.zoneout.items():
+        old, new = tape.rows[name][t], tape.rows[name][t + 1]
+        np.subtract(old, new, tape.u)
+        np.multiply(tape.u, z if isinstance(z, float) else z[t], tape.u)
+        np.add(new, tape.u, new)
+
+
+def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
+    """The derivative of `step`: `dstate`, that of row t + 1, becomes that of row t."""
+    stays = {}
+    for name, z in tape.noise.zoneout.items():
+        stays[name] = np.multiply(dstate[name], z if isinstance(z, float) else z[t], tape.zoned[name])
+        np.subtract(dstate[name], stays[name], dstate[name])
+    cell.step_backward(params, tape, t, dstate)
+    for name, d in stays.items():
+        np.add(dstate[name], d, dstate[name])
 
 
 def share_of_input(x: Array, tape: Tape) -> None:
@@ -75,30 +108,31 @@ def backward(
         cell.local_derivatives(params, tape, steps)
         for t in reversed(range(steps.start, steps.stop)):
             np.add(dstate["h"], dh[t], dstate["h"])
-            cell.step_backward(params, tape, t, dstate)
+            step_backward(cell, params, tape, t, dstate)
     cell.param_grads(params, tape, grads)
     for name, d in dstate.items():
         if f"{name}0" in params:
             np.sum(d[tape.starts], axis=0, out=grads[f"{name}0"])
         d[tape.starts] = 0
     _backward_share_of_input(params, tape, grads, dx)
+    tape.own_grads(grads)
 
 
 def _backward_share_of_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
     """From the gradient of `x @ W_x + b` to those of W_x, b and x."""
     T, B = tape.shape
     H, x = tape.hidden_size, tape.x
-    da = tape.da.reshape(T * B, -1)
+    ds = tape.ds.reshape(T * B, -1)
     dW_x, db = grads["W"][H:], grads["b"]
     if x.ndim == 2:
-        _add_rows(da, x.ravel(), dW_x, tape.a.reshape(da.shape))
+        _add_rows(ds, x.ravel(), dW_x, tape.a.reshape(ds.shape))
         np.sum(dW_x, axis=0, out=db)
         return
     x = x.reshape(T * B, -1)
-    np.matmul(x.T, da, out=dW_x)
-    np.sum(da, axis=0, out=db)
+    np.matmul(x.T, ds, out=dW_x)
+    np.sum(ds, axis=0, out=db)
     if dx is not None:
-        np.matmul(da, params["W"][H:].T, out=dx.reshape(x.shape))
+        np.matmul(ds, params["W"][H:].T, out=dx.reshape(x.shape))
 
 
 def _add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:

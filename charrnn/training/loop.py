@@ -12,7 +12,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import DivergedError
 from charrnn.nn.numerics import norm
 from charrnn.nn.parameters import Parameters
-from charrnn.nn.stack import Masks, State
+from charrnn.nn.stack import State
 from charrnn.text.batches import Batch, Windows
 from charrnn.training.optim import Transform
 from charrnn.training.schedules import Position, Schedule
@@ -31,8 +31,8 @@ class Update(NamedTuple):
     learning_rate: float
 
 
-Gradients = Callable[[Batch, State, Parameters, Masks | None], tuple[float, State]]
-"""Window, carried state, where to write the gradients, dropout masks: loss and final state."""
+Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
+"""Window, carried state, where to write the gradients, seed of the noise: loss and final state."""
 
 
 def updates(
@@ -52,14 +52,17 @@ def updates(
     """
     model, params = run.model, run.params
     grads = Parameters.zeros(params.shapes, params.vector.dtype)
+    # Decoupled, and of matrices alone (Loshchilov and Hutter 2019, arXiv 1711.05101).
+    decayed = [array for array in params.values() if array.ndim == 2] if run.config.optim.weight_decay else []
     while (done := progress()) < 1:
         batch = windows.batch(run.iteration)
         T, B = batch.x.shape
-        masks = model.masks(run.rng, T, B, params.vector.dtype)
+        seed = int(run.rng.integers(2**63)) if model.is_noisy else 0
         if gradients:
-            loss, state = gradients(batch, run.state, grads, masks)
+            loss, state = gradients(batch, run.state, grads, seed)
         else:
-            loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, masks)
+            noise = model.noise(np.random.default_rng(seed), T, B, params.vector.dtype)
+            loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
         nats, grad_norm = float(loss), norm(grads.vector)
         if not nats < MOST_NATS or not math.isfinite(grad_norm):
             raise DivergedError(
@@ -70,6 +73,8 @@ def updates(
         learning_rate = schedule(position)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
             optimizer.update(grads.vector, run.slots, learning_rate, grad_norm)
+            for W in decayed:
+                W *= 1 - learning_rate * run.config.optim.weight_decay
             params.vector -= grads.vector
         run.state = state
         run.iteration += 1

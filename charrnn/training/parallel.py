@@ -25,7 +25,7 @@ from charrnn.errors import OutputError
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters
-from charrnn.nn.stack import Masks, State
+from charrnn.nn.stack import State
 from charrnn.text.batches import Batch
 
 LEAST_WORK = 2e8
@@ -53,14 +53,24 @@ class Plan(NamedTuple):
 
 def plan(model: CharLM, seq_length: int, batch_size: int, threads: int | None) -> Plan:
     """What is fastest for windows of this shape on `threads` cores, or on all where that is None."""
-    cores = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    cores = threads or available_cores()
     products = sum(math.prod(shape) for shape in model.shapes.values())
     if os.name == "posix" and 6 * seq_length * batch_size * products >= LEAST_WORK:
         processes = min(cores, batch_size // LEAST_ROWS)
         if processes > 1:
             return Plan(processes, 1)
-    step = batch_size * len(model.stack.cell.gates) * model.hidden_size**2
-    return Plan(1, cores if step >= LEAST_PRODUCT else 1)
+    return Plan(1, blas_threads(model, batch_size, cores))
+
+
+def blas_threads(model: CharLM, rows: int, cores: int | None = None) -> int:
+    """For the products of one process that steps through `rows` texts side by side: `cores`, or one for small ones."""
+    product = rows * len(model.stack.cell.gates) * model.hidden_size**2
+    return (cores or available_cores()) if product >= LEAST_PRODUCT else 1
+
+
+def available_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
@@ -85,10 +95,11 @@ class Layout:
 
     def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """Shape and type of each array of the block."""
-        model, dtype, ids = self.build(), np.dtype(self.dtype), np.dtype(np.int64)
-        T, B, H, L = self.seq_length, self.batch_size, self.model["hidden_size"], self.model["num_layers"]
+        model, dtype = self.build(), np.dtype(self.dtype)
+        ids = np.min_scalar_type(model.vocab_size - 1)
+        T, B, H, entries = self.seq_length, self.batch_size, model.hidden_size, len(model.stack.prefixes)
         N = sum(math.prod(shape) for shape in model.shapes.values())
-        states = [f"state.{layer}.{name}" for layer in range(L) for name in model.stack.cell.state]
+        states = [f"state.{layer}.{name}" for layer in range(entries) for name in model.stack.cell.state]
         return {
             "params": ((N,), dtype),
             "grads": ((self.count, N), dtype),
@@ -96,7 +107,7 @@ class Layout:
             "x": ((T, B), ids),
             "y": ((T, B), ids),
             "starts": ((B,), np.dtype(np.bool_)),
-            "masks": ((L if model.dropout else 0, T, B, H), dtype),
+            "seed": ((1,), np.dtype(np.uint64)),
             **dict.fromkeys(states, ((B, H), dtype)),
         }
 
@@ -130,16 +141,17 @@ class Share:
         self.grads = Parameters(self.model.shapes, self.arrays["grads"][process])
         self.state: State = [
             {name: self.arrays[f"state.{layer}.{name}"][self.rows] for name in self.model.stack.cell.state}
-            for layer in range(self.model.num_layers)
+            for layer in range(len(self.model.stack.prefixes))
         ]
 
     def compute(self) -> None:
         """Loss and gradient of our rows, and their state after the window, all into the block."""
         a, rows = self.arrays, self.rows
-        masks: Masks | None = [None, *(mask[:, rows] for mask in a["masks"])] if len(a["masks"]) else None
         x, y, starts = a["x"], a["y"], a["starts"][rows]
+        drawn = self.model.noise(np.random.default_rng(a["seed"]), len(x), x.shape[1], self.grads.vector.dtype)
+        noise = drawn and [layer.rows(rows) for layer in drawn]  # all draw the same, and each keeps what is its own
         loss, final = self.model.loss_and_grads(
-            self.params, x[:, rows], y[:, rows], self.state, self.grads, starts, masks, count=x.size
+            self.params, x[:, rows], y[:, rows], self.state, self.grads, starts, noise, count=x.size
         )
         a["losses"][self.process] = loss
         for mine, new in zip(self.state, final, strict=True):
@@ -174,12 +186,14 @@ class Team:
         _hear(worker)  # that it has mapped the block, before the file is closed
         return worker
 
-    def loss_and_grads(self, batch: Batch, state: State, grads: Parameters, masks: Masks | None) -> tuple[float, State]:
-        """`CharLM.loss_and_grads` of a window, the same but for the order in which rows are added up."""
+    def loss_and_grads(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
+        """`CharLM.loss_and_grads` of a window, the same but for the order in which rows are added up.
+
+        `seed` is of the window's noise.
+        """
         a = self.share.arrays
         a["x"][...], a["y"][...], a["starts"][...] = batch
-        for mask, drawn in zip(a["masks"], (masks or [None])[1:], strict=True):
-            mask[...] = drawn
+        a["seed"][0] = seed
         states = {f"state.{layer}.{name}": array for layer, s in enumerate(state) for name, array in s.items()}
         for name, array in states.items():
             a[name][...] = array

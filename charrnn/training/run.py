@@ -20,13 +20,14 @@ from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError
 from charrnn.evaluation import evaluate
+from charrnn.gradcheck import rtrl
 from charrnn.text.batches import SPLITS, LongIds, Split, Streams, Windows, side_by_side
 from charrnn.text.encoding import Text
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import loop, schedules
 from charrnn.training.directory import RunDirectory
 from charrnn.training.graft import graft
-from charrnn.training.parallel import Team, plan
+from charrnn.training.parallel import Plan, Team, plan
 
 METRICS_EVERY = 20
 """Iterations between two lines of metrics.jsonl, beside those of evaluations."""
@@ -74,6 +75,29 @@ def split_text(config: Config, ids: LongIds) -> Split:
     return cut(ids, config.data.split, config.train.batch_size, config.train.seq_length)
 
 
+MOST_SECONDS = 60.0
+"""Of an iteration of RTRL; one that would take longer is hopeless."""
+
+
+def refuse_hopeless(config: Config, vocab_size: int) -> None:
+    """Raises ConfigError for what cannot be trained: a model that sees its target, RTRL that would never end."""
+    model, train = checkpoints.build_model(config.model, vocab_size), config.train
+    if model.bidirectional:
+        raise ConfigError(
+            "model.bidirectional: a model that reads the text from its end as well sees the character that it is to "
+            "predict, and would learn to copy it; set it to false"
+        )
+    if train.gradient == "rtrl":
+        B, S, P = rtrl.shape(model, train.batch_size)
+        seconds = rtrl.seconds_of_iteration(model, train.seq_length, train.batch_size)
+        if seconds > MOST_SECONDS:
+            raise ConfigError(
+                f"train.gradient: rtrl would take about {seconds / 60:,.0f} minutes for each iteration and "
+                f"{B * S * P * 8 / 2**20:,.0f} MiB, as it carries {P:,} derivatives for each of {B * S:,} numbers of "
+                f"the state; use bptt, or lower model.hidden_size, train.batch_size and train.seq_length"
+            )
+
+
 class Run:
     """A training run in a directory. Make one with `begin` or `resume`, iterate over `records()`, then `close()`."""
 
@@ -84,6 +108,8 @@ class Run:
         self.windows = Windows(split.train, checkpoint.config.train.seq_length)
         train = checkpoint.config.train
         self.plan = plan(checkpoint.model, train.seq_length, train.batch_size, train.threads)
+        if train.gradient == "rtrl":
+            self.plan = Plan(1, 1)
         self.notes: list[str] = []
         """What a user should know: damaged checkpoints passed over, characters that are new."""
 
@@ -97,6 +123,7 @@ class Run:
             train = dataclasses.replace(config.train, seed=secrets.randbits(32))
             config = dataclasses.replace(config, train=train)
         vocabulary = Vocabulary.of(text.symbols, text.encoding)
+        refuse_hopeless(config, len(vocabulary))
         if len(vocabulary) < 2:
             raise DataError(
                 f"{text.name} has one distinct character, {vocabulary.symbols!r}; there is nothing to predict"
@@ -228,10 +255,13 @@ class Run:
     @contextmanager
     def _team(self) -> Iterator[loop.Gradients | None]:
         """The processes that share the work of a window; None where one is fastest."""
+        run, train = self.checkpoint, self.checkpoint.config.train
+        if train.gradient == "rtrl":
+            yield rtrl.Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)
+            return
         if self.plan.processes == 1:
             yield None
             return
-        run, train = self.checkpoint, self.checkpoint.config.train
         team = Team(run.model, train.seq_length, train.batch_size, run.params, self.plan.processes)
         run.params = team.params
         try:

@@ -174,9 +174,10 @@ def charrnn_sampling(work: dict[str, Any]) -> Callable[[], object]:
 
     from charrnn.nn.model import CharLM
     from charrnn.sampling import generate
+    from charrnn.training import parallel
 
-    threadpool_limits(work["threads"], user_api="blas")
     model = CharLM(work["vocab_size"], work["cell"], work["hidden_size"], work["num_layers"])
+    threadpool_limits(parallel.blas_threads(model, work["batch_size"], work["threads"]), user_api="blas")
     params = model.init_params(np.random.default_rng(0))
     characters = generate(model, params, np.zeros(1, int), np.random.default_rng(1), samples=work["batch_size"])
     return lambda: next(characters)

@@ -100,7 +100,7 @@ def test_a_file_comes_before_a_shipped_config_of_the_same_name(charrnn, tmp_path
         ("hidden_size: 8\n", ["bad.yaml:1", "'hidden_size'", "'model.hidden_size'"]),
         ("train:\n  lr: 1\nmodle: {}\n", ["bad.yaml:2", "'train.lr'", "bad.yaml:3", "'modle'", "'model'"]),
         ("optim:\n\n  learning_rate: fast\n", ["bad.yaml:3", "optim.learning_rate", "'fast'", "a number above 0"]),
-        ("model: {cell: lstn}\n", ["bad.yaml:1", "'lstn'", "rnn, gru, lstm"]),
+        ("model: {cell: lstn}\n", ["bad.yaml:1", "'lstn'", "one of rnn, gru,", "did you mean 'lstm'?"]),
         ("model: {hidden_size: 8.5}\n", ["8.5", "a whole number"]),
         ("model: {hidden_size: yes}\n", ["'yes'", "a whole number"]),
         ("model: {hidden_size: true}\n", ["True", "a whole number"]),

@@ -9,6 +9,8 @@ from charrnn.nn import cells
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 
+STATES = ("zero", "random", "learned")
+
 
 def rows_of(cell, **options):
     model = CharLM(6, cell, 4, **options)
@@ -32,7 +34,7 @@ def test_without_a_source_the_default_architecture_is_checked(charrnn):
     assert [(check["cell"], check["num_layers"]) for check in checks] == [("lstm", 1)]
 
 
-@pytest.mark.parametrize("oracle", ["finite-difference", "complex-step"])
+@pytest.mark.parametrize("oracle", ["finite-difference", "complex-step", "rtrl"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_json_says_the_same(charrnn, cell, oracle):
     report = charrnn("gradcheck", "--cell", cell, "--oracle", oracle, "--json").ok().json
@@ -51,12 +53,22 @@ def test_several_cells_can_be_named(charrnn):
 
 def test_all_means_every_cell_with_every_depth_and_initial_state(charrnn):
     result = charrnn("gradcheck", "--all", "--json")
-    checks = result.json["checks"]
+    checks = [check for check in result.json["checks"] if len(check) == 6]  # with nothing that is not always named
     seen = {(check["cell"], check["num_layers"], check["initial_state"]) for check in checks}
-    assert seen == {(cell, layers, state) for cell in CELLS for layers in (1, 2) for state in ("zero", "learned")}
+    assert seen == {(cell, layers, state) for cell in CELLS for layers in (1, 2) for state in STATES}
     assert {check["activation"] for check in checks if check["cell"] == "rnn"} == set(cells.ACTIVATIONS)
-    assert [row for check in checks for row in check["rows"] if not row["ok"]] == []
+    rows = [row for check in result.json["checks"] for row in check["rows"]]
+    assert [row for row in rows if not row["ok"]] == []
+    assert result.json["worst_error"] == max(row["error"] for row in rows) <= RTOL
     result.ok()
+
+
+def test_all_means_every_regularizer_and_direction_for_the_cells_that_take_it(charrnn):
+    words = [word for cell in ("rnn", "gru", "lstm") for word in ("--cell", cell)]
+    checks = charrnn("gradcheck", "--all", *words, "--json").ok().json["checks"]
+    missing = {"recurrent_dropout": {"rnn"}, "zoneout_c": {"rnn", "gru"}, "layer_norm": {"gru"}}
+    for key in ("dropout_per", "recurrent_dropout", "zoneout_h", "zoneout_c", "layer_norm", "bidirectional"):
+        assert {check["cell"] for check in checks if key in check} == {"rnn", "gru", "lstm"} - missing.get(key, set())
 
 
 def test_the_architecture_of_a_config_is_checked(charrnn, tmp_path):
@@ -119,14 +131,17 @@ def test_unknown_cells_and_oracles_are_named(charrnn, words, part):
     charrnn("gradcheck", *words).fails(2, part)
 
 
-def test_the_complex_step_declines_relu(charrnn, tmp_path):
-    (tmp_path / "relu.yaml").write_text("model: {cell: rnn, activation: relu}\n")
-    charrnn("gradcheck", "relu.yaml", "--oracle", "complex-step").fails(2, "relu", "finite-difference")
+@pytest.mark.parametrize(("oracle", "most"), [("complex-step", 1e-12), ("rtrl", 1e-9)])
+def test_the_exact_oracles_judge_every_cell_closely(charrnn, oracle, most):
+    report = charrnn("gradcheck", "--all", "--oracle", oracle, "--json").ok().json
+    assert {check["cell"] for check in report["checks"]} == set(CELLS)
+    assert report["worst_error"] < most
 
 
-def test_all_with_the_complex_step_checks_what_it_can(charrnn):
-    checks = charrnn("gradcheck", "--all", "--oracle", "complex-step", "--json").ok().json["checks"]
-    assert {check["cell"] for check in checks} == set(CELLS)
+def test_real_time_recurrent_learning_declines_what_reads_both_ways(charrnn, tmp_path):
+    (tmp_path / "both.yaml").write_text("model: {bidirectional: true}\n")
+    charrnn("gradcheck", "both.yaml").ok()
+    charrnn("gradcheck", "both.yaml", "--oracle", "rtrl").fails(2, "forward", "--oracle")
 
 
 @pytest.mark.parametrize(("name", "code"), [("nowhere.yaml", 2), ("nowhere.npz", 4), ("nowhere", 2), ("lstmm", 2)])

@@ -33,6 +33,8 @@ def values_of(path):
     options = [t for t in typing.get_args(annotation) or [annotation] if t is not type(None)]
     if rules["choices"]:
         some = st.sampled_from(rules["choices"])
+    elif options == [bool]:
+        some = st.booleans()
     elif options == [int]:
         some = st.integers(rules["at_least"], rules["at_most"] or 10**20)
     else:
@@ -113,7 +115,9 @@ def invalid(value, schema):
     assert schema.keys() <= known
     types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    if not any(isinstance(value, types[t]) for t in wanted) or isinstance(value, bool):
+    if isinstance(value, bool):  # which Python takes for an integer
+        return None if wanted == ["boolean"] else f"{value} is not {wanted}"
+    if not any(isinstance(value, types[t]) for t in wanted if t in types):
         return f"{value!r} is not {wanted}"
     if "enum" in schema and value not in schema["enum"]:
         return f"{value!r} is not in {schema['enum']}"
@@ -168,6 +172,8 @@ def test_the_schema_accepts_every_valid_configuration(config):
         {"model": {"hidden_size": 65537}},
         {"model": {"hidden_size": "3"}},
         {"model": {"cell": "elman"}},
+        {"model": {"layer_norm": 1}},
+        {"model": {"hidden_size": True}},
         {"model": {"dropout": 1}},
         {"optim": {"learning_rate": 0}},
         {"train": {"seed": 1.5}},

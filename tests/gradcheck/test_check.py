@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from charrnn.gradcheck.check import check
-from charrnn.gradcheck.oracles import ORACLES, complex_step, finite_difference
+from charrnn.gradcheck.oracles import complex_step, finite_difference
 
-BOTH = pytest.mark.parametrize("oracle", ORACLES.values(), ids=ORACLES)
+BOTH = pytest.mark.parametrize("oracle", [finite_difference, complex_step])
 
 
 @pytest.fixture

@@ -9,18 +9,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from architectures import ARCHITECTURES, CAUSAL, KINDS, Architecture
 
-from charrnn.nn.cells import ACTIVATIONS, CELLS
 from charrnn.nn.model import CharLM
+from charrnn.nn.noise import LayerNoise
 from charrnn.nn.parameters import Parameters
 
-ARCHITECTURES = [(cell, activation) for cell in CELLS for activation in (ACTIVATIONS if cell == "rnn" else ("tanh",))]
 
-
-@pytest.fixture(params=ARCHITECTURES, ids="-".join)
-def cell(request: pytest.FixtureRequest) -> dict[str, str]:
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def cell(request: pytest.FixtureRequest) -> Architecture:
     """Each registered cell, and the plain RNN with each activation, as arguments of CharLM."""
-    return dict(zip(("cell", "activation"), request.param, strict=True))
+    return request.param
+
+
+@pytest.fixture(params=ARCHITECTURES.values(), ids=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    """The same with each option, and with all of them."""
+    return request.param
+
+
+@pytest.fixture(params=CAUSAL.values(), ids=CAUSAL)
+def causal(request: pytest.FixtureRequest) -> Architecture:
+    """Those of them that read a text from its beginning alone."""
+    return request.param
 
 
 @dataclass
@@ -33,11 +44,11 @@ class Window:
     targets: np.ndarray
     state: list[dict[str, np.ndarray]]
     starts: np.ndarray | None
-    masks: list[np.ndarray | None] | None
+    noise: list[LayerNoise] | None
     dstate: list[dict[str, np.ndarray]]
 
     def forward(self) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
-        return self.model.forward(self.params, self.ids, self.state, self.starts, self.masks)
+        return self.model.forward(self.params, self.ids, self.state, self.starts, self.noise)
 
     def results(self) -> dict[str, np.ndarray]:
         """All that the passes compute, by name. The gradients are written over NaNs: adding to them would show."""
@@ -45,7 +56,7 @@ class Window:
         grads = Parameters(self.params.shapes, np.full_like(self.params.vector, np.nan))
         dstate = copy.deepcopy(self.dstate)
         loss, final = self.model.loss_and_grads(
-            self.params, self.ids, self.targets, self.state, grads, self.starts, self.masks, dstate
+            self.params, self.ids, self.targets, self.state, grads, self.starts, self.noise, dstate
         )
         return named(logits, loss, grads, dstate, final)
 
@@ -80,7 +91,7 @@ def random_window(
     params.vector[...] = normal(params.vector.shape)
     ids, targets = rng.integers(model.vocab_size, size=(2, T, B))
     rows = np.isin(np.arange(B), starts)
-    return Window(model, params, ids, targets, state(), rows, model.masks(rng, T, B, dtype), state())
+    return Window(model, params, ids, targets, state(), rows, model.noise(rng, T, B, dtype), state())
 
 
 @pytest.fixture

@@ -96,16 +96,51 @@ def test_the_generator_alone_decides(model, init):
     assert (first != other).mean() > 0.9
 
 
-def test_all_but_the_matrices_begins_at_zero_except_an_lstms_forget_gate(cell, rng):
-    model = CharLM(V, hidden_size=H, num_layers=L, initial_state="learned", **cell)
-    params = model.init_params(rng, forget_bias=1.7)
+def begins_at_zero(params, apart_from):
+    """Whether all vectors do, apart from one block of the layers' biases, which is returned for each layer."""
     for name, array in params.items():
-        if name.endswith(".W"):
+        if array.ndim == 2:
             continue
-        expected = np.zeros(array.shape, array.dtype)
-        if name.startswith("layers.") and name.endswith(".b") and "f" in model.stack.cell.gates:
-            expected.reshape(-1, H)[model.stack.cell.gates.index("f")] = 1.7
-        np.testing.assert_array_equal(array, expected, err_msg=name)
+        rest = array.copy()
+        if name.startswith("layers.") and name.endswith(".b") and apart_from is not None:
+            block = rest.reshape(-1, H)[apart_from]
+            yield block.copy()
+            block[...] = 0
+        np.testing.assert_array_equal(rest, 0, err_msg=name)
+
+
+FORGETTING = {"lstm_nfg": (None, 0), "lstm_cifg": (0, -1.7), "lstm_nig": (0, 1.7)} | dict.fromkeys(
+    ("lstm", "lstm_peephole", "lstm_nog", "lstm_niaf", "lstm_noaf", "lstm_fgr"), (1, 1.7)
+)
+"""Which block of an LSTM's bias begins at what, where the forget bias is 1.7: coupled gates know i = 1 - f alone."""
+
+
+def test_vectors_begin_at_zero_but_for_the_bias_of_an_lstms_forget_gate(cell, rng):
+    model = CharLM(V, hidden_size=H, num_layers=L, initial_state="learned", **cell)
+    gate, value = FORGETTING.get(model.cell, (None, 0))
+    assert (model.cell in FORGETTING) == model.cell.startswith("lstm")
+    blocks = list(begins_at_zero(model.init_params(rng, forget_bias=1.7), gate))
+    assert len(blocks) == (0 if gate is None else L)
+    for block in blocks:
+        np.testing.assert_array_equal(block, np.float32(value))
+
+
+def test_the_gain_of_a_layer_norm_begins_at_one(rng):
+    params = CharLM(V, hidden_size=H, num_layers=L, layer_norm=True, bidirectional=True).init_params(rng)
+    gains = [array for name, array in params.items() if name.endswith(".gain")]
+    assert len(gains) == 2 * L
+    for gain in gains:
+        np.testing.assert_array_equal(gain, 1)
+
+
+def test_the_matrix_between_gates_begins_as_the_recurrent_rows_do(rng):
+    """All nine of its blocks (H, H) are recurrent, so that each is orthogonal where these are."""
+    model = CharLM(V, "lstm_fgr", hidden_size=H, num_layers=L)
+    R = model.init_params(rng, np.float64, init="orthogonal")["layers.1.R"]
+    for row, column in itertools.product(range(3), repeat=2):
+        block = R[row * H : (row + 1) * H, column * H : (column + 1) * H]
+        np.testing.assert_allclose(block @ block.T, np.eye(H), atol=1e-13)
+    assert_uniform(model.init_params(rng, np.float64, init="uniform", init_scale=0.3)["layers.1.R"], 0.3)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

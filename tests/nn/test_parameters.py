@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import reference
 
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -40,14 +41,19 @@ def test_zeros_have_the_dtype_asked_for(dtype):
     assert not params.vector.any()
 
 
-def test_a_models_parameters_are_named_by_layer_and_shaped_by_gate(cell):
-    model = CharLM(7, hidden_size=4, num_layers=2, initial_state="learned", **cell)
-    kind = model.stack.cell
-    G = len(kind.gates)
-    own = dict.fromkeys([*kind.vectors, *(f"{name}0" for name in kind.state)], (4,))
-    expected = {}
-    for layer, D in enumerate([7, 4]):
-        named = {"W": (4 + D, G * 4), "b": (G * 4,)} | own
-        expected |= {f"layers.{layer}.{name}": shape for name, shape in named.items()}
-    assert model.shapes == expected | {"head.W": (4, 7), "head.b": (7,)}
+def test_a_models_parameters_are_named_by_layer_and_shaped_by_gate(architecture):
+    H, model = 4, CharLM(7, hidden_size=4, num_layers=2, **architecture)
+    kind, G = model.stack.cell, len(reference.GATES[model.cell])
+    own = {name: tuple(n * H for n in blocks) for name, blocks in reference.EXTRA_PARAMS.get(model.cell, {}).items()}
+    if model.layer_norm:
+        own["gain"] = (G * H,)
+    if model.initial_state == "learned":
+        own |= {f"{name}0": (H,) for name in kind.state}
+    directions = ("", "reverse.") if model.bidirectional else ("",)
+    width, expected = H * len(directions), {}
+    for layer, D in enumerate([7, width]):
+        for direction in directions:
+            named = {"W": (H + D, G * H), "b": (G * H,)} | own
+            expected |= {f"layers.{layer}.{direction}{name}": shape for name, shape in named.items()}
+    assert model.shapes == expected | {"head.W": (width, 7), "head.b": (7,)}
     assert list(model.shapes)[-2:] == ["head.W", "head.b"]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stepper import Stepper
 
 
-@pytest.mark.parametrize("initial_state", ["zero", "learned"])
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("batch_size", [1, 3])
-@pytest.mark.parametrize("cell", CELLS)
-def test_step_by_step_equals_one_forward_pass(cell, batch_size, num_layers, initial_state, rng):
-    model = CharLM(7, cell, 5, num_layers, initial_state=initial_state)
+def test_step_by_step_equals_one_forward_pass(causal, batch_size, num_layers, rng):
+    model = CharLM(7, hidden_size=5, num_layers=num_layers, **causal)
     params = Parameters.zeros(model.shapes, np.float64)
     params.vector[...] = rng.normal(0, 0.5, params.vector.size)
     ids = rng.integers(7, size=(6, batch_size))
@@ -25,3 +22,9 @@ def test_step_by_step_equals_one_forward_pass(cell, batch_size, num_layers, init
     stepper = Stepper(model, params, batch_size)
     for row, logits in zip(ids, expected, strict=True):
         np.testing.assert_allclose(stepper.step(row), logits, rtol=0, atol=1e-12)
+
+
+def test_a_model_that_reads_both_ways_cannot_be_stepped_through_a_text(rng):
+    model = CharLM(5, "gru", 3, bidirectional=True)
+    with pytest.raises(ValueError, match="bidirectional"):
+        Stepper(model, model.init_params(rng), 1)

@@ -19,7 +19,6 @@ from charrnn.training import optim
 STORED = dict(np.load(Path(__file__).parents[1] / "fixtures" / "torch_parity.npz"))
 IDS, TARGETS = STORED["ids"], STORED["targets"]
 CASES = sorted(name.removesuffix(":loss") for name in STORED if name.endswith(":loss"))
-MODEL_CASES = [case for case in CASES if case.endswith("/forward")]
 LEARNING_CASES = sorted(name.split(":losses.") for name in STORED if ":losses." in name)
 TOLERANCE = 1e-12
 
@@ -44,8 +43,10 @@ def architecture(case):
 
 def model_of(case):
     cell, activation, num_layers = architecture(case)
-    head = STORED[f"{case}:params.head.W"]
-    model = CharLM(head.shape[1], cell, head.shape[0], num_layers, activation=activation)
+    width, vocab_size = STORED[f"{case}:params.head.W"].shape
+    both = case.endswith("/bidirectional")
+    hidden_size = width // 2 if both else width
+    model = CharLM(vocab_size, cell, hidden_size, num_layers, activation, bidirectional=both)
     params = Parameters.zeros(model.shapes, np.float64)
     assert params.keys() == stored(case, "params").keys()
     for name, array in stored(case, "params").items():
@@ -67,7 +68,7 @@ def test_reference_computes_what_pytorch_does(case, names, assert_same):
     assert_same(names(logits, loss, *others), results_of_torch(case, names), TOLERANCE)
 
 
-@pytest.mark.parametrize("case", MODEL_CASES)
+@pytest.mark.parametrize("case", CASES)
 def test_model_computes_what_pytorch_does(case, names, assert_same):
     model, params = model_of(case)
     state, dstate = stored_state(case, "state"), copy.deepcopy(stored_state(case, "dfinal"))
@@ -96,6 +97,6 @@ def test_ten_updates_of_a_model_give_the_losses_that_pytorch_has(case, name):
 
 
 def test_every_optimizer_is_compared_on_every_net():
-    nets = {case for case in MODEL_CASES if "/1/" in case}
+    nets = {case for case in CASES if case.endswith("/1/forward")}
     assert len(nets) == 4
     assert {tuple(pair) for pair in LEARNING_CASES} == {(case, name) for case in nets for name in optim.OPTIMIZERS}

@@ -17,6 +17,7 @@ from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.text.batches import Windows
+from charrnn.text.encoding import decode
 from charrnn.training import loop, optim
 from charrnn.training.directory import RunDirectory
 from charrnn.training.run import Run
@@ -38,10 +39,11 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
     progress = lambda: checkpoint.iteration / 60  # noqa: E731
     updates = loop.updates(checkpoint, Windows(split.train, 8), optimizer, lambda position: 0.05, progress)
 
-    characters = sorted(set(text.characters))
-    N, B, T, V = len(text.characters), 3, 8, len(characters)
+    whole = "".join(text.pieces())
+    characters = sorted(set(whole))
+    N, B, T, V = len(whole), 3, 8, len(characters)
     length = (N - 2 * int(N * 0.05) - 1) // B
-    ids = np.array([characters.index(c) for c in text.characters])
+    ids = np.array([characters.index(c) for c in whole])
     model = CharLM(V, cell, hidden_size=6, num_layers=2, dropout=dropout)
     rng = np.random.default_rng(1)
     params = model.init_params(rng)
@@ -53,8 +55,8 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
         place = epoch % (length % T + 1) + window * T
         x = np.array([[ids[b * length + place + t] for b in range(B)] for t in range(T)])
         y = np.array([[ids[b * length + place + t + 1] for b in range(B)] for t in range(T)])
-        masks = model.masks(rng, T, B)
-        loss, state = model.loss_and_grads(params, x, y, state, grads, np.full(B, window == 0), masks)
+        noise = model.noise(np.random.default_rng(int(rng.integers(2**63))), T, B) if dropout else None
+        loss, state = model.loss_and_grads(params, x, y, state, grads, np.full(B, window == 0), noise)
         size = np.sqrt(np.sum(np.square(grads.vector, dtype=np.float64)))
         np.testing.assert_allclose((update.nats, update.grad_norm), (loss, size), rtol=1e-5)
         assert update.learning_rate == 0.05
@@ -66,6 +68,41 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
     assert checkpoint.iteration == 60
     assert epoch >= 1
     np.testing.assert_allclose(checkpoint.params.vector, params.vector, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm_fgr"])
+def test_weight_decay_shrinks_matrices_by_its_share_times_the_rate_and_no_vectors(cell, settle, text):
+    """Beside the optimizer's update, which does not see it."""
+
+    def after_one_update(weight_decay):
+        options = {"model__cell": cell, "model__initial_state": "learned", "optim__weight_decay": weight_decay}
+        checkpoint, split, _ = Run.prepare(settle(train__dtype="float64", optim__name="momentum", **options), text)
+        checkpoint.params.vector[...] = np.random.default_rng(0).normal(0, 0.5, checkpoint.params.vector.size)
+        before = {name: array.copy() for name, array in checkpoint.params.items()}
+        optimizer = optim.build("momentum", clip_norm=5.0, clip_value=None, momentum=0.9)
+        progress = lambda: checkpoint.iteration  # noqa: E731
+        list(loop.updates(checkpoint, Windows(split.train, 8), optimizer, lambda position: 0.02, progress))
+        return before, checkpoint.params
+
+    _, plain = after_one_update(0.0)
+    before, decayed = after_one_update(0.3)
+    matrices = {name for name, array in decayed.items() if array.ndim == 2}
+    assert {name.rpartition(".")[2] for name in matrices} == {"W", "R"} if cell == "lstm_fgr" else {"W"}
+    for name, array in decayed.items():
+        if name in matrices:
+            np.testing.assert_allclose(array, plain[name] - 0.02 * 0.3 * before[name], rtol=0, atol=1e-15)
+            assert (array != plain[name]).any()
+        else:
+            np.testing.assert_array_equal(array, plain[name])
+
+
+def test_a_weight_decay_of_zero_is_none_at_all(begin):
+    runs = [begin("a", optim__weight_decay=0.0), begin("b"), begin("c", optim__weight_decay=0.01)]
+    for run in runs:
+        list(run.records())
+    zero, none, some = (everything(run) for run in runs)
+    assert zero == none
+    assert some != none
 
 
 def test_a_line_of_metrics_has_the_mean_loss_since_the_line_before(begin, monkeypatch):
@@ -188,9 +225,9 @@ def test_a_resumed_run_refuses_another_text_and_names_both(begin, text):
         Run.resume(run.directory, run.checkpoint, run.checkpoint.config, other)
 
 
-def test_a_text_of_one_character_has_nothing_to_predict(settle, text):
+def test_a_text_of_one_character_has_nothing_to_predict(settle):
     with pytest.raises(DataError, match="one distinct character, 'a'"):
-        Run.prepare(settle(), dataclasses.replace(text, characters="a" * 1000))
+        Run.prepare(settle(), decode([b"a" * 1000], "a text", "utf-8"))
 
 
 # --- divergence ---

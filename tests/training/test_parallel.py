@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from architectures import ARCHITECTURES
 
 from charrnn import checkpoint as checkpoints
 from charrnn.errors import OutputError
@@ -22,6 +23,7 @@ from charrnn.training.parallel import Plan, Team
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
 T, B, V = 6, 5, 7
+OPTIONS = {name: chosen for name, chosen in ARCHITECTURES.items() if name.startswith("lstm-")}
 
 
 @pytest.fixture
@@ -45,20 +47,15 @@ def window(model, dtype, rng):
         {name: rng.normal(size=zero.shape).astype(dtype) for name, zero in layer.items()}
         for layer in model.zero_state(B, dtype)
     ]
-    return params, Batch(x, y, starts), state, model.masks(rng, T, B, dtype)
+    return params, Batch(x, y, starts), state
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("cell", CELLS)
-def test_a_team_computes_what_one_process_does(cell, dropout, count, team, rng):
-    model = CharLM(V, cell, 4, 2, dropout, initial_state="learned")
-    params, batch, state, masks = window(model, np.float64, rng)
+def assert_a_team_agrees(together, model, params, batch, state, seeds):
     grads, shared = (Parameters.zeros(model.shapes, np.float64) for _ in range(2))
-    loss, final = model.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, masks)
-    together = team(model, params, count)
-    for _ in range(2):  # the second time, with what the first has left
-        shared_loss, shared_final = together.loss_and_grads(batch, state, shared, masks)
+    for seed in seeds:
+        noise = model.noise(np.random.default_rng(seed), T, B, np.float64)
+        loss, final = model.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, noise)
+        shared_loss, shared_final = together.loss_and_grads(batch, state, shared, seed)
         assert shared_loss == pytest.approx(loss, abs=1e-12)
         np.testing.assert_allclose(shared.vector, grads.vector, rtol=0, atol=1e-12)
         for mine, theirs in zip(final, shared_final, strict=True):
@@ -66,13 +63,44 @@ def test_a_team_computes_what_one_process_does(cell, dropout, count, team, rng):
                 np.testing.assert_allclose(theirs[name], array, rtol=0, atol=1e-12)
 
 
+SEEDS = 5, 5, 2**63 - 1
+"""The second time, with what the first has left, and the greatest that there is."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_team_computes_what_one_process_does(cell, count, team, rng):
+    model = CharLM(V, cell, 4, 2, dropout=0.3, initial_state="learned")
+    params, batch, state = window(model, np.float64, rng)
+    assert_a_team_agrees(team(model, params, count), model, params, batch, state, SEEDS)
+
+
+@pytest.mark.parametrize("architecture", OPTIONS.values(), ids=OPTIONS)
+def test_a_team_draws_the_noise_of_one_process(architecture, team, rng):
+    model = CharLM(V, hidden_size=4, num_layers=2, **architecture)
+    params, batch, state = window(model, np.float64, rng)
+    assert_a_team_agrees(team(model, params, 2), model, params, batch, state, SEEDS)
+
+
+def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
+    model = CharLM(V, "lstm", 4, dropout=0.5)
+    params, batch, state = window(model, np.float64, rng)
+    together = team(model, params, 3)
+    drawn = []
+    for seed in (1, 2):
+        grads = Parameters.zeros(model.shapes, np.float64)
+        together.loss_and_grads(batch, state, grads, seed)
+        drawn.append(together.share.arrays["grads"].copy())
+    assert [(one != other).any() for one, other in zip(*drawn, strict=True)] == [True] * 3
+
+
 def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
     model = CharLM(V, "lstm", 16, 1)
-    params, batch, state, masks = window(model, np.float32, rng)
+    params, batch, state = window(model, np.float32, rng)
     results = []
     for _ in range(2):
         grads = Parameters.zeros(model.shapes, np.float32)
-        team(model, params, 2).loss_and_grads(batch, state, grads, masks)
+        team(model, params, 2).loss_and_grads(batch, state, grads, 0)
         results.append(grads.vector.tobytes())
     assert results[0] == results[1]
 
@@ -95,17 +123,17 @@ def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, thre
 
 def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
     model = CharLM(V, "gru", 4)
-    params, batch, state, masks = window(model, np.float32, rng)
+    params, batch, state = window(model, np.float32, rng)
     together = team(model, params, 3)
     together.workers[1].kill()
     together.workers[1].wait()
     with pytest.raises(OutputError, match="worker"):
-        together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), masks)
+        together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), 0)
 
 
 def test_workers_end_with_the_process_that_is_killed():
     script = (
-        "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.parallel import Plan, Team\n"
+        "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.parallel import Team\n"
         "model = CharLM(5, 'rnn', 3)\n"
         "team = Team(model, 4, 4, model.init_params(np.random.default_rng(0)), 3)\n"
         "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"

@@ -1,23 +1,45 @@
-"""The cells by name. A new cell is a file beside this one and a line in `CELLS`; every generic test then runs on it."""
+"""The cells by name. A new cell is a file beside this one and a line in `CELLS`; every generic test then runs on it.
+
+The table holds names and switches alone, and imports nothing: what can be chosen is known without NumPy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from charrnn.nn.cells.base import Cell
-from charrnn.nn.cells.gru import GRU
-from charrnn.nn.cells.lstm import LSTM
-from charrnn.nn.cells.rnn import ACTIVATIONS, RNN
+if TYPE_CHECKING:
+    from charrnn.nn.cells.base import Cell
 
-CELLS: dict[str, Callable[[str], Cell]] = {
-    "rnn": lambda activation: RNN(activation),
-    "gru": lambda activation: GRU(),
-    "lstm": lambda activation: LSTM(),
+CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "rnn": ("rnn", "RNN", {}),
+    "gru": ("gru", "GRU", {}),
+    "gru_reset_before": ("gru_reset_before", "GRUResetBefore", {}),
+    "mgu": ("mgu", "MGU", {}),
+    "lstm": ("lstm", "LSTM", {}),
+    "lstm_peephole": ("lstm_variants", "LSTMVariant", {"peepholes": True}),
+    "lstm_cifg": ("lstm_variants", "LSTMVariant", {"coupled": True}),
+    "lstm_nfg": ("lstm_variants", "LSTMVariant", {"without": "f"}),
+    "lstm_nig": ("lstm_variants", "LSTMVariant", {"without": "i"}),
+    "lstm_nog": ("lstm_variants", "LSTMVariant", {"without": "o"}),
+    "lstm_niaf": ("lstm_variants", "LSTMVariant", {"input_activation": False}),
+    "lstm_noaf": ("lstm_variants", "LSTMVariant", {"output_activation": False}),
+    "lstm_fgr": ("lstm_variants", "LSTMVariant", {"gate_recurrence": True}),
 }
+"""Each cell's module in this folder, its class, and what the class is made with."""
 
-__all__ = ["ACTIVATIONS", "CELLS", "Cell", "build"]
+ACTIVATIONS = ("tanh", "relu", "sigmoid")
+"""Of the plain RNN."""
 
 
 def build(name: str, activation: str = "tanh") -> Cell:
-    """The cell of that name. `activation` ("tanh", "relu", "sigmoid") is the plain RNN's alone."""
-    return CELLS[name](activation)
+    """The cell of that name. `activation` is the plain RNN's alone. Raises ValueError for names that are none."""
+    if name not in CELLS or activation not in ACTIVATIONS:
+        raise ValueError(
+            f"there is no cell {name!r}" if name not in CELLS else f"there is no activation {activation!r}"
+        )
+    module, kind, switches = CELLS[name]
+    if name == "rnn":
+        switches = {"activation": activation}
+    found: Cell = getattr(importlib.import_module(f"{__name__}.{module}"), kind)(**switches)
+    return found

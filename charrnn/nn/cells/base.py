@@ -17,13 +17,16 @@ Steps write through `out=` and allocate nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.nn.numerics import Array
+from charrnn.nn.noise import LayerNoise
+from charrnn.nn.numerics import ONE, Array
 
 LayerParams = dict[str, Array]
 
@@ -35,20 +38,26 @@ multiplied into a copy of W and b once for each window, instead of into every st
 class Cell(ABC):
     """One time step of a recurrent layer and its derivative. Stateless: all numbers are in `params` and the tape."""
 
-    gates: ClassVar[tuple[str, ...]]
+    gates: tuple[str, ...]
     """Names of the H-wide blocks of a pre-activation, in the order of W's columns."""
     scale: tuple[float, ...]
     """What each gate's pre-activation has been multiplied by when `step` sees it."""
-    state: ClassVar[tuple[str, ...]] = ("h",)
+    state: tuple[str, ...] = ("h",)
     """What crosses time."""
-    vectors: ClassVar[tuple[str, ...]] = ()
+    vectors: tuple[str, ...] = ()
     """Parameters of shape (H,) beyond W and b; they begin at zero."""
-    saved: ClassVar[tuple[str, ...]] = ()
+    matrices: Mapping[str, int] = MappingProxyType({})
+    """Those of shape (n*H, n*H), with their n; they begin as the recurrent rows of W do."""
+    saved: tuple[str, ...] = ()
     """Arrays (T, B, H) that `step` leaves for the backward pass beside the gates and states."""
     local: ClassVar[tuple[str, ...]]
     """Names of the arrays that `local_derivatives` writes."""
     splits_product: ClassVar[bool] = False
     """True if `h @ W_h` does not simply add to the pre-activation: its gradient then has rows of its own, `tape.dp`."""
+    adds_product: ClassVar[bool] = True
+    """Whether `h @ W_h` simply adds to the pre-activations, so that these can be normalized (see `layer_norm`)."""
+    candidate: ClassVar[bool] = True
+    """Whether there is a candidate, which recurrent dropout drops; see `Tape.drop_candidate`."""
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
         """Sets what is not zero of a new layer's `b (G*H,)`: for most cells nothing."""
@@ -87,6 +96,8 @@ class Tape:
     """The input of the window at hand: ids (T, B), or (T, B, D)."""
     starts: Array
     """Which rows of it begin a text: bools (B,)."""
+    noise: LayerNoise
+    """What is random in it."""
 
     CHUNK = 1 << 15
     """Elements that one array of local derivatives may have: small enough for all of them to stay in cache."""
@@ -106,19 +117,27 @@ class Tape:
         self.gates = [tuple(block) for block in self.a]  # G arrays (B, H)
         self.share = self.da_blocks = self._gate_blocks(self.da)
         self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
-        self.u = np.empty((B, H), dtype)  # scratch
+        self.u, self.v = np.empty((2, B, H), dtype)  # scratch
+        self.ones = np.ones((B, H), dtype)
         self.scale = np.repeat(np.array(cell.scale, dtype), H)  # (G*H,)
         self.b = np.empty(G * H, dtype)  # times `scale`, as all of W will be
         # A product for each gate, with a matrix for each; but for one row BLAS is faster with all of them at once.
         one = B == 1
         self.W_h = np.empty((1, H, G * H) if one else (G, H, H), dtype)
         self._W_h_rows = self.W_h.reshape(H, G, H) if one else self.W_h.transpose(1, 0, 2)
+        self.W_h_of = list(self._W_h_rows.transpose(1, 0, 2))  # that of each gate, (H, H)
         self._products = [block.reshape(1, 1, G * H) for block in self.a] if one else self.blocks
 
     @cached_property
-    def dropped(self) -> Array:
-        """Memory for the layer's output after dropout, (T, B, H)."""
-        return np.empty((*self.shape, self.hidden_size), self.dtype)
+    def zoned(self) -> LayerParams:
+        """Memory for the gradient that passes a step by, (B, H) for each state."""
+        return {name: np.empty_like(self.u) for name in self.state}
+
+    def dropped(self, shape: tuple[int, ...]) -> Array:
+        """Memory for a layer's output after dropout; its shape is always the same."""
+        if not hasattr(self, "_dropped"):
+            self._dropped = np.empty(shape, self.dtype)
+        return self._dropped
 
     def _gate_blocks(self, rows: Array) -> list[Array]:
         """Views of `rows (T, B, G*H)`: for each step (G, B, H), not contiguous."""
@@ -165,6 +184,29 @@ class Tape:
         a = self.blocks[t]
         np.matmul(self.rows["h"][t], self.W_h, self._products[t])
         return np.add(a, self.share[t], a)
+
+    def drop_candidate(self, t: int, g: Array) -> None:
+        """Recurrent dropout of step t's candidate, in place: the tape keeps what is left of it."""
+        if self.noise.candidate is not None:
+            np.multiply(g, self.noise.candidate[t], g)
+
+    def candidate_derivative(self, steps: slice | int, g: Array, out: Array) -> None:
+        """From the dropped `g = m * tanh(a)` to `m * (1 - tanh(a)^2)`, its derivative: `m - kept * g^2`."""
+        np.multiply(g, g, out)
+        if self.noise.candidate is None:
+            np.subtract(ONE[out.dtype], out, out)
+        else:
+            np.multiply(out, self.noise.kept, out)
+            np.subtract(self.noise.candidate[steps], out, out)
+
+    @property
+    def ds(self) -> Array:
+        """The gradient of `x @ W_x + h @ W_h`, (T, B, G*H), as far as the input is concerned."""
+        return self.da
+
+    def own_grads(self, grads: LayerParams) -> None:
+        """Writes the gradients of parameters that belong to the tape and not to the cell: here none."""
+        return
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""

@@ -24,6 +24,7 @@ class GRU(Cell):
     saved = ("p",)
     local = ("r", "z", "p", "n")
     splits_product = True
+    adds_product = False
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
         h, h_next, p, u = tape.rows["h"][t], tape.rows["h"][t + 1], tape.rows["p"][t], tape.u
@@ -41,6 +42,7 @@ class GRU(Cell):
         np.add(share[2], u, n)
         logistic_(n)
         tanh_from_logistic_(n)
+        tape.drop_candidate(t, n)
         # (5) h' = (1 - z) * n + z * h = n + z * (h - n)
         np.subtract(h, n, u)
         np.multiply(u, z, u)
@@ -55,9 +57,8 @@ class GRU(Cell):
         np.subtract(h, n, d_z)
         np.multiply(d_z, z, d_z)
         np.multiply(d_z, d_n, d_z)
-        # (5, 4) to a_n:  (1 - z) * (1 - n^2)
-        np.multiply(n, n, d_p)
-        np.subtract(1, d_p, d_p)
+        # (5, 4) to a_n:  (1 - z) * tanh'
+        tape.candidate_derivative(steps, n, d_p)
         np.multiply(d_n, d_p, d_n)
         # (4) from a_n to p:  r
         np.multiply(d_n, r, d_p)

@@ -36,6 +36,7 @@ class LSTM(Cell):
         # (2) i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
         logistic_(a)
         tanh_from_logistic_(g)
+        tape.drop_candidate(t, g)
         # (3) c' = f * c + i * g
         np.multiply(f, c, c_next)
         np.multiply(i, g, tape.u)
@@ -56,8 +57,7 @@ class LSTM(Cell):
         # (3) what dc' is multiplied by on its way to a_i, a_f, a_g:  g * i', c * f', i * g'
         np.multiply(d_i, g, d_i)
         np.multiply(d_f, c, d_f)
-        np.multiply(g, g, d_g)
-        np.subtract(1, d_g, d_g)
+        tape.candidate_derivative(steps, g, d_g)
         np.multiply(d_g, i, d_g)
         # (4) what dh' is multiplied by on its way to a_o, and to c'
         np.multiply(d_o, tanh_c, d_o)

@@ -17,6 +17,7 @@ class RNN(Cell):
 
     gates = ("h",)
     local = ("h",)
+    candidate = False
 
     def __init__(self, activation: str = "tanh") -> None:
         scale, self.activate_, self.derivative = ACTIVATIONS[activation]

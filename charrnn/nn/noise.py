@@ -1,0 +1,84 @@
+"""What is random in training: masks and states, drawn for one window. All of it is off by default.
+
+- Dropout (Srivastava et al. 2014) on the output of a layer, so on what the layer above and the output layer read, and
+  never on the way from h[t-1] to h[t] (Zaremba et al. 2014, arXiv 1409.2329): a mask for each step, or one for the
+  whole window (after Gal and Ghahramani 2016, arXiv 1512.05287).
+- Recurrent dropout on the candidate (Semeniuta et al. 2016, arXiv 1603.05118): what a step would add to the state is
+  dropped, and what the state remembers is not.
+- Zoneout (Krueger et al. 2017, arXiv 1606.01305): a unit keeps its old state for a step.
+- Noise in place of zeros where a text begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.nn.numerics import Array
+
+
+@dataclass
+class LayerNoise:
+    """For one layer; what is None or missing is off. A leading 1 in place of T is one draw for the whole window."""
+
+    output: Array | None = None
+    """What the output is multiplied by: (T or 1, B, H)."""
+    candidate: Array | None = None
+    """What the candidate is multiplied by: (T, B, H), each 0 or `1 / kept`."""
+    kept: float = 1.0
+    """Share of `candidate` that is not 0."""
+    zoneout: dict[str, Array | float] = field(default_factory=dict)
+    """By the state's name, the share of it that stays old: (T, B, H) of 0 and 1, or a number."""
+    start: dict[str, Array] = field(default_factory=dict)
+    """By the state's name, what a text begins with: (B, H)."""
+
+    def rows(self, rows: slice) -> LayerNoise:
+        """That of some rows of the batch."""
+        return LayerNoise(
+            None if self.output is None else self.output[:, rows],
+            None if self.candidate is None else self.candidate[:, rows],
+            self.kept,
+            {name: z if isinstance(z, float) else z[:, rows] for name, z in self.zoneout.items()},
+            {name: state[rows] for name, state in self.start.items()},
+        )
+
+    def step(self, t: int) -> LayerNoise:
+        """That of one step, as a window of its own."""
+        here = slice(t, t + 1)
+        return LayerNoise(
+            self.output if self.output is None or len(self.output) == 1 else self.output[here],
+            None if self.candidate is None else self.candidate[here],
+            self.kept,
+            {name: z if isinstance(z, float) else z[here] for name, z in self.zoneout.items()},
+            self.start,
+        )
+
+    def backwards(self) -> LayerNoise:
+        """The same for a layer that reads the text from its end."""
+        return LayerNoise(
+            self.output,  # of the output, when it has been put in the order of the text
+            None if self.candidate is None else self.candidate[::-1],
+            self.kept,
+            {name: z if isinstance(z, float) else z[::-1] for name, z in self.zoneout.items()},
+            self.start,
+        )
+
+
+NO_NOISE = LayerNoise()
+"""Nothing random."""
+
+Noise = list[LayerNoise]
+"""For each layer, from the input up."""
+
+
+def mask(rng: np.random.Generator, shape: tuple[int, ...], probability: float, dtype: npt.DTypeLike) -> Array:
+    """Zero with `probability`, else `1 / (1 - probability)`, so that the mean is 1 and sampling needs no scaling."""
+    keep = rng.random(shape, dtype=np.float32) >= probability
+    return np.multiply(keep, 1 / (1 - probability), dtype=dtype)
+
+
+def zoneout_mask(rng: np.random.Generator, shape: tuple[int, ...], probability: float, dtype: npt.DTypeLike) -> Array:
+    """One with `probability`, else zero."""
+    return (rng.random(shape, dtype=np.float32) < probability).astype(dtype)
