@@ -6,9 +6,9 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products; threads would only wait for each other
 
-import numpy as np  # noqa: E402  # which reads this when it is loaded
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+import numpy as np  # which reads this when it is loaded
+import pytest
+from hypothesis import settings
 
 settings.register_profile("charrnn", deadline=None, derandomize=True)
 settings.load_profile("charrnn")
