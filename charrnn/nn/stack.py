@@ -116,20 +116,10 @@ class Stack:
             outputs = []
             for k in self._entries(layer):
                 reverse = self._is_reverse(k)
-                outputs.append(
-                    _flip(
-                        unroll.forward(
-                            self.cell,
-                            self.layer_params(params, self.prefixes[k]),
-                            _flip(x, reverse),
-                            state[k],
-                            starts,
-                            tapes[k],
-                            noise[k].backwards() if reverse else noise[k],
-                        ),
-                        reverse,
-                    )
-                )
+                p = self.layer_params(params, self.prefixes[k])
+                drawn = noise[k].backwards() if reverse else noise[k]
+                h = unroll.forward(self.cell, p, _flip(x, reverse), state[k], starts, tapes[k], drawn)
+                outputs.append(_flip(h, reverse))
             h = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
             first = self._entries(layer)[0]
             mask = noise[first].output
@@ -156,16 +146,10 @@ class Stack:
                 dh *= mask
             dx = [dh] if len(entries) == 1 else [np.empty_like(dh) for _ in entries]
             for k, dx_k in zip(entries, dx, strict=True):
-                columns = slice(self.hidden_size, None) if self._is_reverse(k) else slice(self.hidden_size)
-                unroll.backward(
-                    self.cell,
-                    self.layer_params(params, self.prefixes[k]),
-                    _flip(dh[:, :, columns], self._is_reverse(k)),
-                    dstate[k],
-                    tapes[k],
-                    self.layer_params(grads, self.prefixes[k]),
-                    dx_k if layer else None,
-                )
+                p, g = (self.layer_params(arrays, self.prefixes[k]) for arrays in (params, grads))
+                reverse = self._is_reverse(k)
+                own = dh[:, :, self.hidden_size :] if reverse else dh[:, :, : self.hidden_size]
+                unroll.backward(self.cell, p, _flip(own, reverse), dstate[k], tapes[k], g, dx_k if layer else None)
             if layer and self.bidirectional:
                 np.add(dx[0], _flip(dx[1], True), dh)
 
