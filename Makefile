@@ -17,7 +17,7 @@ demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let t
 	$(BIN)/charrnn sample $$(ls -td runs/harbour-* | head -1)/last.npz -n 700 --temperature 0.5 --prompt "MARTHA:"
 
 test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/ruff check .
