@@ -181,8 +181,7 @@ class Tape:
 
     def add_state_product(self, t: int) -> Array:
         """The pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
-        a = self.blocks[t]
-        np.matmul(self.rows["h"][t], self.W_h, self._products[t])
+        a = self.multiply_state(t)
         return np.add(a, self.share[t], a)
 
     def drop_candidate(self, t: int, g: Array) -> None:
