@@ -224,7 +224,7 @@ def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
 def _least_size(config: Config, vocab_size: int) -> int:
     """Bytes of a configuration's parameters and state, counted without allocating any; its file is larger."""
     model = build_model(config.model, vocab_size)
-    parameters = sum(math.prod(shape) for shape in model.shapes.values())
+    parameters = model.num_parameters
     state = config.train.batch_size * model.stack.state_size
     sensitivity = state * parameters * 8 if config.train.gradient == "rtrl" else 0
     return np.dtype(config.train.dtype).itemsize * (parameters + state) + sensitivity

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from charrnn.nn import head
-from charrnn.nn.model import CharLM
+from charrnn.nn.model import QUIET, CharLM
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters
 from charrnn.text.vocabulary import Ids
 
 
+@np.errstate(**QUIET)
 def gradient_norms(model: CharLM, params: Parameters, ids: Ids) -> dict[str, Array]:
     """For a text `ids (T + 1, B)`, the norms of the gradient of the last character's loss, at its state and before.
 

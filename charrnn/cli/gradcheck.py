@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import multiprocessing
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -129,7 +128,9 @@ def _all(cells: tuple[str, ...], oracle: str) -> Iterator[ModelConfig]:
 
 def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
     """The rows of each; many are shared among the cores."""
-    cores = os.cpu_count() or 1
+    from charrnn.training.parallel import available_cores
+
+    cores = available_cores()
     if len(configs) < MANY or cores == 1:
         yield from map(_check_one, configs, itertools.repeat(oracle))
         return

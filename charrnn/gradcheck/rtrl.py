@@ -13,7 +13,6 @@ multiplies it. The partial derivatives of a step are taken from the forward pass
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,7 +90,7 @@ class Sensitivity:
 
         def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
             T, B = batch.x.shape
-            noise = self.model.noise(np.random.default_rng(seed), T, B, np.float64)
+            noise = self.model.noise_of_seed(seed, T, B, np.float64)
             loss, final, _ = self.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, noise)
             dtype = params.vector.dtype
             return loss, [{name: array.astype(dtype) for name, array in layer.items()} for layer in final]
@@ -140,7 +139,7 @@ class Sensitivity:
 
 def shape(model: CharLM, batch_size: int) -> tuple[int, int, int]:
     """Of J: (B, S, P)."""
-    return batch_size, model.stack.state_size, sum(math.prod(shape) for shape in model.shapes.values())
+    return batch_size, model.stack.state_size, model.num_parameters
 
 
 def seconds_of_iteration(model: CharLM, seq_length: int, batch_size: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -81,6 +82,11 @@ class CharLM:
         of_head = head.shapes(self.stack.output_size, self.vocab_size)
         return self.stack.shapes() | {f"head.{k}": shape for k, shape in of_head.items()}
 
+    @cached_property
+    def num_parameters(self) -> int:
+        """P, all numbers that are learnt; counted without allocating any."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
     def init_params(
         self,
         rng: np.random.Generator,
@@ -132,6 +138,12 @@ class CharLM:
                     one.start[name] = rng.normal(0, self.state_noise, (B, H)).astype(dtype)
             drawn.append(one)
         return drawn
+
+    def noise_of_seed(self, seed: int, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> Noise | None:
+        """`noise` from a generator of its own, so that each of several processes can draw the same."""
+        if not self.is_noisy:  # a generator takes longer to make than a step of one row
+            return None
+        return self.noise(np.random.default_rng(seed), seq_length, batch_size, dtype)
 
     def forward(
         self,

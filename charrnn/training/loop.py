@@ -61,7 +61,7 @@ def updates(
         if gradients:
             loss, state = gradients(batch, run.state, grads, seed)
         else:
-            noise = model.noise(np.random.default_rng(seed), T, B, params.vector.dtype)
+            noise = model.noise_of_seed(seed, T, B, params.vector.dtype)
             loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
         nats, grad_norm = float(loss), norm(grads.vector)
         if not nats < MOST_NATS or not math.isfinite(grad_norm):

@@ -54,8 +54,7 @@ class Plan(NamedTuple):
 def plan(model: CharLM, seq_length: int, batch_size: int, threads: int | None) -> Plan:
     """What is fastest for windows of this shape on `threads` cores, or on all where that is None."""
     cores = threads or available_cores()
-    products = sum(math.prod(shape) for shape in model.shapes.values())
-    if os.name == "posix" and 6 * seq_length * batch_size * products >= LEAST_WORK:
+    if os.name == "posix" and 6 * seq_length * batch_size * model.num_parameters >= LEAST_WORK:
         processes = min(cores, batch_size // LEAST_ROWS)
         if processes > 1:
             return Plan(processes, 1)
@@ -98,7 +97,7 @@ class Layout:
         model, dtype = self.build(), np.dtype(self.dtype)
         ids = np.min_scalar_type(model.vocab_size - 1)
         T, B, H, entries = self.seq_length, self.batch_size, model.hidden_size, len(model.stack.prefixes)
-        N = sum(math.prod(shape) for shape in model.shapes.values())
+        N = model.num_parameters
         states = [f"state.{layer}.{name}" for layer in range(entries) for name in model.stack.cell.state]
         return {
             "params": ((N,), dtype),
@@ -148,7 +147,7 @@ class Share:
         """Loss and gradient of our rows, and their state after the window, all into the block."""
         a, rows = self.arrays, self.rows
         x, y, starts = a["x"], a["y"], a["starts"][rows]
-        drawn = self.model.noise(np.random.default_rng(a["seed"]), len(x), x.shape[1], self.grads.vector.dtype)
+        drawn = self.model.noise_of_seed(int(a["seed"][0]), len(x), x.shape[1], self.grads.vector.dtype)
         noise = drawn and [layer.rows(rows) for layer in drawn]  # all draw the same, and each keeps what is its own
         loss, final = self.model.loss_and_grads(
             self.params, x[:, rows], y[:, rows], self.state, self.grads, starts, noise, count=x.size

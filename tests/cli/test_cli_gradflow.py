@@ -47,6 +47,13 @@ def test_the_norms_are_those_of_finite_differences(cell, rng):
         assert norms["state"][back] == pytest.approx(np.sqrt(squares / B), rel=1e-5)
 
 
+def test_gates_that_saturate_are_measured_without_a_warning(rng):
+    model = CharLM(5, "lstm", 3)
+    params = Parameters.zeros(model.shapes, np.float32)
+    params.vector[...] = rng.normal(0, 300, params.vector.size)
+    assert np.isfinite(gradient_norms(model, params, rng.integers(5, size=(6, 2)))["state"]).all()
+
+
 def test_without_arguments_the_classics_are_compared(charrnn):
     result = charrnn("gradflow", "--length", "20").ok()
     names = ["rnn, sigmoid", "rnn, tanh", "rnn, relu", "gru", "lstm, forget bias 0", "lstm, forget bias 4"]
