@@ -5,7 +5,7 @@ VENV := .venv
 endif
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test test-long check bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -18,6 +18,9 @@ demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let t
 
 test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
 	$(BIN)/python -m pytest -n auto
+
+test-long: $(VENV)/developed ## Run the long tests: thousands of kills, every bit, large files, many odd inputs (strace makes more of them)
+	$(BIN)/python -m pytest -n auto -m long -rs --durations=0
 
 check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/ruff check .
