@@ -18,6 +18,7 @@ from charrnn import archive
 from charrnn.archive import DamagedError
 from charrnn.config import writing
 from charrnn.config.schema import Config, ModelConfig
+from charrnn.environment import environment
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
@@ -29,7 +30,12 @@ from charrnn.training import optim
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
-VERSION = 1
+VERSION = 2
+"""Of the files that are written; files of every version before it can be read."""
+
+
+class TooNewError(CheckpointError):
+    """A checkpoint that is whole, as far as can be told, and of a later version than this charrnn's."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,20 @@ class Checkpoint:
     """The lowest validation loss so far."""
     elapsed: float = 0.0
     """Seconds of training so far; kept only by runs that end on the clock, so that others' files are reproducible."""
-    versions: dict[str, str] = field(default_factory=dict)
-    """What wrote the file that this came from."""
+    losses: list[float] = field(default_factory=list)
+    """Of the windows since the last line of `metrics.jsonl`, in nats per character."""
+    grad_norm: float | None = None
+    """Of the gradient of the last update, before clipping."""
+    learning_rate: float = 0.0
+    """Of the last update."""
+    skipped: int = 0
+    """Windows passed over because their loss or gradient was infinite or not a number."""
+    skipped_in_a_row: int = 0
+    """The same since the last update."""
+    rollbacks: int = 0
+    """Times that the run has gone back to a checkpoint; each halves the learning rate."""
+    environment: dict[str, str] = field(default_factory=environment)
+    """What computed this, where it matters for the last bits."""
 
     @cached_property
     def model(self) -> CharLM:
@@ -124,7 +142,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     meta = {
         "format": FORMAT,
         "version": VERSION,
-        "versions": {"charrnn": __version__, "numpy": np.__version__},
+        "environment": checkpoint.environment,
         "config": writing.to_dict(checkpoint.config),
         "vocabulary": {
             "symbols": checkpoint.vocabulary.symbols,
@@ -135,6 +153,12 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "validation_nats": checkpoint.validation_nats,
         "best_nats": checkpoint.best_nats,
         "elapsed": checkpoint.elapsed if checkpoint.config.train.time_budget else 0.0,
+        "losses": checkpoint.losses,
+        "grad_norm": checkpoint.grad_norm,
+        "learning_rate": checkpoint.learning_rate,
+        "skipped": checkpoint.skipped,
+        "skipped_in_a_row": checkpoint.skipped_in_a_row,
+        "rollbacks": checkpoint.rollbacks,
         "rng": checkpoint.rng.bit_generator.state,
     }
     return archive.to_bytes(meta, arrays(checkpoint))
@@ -175,8 +199,9 @@ def load(path: Path | str) -> Checkpoint:
 
     Raises CheckpointError, with what is wrong, for anything but a whole checkpoint.
     """
-    with archive.open_archive(find(Path(path))) as opened:
-        meta = opened.read_meta()
+    path = find(Path(path))
+    with archive.open_archive(path) as opened:
+        meta = _of_today(opened.read_meta(), path)
         config, vocabulary, corpus = _read_config(meta)
         try:
             needed = _least_size(config, len(vocabulary))
@@ -191,18 +216,48 @@ def load(path: Path | str) -> Checkpoint:
         run.validation_nats = _number(meta["validation_nats"])
         run.best_nats = _number(meta["best_nats"])
         run.elapsed = _number(meta["elapsed"]) or 0.0
-        run.versions = {str(k): str(v) for k, v in meta["versions"].items()}
+        run.losses = [_loss(nats) for nats in meta["losses"]]
+        run.grad_norm, run.learning_rate = _number(meta["grad_norm"]), _loss(meta["learning_rate"])
+        run.skipped, run.skipped_in_a_row = _count(meta["skipped"]), _count(meta["skipped_in_a_row"])
+        run.rollbacks = _count(meta["rollbacks"])
+        run.environment = {str(k): str(v) for k, v in meta["environment"].items()}
         return run
 
 
-def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
+def go_back(run: Checkpoint, earlier: Checkpoint) -> None:
+    """Makes `run` what `earlier`, of the same run, was; in place, as its arrays may be shared with others.
+
+    Time goes on nevertheless, and so do the counts of what went wrong.
+    """
+    before, mine = arrays(earlier), arrays(run)
+    for name, array in mine.items():
+        array[...] = before[name]
+    run.rng.bit_generator.state = earlier.rng.bit_generator.state
+    run.iteration, run.validation_nats, run.best_nats = earlier.iteration, earlier.validation_nats, earlier.best_nats
+    run.losses, run.grad_norm, run.learning_rate = list(earlier.losses), earlier.grad_norm, earlier.learning_rate
+
+
+def _of_today(meta: Any, path: Path) -> Any:
+    """The JSON of a file of any version, as this version writes it."""
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise DamagedError("it was not written by charrnn")
-    if meta["version"] != VERSION:
-        by = str(meta["versions"]["charrnn"])[:20]
-        raise DamagedError(
-            f"it has format version {meta['version']!r} (written by charrnn {by}), and this charrnn reads {VERSION}"
+    version = meta["version"]
+    if type(version) is not int or version < 1:
+        raise DamagedError("its format version is not a whole number")
+    if version > VERSION:
+        by = str(meta["environment"]["charrnn"])[:20]  # in this place for ever
+        raise TooNewError(
+            f"{path} has format version {version}, written by charrnn {by}; this charrnn {__version__} reads versions "
+            f"1 to {VERSION}: update charrnn"
         )
+    if version == 1:
+        of_the_run: dict[str, Any] = {"losses": [], "grad_norm": None, "learning_rate": 0.0}
+        of_mishaps = {"skipped": 0, "skipped_in_a_row": 0, "rollbacks": 0}
+        meta = {**meta, **of_the_run, **of_mishaps, "environment": meta["versions"]}
+    return meta
+
+
+def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
     try:
         config = writing.from_dict(meta["config"], archive.META)
     except ConfigError as error:
@@ -237,8 +292,10 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any) -> float | None:
-    if value is None:
-        return None
+    return None if value is None else _loss(value)
+
+
+def _loss(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise DamagedError("a loss is not a number")
     return float(value)

@@ -33,9 +33,17 @@ class CheckpointError(CharrnnError):
 
 
 class DivergedError(CharrnnError):
-    """The loss or a gradient became infinite or not a number."""
+    """The loss, a gradient or a weight became infinite or not a number."""
 
     exit_code = 5
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}; what was saved before is whole: lower optim.learning_rate or optim.clip_norm, or let "
+            f"train.on_divergence skip such windows or go back"
+        )
+        self.what = what
+        """The same without what to do."""
 
 
 class OutputError(CharrnnError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +54,17 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
     return np.concatenate([nats[:n, b] for b, n in enumerate(streams.lengths)])
 
 
-def evaluate(model: CharLM, params: dict[str, Array], streams: Streams) -> float:
-    """Mean nats per character over `streams`, in the memory of a window; rounded once, so in any order the same."""
+class Stopped(Exception):
+    """An evaluation was asked to stop."""
+
+
+def evaluate(
+    model: CharLM, params: dict[str, Array], streams: Streams, stop: Callable[[], bool] = lambda: False
+) -> float:
+    """Mean nats per character over `streams`, in the memory of a window; rounded once, so in any order the same.
+
+    Raises Stopped where `stop()`, which is asked after each window, is true.
+    """
 
     def counted() -> Iterator[float]:
         start = 0
@@ -63,6 +72,8 @@ def evaluate(model: CharLM, params: dict[str, Array], streams: Streams) -> float
             rows = np.arange(start, start + len(nats))[:, None]
             yield from nats[rows < streams.lengths].tolist()
             start += len(nats)
+            if stop():
+                raise Stopped
 
     return math.fsum(counted()) / int(streams.lengths.sum())
 

@@ -5,46 +5,79 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from charrnn.errors import OutputError
 
+Warn = Callable[[str], None]
+"""Is told, in a line, what went wrong without harm to what was asked for."""
 
-def write_atomically(path: Path, data: bytes) -> None:
+RETRIES = 25
+"""Times that Windows is asked again for a file that another program has open, a tenth of a second apart."""
+
+
+def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None) -> None:
     """Writes a temporary file beside `path`, then puts it in place: readers see the old file or the new, whole.
 
-    Before the rename the bytes are synced and read back, so that with a disk that lies the old file stays.
     Raises OutputError; `path` is then as it was.
     """
-    with as_output_error(path):
-        temporary = path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
+    with as_output_error(path), temporary(path, data) as new:
+        replace(new, path)
+    sync_directory(path.parent, warn)
+
+
+@contextmanager
+def temporary(path: Path, data: bytes) -> Iterator[Path]:
+    """A file beside `path` that holds `data`, to be renamed within the block; it is gone after it.
+
+    The bytes are synced and read back, so that what is renamed is on the disk, and a disk that lies is noticed before.
+    """
+    new = temporary_name(path)
+    try:
         # Not tempfile, whose files only their owner may read: these have the user's usual permissions.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if new.read_bytes() != data:
+            raise OSError("what was read back differs from what was written")
+        yield new
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+
+
+def temporary_name(path: Path) -> Path:
+    """A new name beside `path`; whoever finds it may know by it what it was to become."""
+    return path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
+
+
+def replace(source: Path, target: Path) -> None:
+    """Renames `source` to `target`, which it replaces."""
+    for _ in range(RETRIES if os.name == "nt" else 0):
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if temporary.read_bytes() != data:
-                raise OSError("what was read back differs from what was written")
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_directory(path.parent)
+            return os.replace(source, target)
+        except PermissionError:  # a reader has the target open, or a scanner for viruses the source
+            time.sleep(0.1)
+    return os.replace(source, target)
 
 
-def sync_directory(directory: Path) -> None:
-    """Makes renames within `directory` durable, where the file system can."""
-    with contextlib.suppress(OSError):
+def sync_directory(directory: Path, warn: Warn = lambda message: None) -> None:
+    """Makes renames within `directory` durable. They are done, so where that fails it is no more than a warning."""
+    if os.name == "nt":  # which cannot open a directory
+        return
+    try:
         handle = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        warn(f"{directory} cannot be synced ({error.strerror}); what was saved there may not survive a loss of power")
 
 
 @contextmanager

@@ -24,6 +24,7 @@ FLOORS = {
     "charrnn.gradcheck": 0,
     "charrnn.cli": 0,
     "charrnn.files": 1,
+    "charrnn.environment": 1,
     "charrnn.archive": 1,
     # what the network is
     "charrnn.nn.cells": 0,  # names alone, like the package itself
@@ -61,6 +62,8 @@ FLOORS = {
     "charrnn.training.parallel": 8,
     "charrnn.training.graft": 8,
     "charrnn.training.directory": 8,
+    "charrnn.training.divergence": 8,
+    "charrnn.training.limits": 8,
     "charrnn.training.run": 9,
     # how its gradients are proven
     "charrnn.gradcheck.check": 1,
@@ -69,6 +72,7 @@ FLOORS = {
     "charrnn.gradcheck.subject": 8,
     # what people type
     "charrnn.cli.common": 10,
+    "charrnn.cli.signals": 10,
     "charrnn.cli.heat": 10,
     "charrnn.cli.chart": 10,
     "charrnn.cli.*": 11,

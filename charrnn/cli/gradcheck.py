@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli import common
+from charrnn.cli import common, signals
 from charrnn.config.resolve import resolve
 from charrnn.config.schema import ModelConfig, keys
 from charrnn.errors import ConfigError
@@ -134,8 +136,22 @@ def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
     if len(configs) < MANY or cores == 1:
         yield from map(_check_one, configs, itertools.repeat(oracle))
         return
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_check_one, configs, itertools.repeat(oracle))
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool:
+        with signals.interrupts_ignored():  # by the processes that begin here: Ctrl-C goes to all, and is for us
+            results = pool.map(_check_one, configs, itertools.repeat(oracle))
+        yield from results
+
+
+def _end_with_parent() -> None:
+    """Lets this process end when the one that started it does, however that dies; else it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _check_one(config: ModelConfig, oracle: str) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ def command(source: str, as_json: bool) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        shown = f"{value:,}" if type(value) is int else repr(value) if name == "symbols" else value
-        click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
+        shown = f"{value:,}" if type(value) is int else repr(value) if name == "symbols" else str(value)
+        click.echo(f"{name.replace('_', ' '):<{width}}  {common.one_line(shown)}")
 
 
 def _is_checkpoint(path: Path) -> bool:
-    if path.is_dir() or path.suffix == ".npz":
+    if os.path.isdir(path) or path.suffix == ".npz":
         return True
-    if not path.is_file():  # what a pipe gives, it gives once
+    if not os.path.isfile(path):  # what a pipe gives, it gives once
         return False
     try:
         with open(path, "rb") as file:
@@ -45,7 +46,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     model, train, optim = run.config.model, run.config.train, run.config.optim
     return {
         "checkpoint": str(path),
-        "written_by": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        "written_by": ", ".join(f"{name} {version}" for name, version in run.environment.items()),
         "model": common.describe_model(model, run.params.vector.size),
         "parameters": run.params.vector.size,
         "dropout": model.dropout,
@@ -68,7 +69,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 def _text(source: str) -> dict[str, Any]:
     from charrnn.errors import DataError
     from charrnn.text.encoding import decode
-    from charrnn.text.vocabulary import BYTES, Vocabulary
+    from charrnn.text.vocabulary import BYTES
 
     library = common.library()
     text = library.read(source, BYTES)  # once, for it may be a pipe
@@ -89,7 +90,7 @@ def _text(source: str) -> dict[str, Any]:
         "bytes": text.size,
         "characters": len(text),
         "distinct": len(text.symbols),
-        "symbols": Vocabulary.of(text.symbols).symbols,
+        "symbols": "".join(sorted(text.symbols)),
         "lines": lines,
         "line_ends": "CRLF" if pairs and pairs == lines else "LF and CRLF" if pairs else "LF",
         "byte_order_mark": "yes" if text.symbols.startswith("\ufeff") else "no",

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from charrnn.cli import signals
 from charrnn.errors import CharrnnError
 from charrnn.version import __version__
 
@@ -56,9 +57,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     messages: list[str] = []
     try:
-        code = _run(arguments)
-        if sys.stdout:
-            sys.stdout.flush()
+        with signals.leaving():
+            code = _run(arguments)
+            if sys.stdout:
+                sys.stdout.flush()
     except BaseException as error:
         code, messages = _explain(error)
         if "--debug" in arguments:
@@ -95,6 +97,8 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             return 2, []
         case click.ClickException():
             return 2, [_usage(error)]
+        case signals.Stopped():
+            return 128 + error.number, [str(error)]
         case KeyboardInterrupt() | click.Abort():
             return 130, ["interrupted, nothing was changed; run the command again"]
         case BrokenPipeError():

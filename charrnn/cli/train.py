@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import signal
+import shlex
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from charrnn.cli import common
+from charrnn.cli import common, signals
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_dict, to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
@@ -107,7 +106,7 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
             raise ConfigError("the run learns from standard input; give its text again, with '-' for TEXT")
         source = common.library().read(text or checkpoint.corpus.name, config.data.encoding)
         run = Run.resume(directory, checkpoint, config, source)
-        run.notes += [f"{message}; passed over" for message in damaged]
+        run.warnings += [f"{message}; passed over, and kept" for message in damaged]
         run.notes.append(f"resuming at iteration {checkpoint.iteration:,}")
         return run
     except BaseException:
@@ -119,23 +118,29 @@ def _train(run: Run, quiet: bool) -> None:
     place = run.directory.path
     display = _Display(run, quiet)
     display.say(*_summary(run), *run.notes)
-    if run.progress() >= 1:
+    for message in run.warnings:
+        display.warn(message)
+    run.warn = display.warn
+    if run.complete:
         raise ConfigError(
             f"{place} is complete at iteration {run.checkpoint.iteration:,}; give it more to do, as with {_more(run)}"
         )
-    with _Signals() as signals:
-        for record in run.records():
-            stopped = signals.received and run.progress() < 1
+    with signals.Noted() as noted:
+        for record in run.records(lambda: bool(noted.stop)):
+            stopped = noted.stop and not run.complete
             if stopped:
                 run.save()  # before anything is said: the terminal may be gone
+            elif noted.save:
+                noted.save = False
+                if run.try_to_save():
+                    display.say(f"saved at iteration {record.iteration:,}, as {signals.SAVING} asked for")
             display.show(record)
             if stopped:
                 display.close()
-                name = signal.Signals(signals.received).name
                 raise Interrupted(
-                    signals.received,
-                    f"stopped by {name} at iteration {record.iteration:,}, and saved; "
-                    f"continue with: charrnn train -o {place} --resume",
+                    noted.stop,
+                    f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; "
+                    f"continue with: charrnn train -o {shlex.quote(str(place))} --resume",
                 )
     display.close()
     best = run.checkpoint.best_nats
@@ -162,31 +167,6 @@ def _summary(run: Run) -> list[str]:
         f"{common.describe_model(config.model, checkpoint.params.vector.size)}; {optim.name} {optim.learning_rate:g}, "
         f"seed {config.train.seed}, {run.plan}; in {run.directory.path}",
     ]
-
-
-class _Signals:
-    """Notes INT, TERM and HUP, so that an update is never cut in two. A second INT leaves at once."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                number = getattr(signal, name)
-                if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
-                    self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
-            raise Interrupted(number, "stopped at once; what was saved before is whole")
-        self.received = number
 
 
 class _Display:
@@ -216,19 +196,26 @@ class _Display:
                     self.bar.clear()
                     common.say(line)
 
+    def warn(self, message: str) -> None:
+        """A line that those who want it quiet see too."""
+        with contextlib.suppress(OSError):
+            self.bar.clear()
+            common.say(f"charrnn: warning: {message}")
+
     def show(self, record: Record) -> None:
         """Moves the bar; an evaluation leaves a line that stays."""
         if record.val_nats is not None and not self.quiet:
             best = self.run.checkpoint.best_nats
             line = (
                 f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
-                f"train {record.train_nats:.4f}  validation {record.val_nats:.4f}"
+                f"train {_nats(record)}  validation {record.val_nats:.4f}"
                 f"{' *' if record.val_nats == best else ''}"
+                f"{f'  {record.skipped:,} skipped' if record.skipped else ''}"
             )
             self.say(line)
         if self.terminal:
             self.bar.set_postfix_str(
-                f" iteration {record.iteration:,}, loss {record.train_nats:.3f}, {record.chars_per_s:,.0f} chars/s",
+                f" iteration {record.iteration:,}, loss {_nats(record)}, {record.chars_per_s:,.0f} chars/s",
                 refresh=False,
             )
             self.bar.update(min(1.0, self.run.progress()) - self.bar.n)
@@ -237,3 +224,8 @@ class _Display:
         """Removes the bar."""
         with contextlib.suppress(OSError):
             self.bar.close()
+
+
+def _nats(record: Record) -> str:
+    """The training loss; nothing where all windows were skipped."""
+    return "-" if record.train_nats is None else f"{record.train_nats:.4f}"

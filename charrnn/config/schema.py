@@ -168,6 +168,12 @@ class TrainConfig:
         200_000, "characters of the validation text that an evaluation reads; all if null", at_least=2
     )
     checkpoint_every: int = key(200, "iterations between checkpoints", at_least=1)
+    on_divergence: str = key(
+        "stop",
+        "where a loss or gradient is infinite or not a number: `stop`, `skip` the window, or `rollback` to the last "
+        "checkpoint at half the rate",
+        choices=("stop", "skip", "rollback"),
+    )
     dtype: str = key("float32", "of all numbers", choices=("float32", "float64"))
 
 

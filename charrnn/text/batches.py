@@ -73,12 +73,16 @@ class Windows:
     def __len__(self) -> int:
         return int(self.streams.lengths.min()) // self.seq_length
 
-    def batch(self, iteration: int) -> Batch:
-        """The batch of that iteration, counted over all epochs."""
+    def start(self, iteration: int) -> int:
+        """Where in each stream the batch of that iteration begins, counted over all epochs."""
         epoch, window = divmod(iteration, len(self))
         slack = int(self.streams.lengths.min()) - len(self) * self.seq_length
-        x, y = self.streams.window(epoch % (slack + 1) + window * self.seq_length, self.seq_length)
-        return Batch(x, y, np.full(self.streams.batch_size, window == 0))
+        return epoch % (slack + 1) + window * self.seq_length
+
+    def batch(self, iteration: int) -> Batch:
+        """The batch of that iteration."""
+        x, y = self.streams.window(self.start(iteration), self.seq_length)
+        return Batch(x, y, np.full(self.streams.batch_size, iteration % len(self) == 0))
 
 
 class Split(NamedTuple):

@@ -1,4 +1,4 @@
-"""A run directory: last, previous and best checkpoint, `config.yaml`, `metrics.jsonl`, and a lock while in use."""
+"""A run directory: last, previous and best checkpoint, configuration, metrics, and a lock while it is in use."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import contextlib
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import Checkpoint, TooNewError
 from charrnn.errors import CheckpointError, ConfigError, LockedError, OutputError
-from charrnn.files import as_output_error, write_atomically
+from charrnn.files import Warn, as_output_error, replace, sync_directory, temporary, temporary_name, write_atomically
 
 if os.name == "nt":
     import msvcrt
@@ -20,7 +22,7 @@ else:
     import fcntl
 
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
-CONFIG, METRICS = "config.yaml", "metrics.jsonl"
+CONFIG, METRICS, DIVERGED, LOCK = "config.yaml", "metrics.jsonl", "diverged.json", ".lock"
 
 
 class RunDirectory:
@@ -33,19 +35,24 @@ class RunDirectory:
         OutputError if it cannot be written.
         """
         self.path = path
+        self.warn: Warn = lambda message: None
+        self._config = ""
+        self._damaged: set[str] = set()
+        """Checkpoints that could not be read; they are set aside before others take their names."""
         with as_output_error(path):
             if resume and not path.is_dir():
                 raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(path / ".lock")
-        holds_a_run = any((path / name).exists() for name in CHECKPOINTS)
+            self._lock = _lock(path / LOCK)
+            self._folder = _opened(path)
+        holds_a_run = self._holds_a_run()
         if holds_a_run and not resume:
             self.close()
             raise ConfigError(
                 f"{path} already holds a run; continue it with --resume, or choose another directory with -o"
             )
         # What a process that was killed while it wrote has left; nobody else's, as we hold the lock.
-        for name in (*CHECKPOINTS, CONFIG, METRICS):
+        for name in (*CHECKPOINTS, CONFIG, METRICS, DIVERGED):
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
@@ -70,31 +77,96 @@ class RunDirectory:
     def close(self) -> None:
         """Gives the lock back."""
         self._lock.close()
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
     def save_last(self, run: Checkpoint) -> None:
-        """Saves `last.npz`; what was there becomes `prev.npz`. At every moment a whole checkpoint is in place."""
-        data = checkpoints.to_bytes(run)
-        last = self.path / LAST
-        if last.exists():
-            with as_output_error(last):
-                spare = self.path / f".{PREVIOUS}.tmp-{os.getpid()}"
-                spare.unlink(missing_ok=True)
-                try:
-                    os.link(last, spare)
-                    os.replace(spare, self.path / PREVIOUS)
-                    spare.unlink(missing_ok=True)  # replace does nothing where both are the same file already
-                except OSError:  # a file system without hard links
-                    write_atomically(self.path / PREVIOUS, last.read_bytes())
-        write_atomically(last, data)
+        """Saves `last.npz`; what was there becomes `prev.npz`.
+
+        At every moment two whole checkpoints bear these names, once there are two: the new one is complete before the
+        last gives up its name, and the last has both names before the previous one is gone.
+        """
+        self._hold()
+        last, previous = self.path / LAST, self.path / PREVIOUS
+        with as_output_error(last), temporary(last, checkpoints.to_bytes(run)) as new:
+            self._set_aside(LAST)
+            with self._second_name(last, previous) as second:
+                replace(new, last)
+                sync_directory(self.path, self.warn)
+                if second:
+                    self._rotate(second, previous)
+
+    def _rotate(self, second: Path, previous: Path) -> None:
+        """Lets what was last be the previous one. The new one is saved by now, so that a failure is but a warning."""
+        try:
+            self._set_aside(PREVIOUS)
+            replace(second, previous)
+        except OSError as error:
+            self.warn(f"cannot write {previous}: {error.strerror}; it is still the one from before")
+        sync_directory(self.path, self.warn)
+
+    @contextmanager
+    def _second_name(self, last: Path, previous: Path) -> Iterator[Path | None]:
+        """Another name of what `last` is now, which is gone after the block; None where it is nothing."""
+        if not last.exists():
+            yield None
+            return
+        second = temporary_name(previous)
+        try:
+            os.link(last, second)
+        except OSError:  # a file system without hard links
+            with temporary(previous, last.read_bytes()) as copy:
+                yield copy
+            return
+        try:
+            yield second
+        finally:
+            with contextlib.suppress(OSError):
+                second.unlink()
 
     def save_best(self, run: Checkpoint) -> None:
         """Saves `best.npz`."""
-        checkpoints.save(run, self.path / BEST)
+        self._hold()
+        data = checkpoints.to_bytes(run)
+        with as_output_error(self.path / BEST):
+            self._set_aside(BEST)
+        write_atomically(self.path / BEST, data, self.warn)
+
+    def _set_aside(self, name: str) -> None:
+        """Gives a damaged file another name: on a disk that failed only for a while, it might be whole."""
+        if name in self._damaged:
+            number = 1
+            while (aside := self.path / f"{name}.damaged-{number}").exists():
+                number += 1
+            with contextlib.suppress(FileNotFoundError):
+                replace(self.path / name, aside)
+            self._damaged.discard(name)
+
+    def _holds_a_run(self) -> bool:
+        return any((self.path / name).exists() for name in CHECKPOINTS)
+
+    def _hold(self) -> None:
+        """Makes the directory again if somebody has removed it. Raises LockedError if it is another run's by now."""
+        with as_output_error(self.path):
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(self.path / LOCK), os.fstat(self._lock.fileno())):
+                    return
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = _lock(self.path / LOCK)
+            same = self._folder is not None and os.path.samestat(os.stat(self.path), os.fstat(self._folder))
+            if self._holds_a_run() and not same:
+                lock.close()
+                raise LockedError(f"{self.path} is another run's by now, and was left alone; this one is not saved")
+            self.close()
+            self._lock, self._folder = lock, _opened(self.path)
+            self.warn(f"{self.path}, or its lock, was removed while in use; it was made again")
+            write_atomically(self.path / CONFIG, self._config.encode(), self.warn)
 
     def newest(self) -> tuple[Checkpoint, list[str]]:
         """The newest whole checkpoint, and a line for each damaged one that was passed over.
 
-        Raises CheckpointError where none is whole.
+        Raises CheckpointError where none is whole, or one is of a later version of charrnn.
         """
         found: list[Checkpoint] = []
         damaged: list[str] = []
@@ -102,8 +174,11 @@ class RunDirectory:
             if (self.path / name).exists():
                 try:
                     found.append(checkpoints.load(self.path / name))
+                except TooNewError:  # it is whole, and going on from an older one would lose what it has
+                    raise
                 except CheckpointError as error:
                     damaged.append(str(error))
+                    self._damaged.add(name)
         if not found:
             reasons = damaged or [f"{self.path} holds no checkpoint; leave out --resume to begin a run there"]
             raise CheckpointError(*reasons)
@@ -111,13 +186,21 @@ class RunDirectory:
 
     def write_config(self, text: str) -> None:
         """Writes `config.yaml`."""
-        write_atomically(self.path / CONFIG, text.encode())
+        self._config = text
+        write_atomically(self.path / CONFIG, text.encode(), self.warn)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Adds one line to `metrics.jsonl`."""
+        self._hold()
         path = self.path / METRICS
         with as_output_error(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record, allow_nan=False) + "\n")
+
+    def write_diverged(self, report: dict[str, Any]) -> None:
+        """Writes `diverged.json`: what is known of the last window whose loss or gradient was no number."""
+        self._hold()
+        text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(self.path / DIVERGED, text.encode(), self.warn)
 
     def trim_metrics(self, iteration: int) -> float:
         """Drops the lines after `iteration`, and a torn one: a resumed run writes them anew.
@@ -139,6 +222,14 @@ class RunDirectory:
                 continue
         write_atomically(path, "".join(kept).encode())
         return elapsed
+
+
+def _opened(directory: Path) -> int | None:
+    """A handle of the directory: while it is open, no new one can be taken for it.
+
+    None on Windows, where nobody can remove a directory in which a file is open.
+    """
+    return None if os.name == "nt" else os.open(directory, os.O_RDONLY)
 
 
 def _lock(path: Path) -> IO[str]:

@@ -29,10 +29,15 @@ class Update(NamedTuple):
     grad_norm: float
     """Global norm of the gradient, before clipping."""
     learning_rate: float
+    skipped: bool = False
+    """Whether its window was passed over, and nothing was updated."""
 
 
 Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
 """Window, carried state, where to write the gradients, seed of the noise: loss and final state."""
+
+OnDivergence = Callable[[DivergedError, Parameters], None]
+"""Is told of a window whose loss or gradient is no number, and the gradients: raises, or returns to have it skipped."""
 
 
 def updates(
@@ -42,13 +47,15 @@ def updates(
     schedule: Schedule,
     progress: Callable[[], float],
     gradients: Gradients | None = None,
+    on_divergence: OnDivergence | None = None,
 ) -> Iterator[Update]:
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
 
     `gradients`, where given, does the work of the model's own `loss_and_grads` with `run.params` (see `parallel`).
 
-    The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). Raises
-    DivergedError where a loss or gradient is infinite or not a number, before that update.
+    The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). A loss or
+    gradient that is infinite or not a number is seen before the update, and raised as DivergedError, unless
+    `on_divergence` chooses to skip the window.
     """
     model, params = run.model, run.params
     grads = Parameters.zeros(params.shapes, params.vector.dtype)
@@ -64,13 +71,17 @@ def updates(
             noise = model.noise_of_seed(seed, T, B, params.vector.dtype)
             loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
         nats, grad_norm = float(loss), norm(grads.vector)
+        learning_rate = schedule(Position(run.iteration, run.iteration // len(windows), done)) * 0.5**run.rollbacks
         if not nats < MOST_NATS or not math.isfinite(grad_norm):
-            raise DivergedError(
-                f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}; "
-                f"what was saved before is whole: lower optim.learning_rate or optim.clip_norm"
+            error = DivergedError(
+                f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}"
             )
-        position = Position(run.iteration, run.iteration // len(windows), done)
-        learning_rate = schedule(position)
+            if not on_divergence:
+                raise error
+            on_divergence(error, grads)
+            _skip(run)
+            yield Update(nats, grad_norm, learning_rate, skipped=True)
+            continue
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
             optimizer.update(grads.vector, run.slots, learning_rate, grad_norm)
             for W in decayed:
@@ -78,4 +89,16 @@ def updates(
             params.vector -= grads.vector
         run.state = state
         run.iteration += 1
+        run.grad_norm, run.learning_rate = grad_norm, learning_rate
+        run.skipped_in_a_row = 0
         yield Update(nats, grad_norm, learning_rate)
+
+
+def _skip(run: Checkpoint) -> None:
+    """Passes a window over. What it left in the state may be as bad as its loss, so that begins anew."""
+    run.state = run.model.zero_state(run.config.train.batch_size, run.params.vector.dtype)
+    if "sensitivity" in run.slots:
+        run.slots["sensitivity"][...] = 0
+    run.iteration += 1
+    run.skipped += 1
+    run.skipped_in_a_row += 1

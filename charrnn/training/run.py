@@ -6,9 +6,10 @@ import dataclasses
 import math
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,17 @@ from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint, Corpus
 from charrnn.config import writing
 from charrnn.config.schema import Config
-from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError
-from charrnn.evaluation import evaluate
+from charrnn.environment import environment
+from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError, LockedError, OutputError
+from charrnn.evaluation import Stopped, evaluate
+from charrnn.files import Warn
 from charrnn.gradcheck import rtrl
+from charrnn.nn.parameters import Parameters
 from charrnn.text.batches import SPLITS, LongIds, Split, Streams, Windows, side_by_side
 from charrnn.text.encoding import Text
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training import loop, schedules
-from charrnn.training.directory import RunDirectory
+from charrnn.training import divergence, limits, loop, schedules
+from charrnn.training.directory import BEST, DIVERGED, LAST, METRICS, RunDirectory
 from charrnn.training.graft import graft
 from charrnn.training.parallel import Plan, Team, plan
 
@@ -40,6 +44,7 @@ RESUMABLE = (
     "train.eval_every",
     "train.eval_chars",
     "train.checkpoint_every",
+    "train.on_divergence",
     "optim.learning_rate",
 )
 """What may be changed when a run is resumed; all else would make it another run."""
@@ -53,20 +58,27 @@ class Record:
     epoch: float
     chars: int
     """Characters trained on so far."""
-    train_nats: float
-    """Mean of the training loss since the last line of metrics.jsonl, in nats per character."""
+    train_nats: float | None
+    """Mean training loss since the last line of metrics.jsonl, in nats per character; None if all was skipped."""
     learning_rate: float
-    grad_norm: float
-    """Of the last window, before clipping."""
+    grad_norm: float | None
+    """Of the last update's window, before clipping; None before the first."""
     chars_per_s: float
-    """Training speed over the same iterations, evaluations and checkpoints not counted."""
+    """Training speed over the same iterations, evaluations and checkpoints not counted; 0 if there were none."""
     elapsed_s: float
+    skipped: int
+    """Windows passed over so far, because their loss or gradient was no number."""
+    rollbacks: int
+    """Times that the run has gone back to a checkpoint."""
     val_nats: float | None = None
     """Validation loss, on evaluations."""
 
     def as_dict(self) -> dict[str, Any]:
         """Without `val_nats` where there is none."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        found = dataclasses.asdict(self)
+        if self.val_nats is None:
+            del found["val_nats"]
+        return found
 
 
 def split_text(config: Config, ids: LongIds) -> Split:
@@ -75,27 +87,10 @@ def split_text(config: Config, ids: LongIds) -> Split:
     return cut(ids, config.data.split, config.train.batch_size, config.train.seq_length)
 
 
-MOST_SECONDS = 60.0
-"""Of an iteration of RTRL; one that would take longer is hopeless."""
+MOST_SKIPPED = 20
+"""Windows that may be skipped one after another; if more are bad, it is the weights that are."""
 
-
-def refuse_hopeless(config: Config, vocab_size: int) -> None:
-    """Raises ConfigError for what cannot be trained: a model that sees its target, RTRL that would never end."""
-    model, train = checkpoints.build_model(config.model, vocab_size), config.train
-    if model.bidirectional:
-        raise ConfigError(
-            "model.bidirectional: a model that reads the text from its end as well sees the character that it is to "
-            "predict, and would learn to copy it; set it to false"
-        )
-    if train.gradient == "rtrl":
-        B, S, P = rtrl.shape(model, train.batch_size)
-        seconds = rtrl.seconds_of_iteration(model, train.seq_length, train.batch_size)
-        if seconds > MOST_SECONDS:
-            raise ConfigError(
-                f"train.gradient: rtrl would take about {seconds / 60:,.0f} minutes for each iteration and "
-                f"{B * S * P * 8 / 2**20:,.0f} MiB, as it carries {P:,} derivatives for each of {B * S:,} numbers of "
-                f"the state; use bptt, or lower model.hidden_size, train.batch_size and train.seq_length"
-            )
+MOST_ROLLBACKS = 3
 
 
 class Run:
@@ -111,25 +106,35 @@ class Run:
         if train.gradient == "rtrl":
             self.plan = Plan(1, 1)
         self.notes: list[str] = []
-        """What a user should know: damaged checkpoints passed over, characters that are new."""
+        """What a user may want to know, as characters that are new."""
+        self.warnings: list[str] = []
+        """What a user must know: damaged checkpoints passed over, saves that failed."""
+        self.warn: Warn = self.warnings.append
+        directory.warn = lambda message: self.warn(message)
+        self._failing: dict[str, str] = {}
+        """Why which files cannot be written at present; it has been told."""
 
     @classmethod
     def prepare(cls, config: Config, text: Text, old: Checkpoint | None = None) -> tuple[Checkpoint, Split, list[str]]:
         """All that can fail before a directory is made: the checkpoint before the first update, and the streams.
 
-        `old`, where given, is a run whose weights the new one begins with. Raises DataError, CheckpointError.
+        `old`, where given, is a run whose weights the new one begins with. Raises DataError, CheckpointError,
+        OutputError.
         """
         if config.train.seed is None:
             train = dataclasses.replace(config.train, seed=secrets.randbits(32))
             config = dataclasses.replace(config, train=train)
         vocabulary = Vocabulary.of(text.symbols, text.encoding)
-        refuse_hopeless(config, len(vocabulary))
+        limits.refuse_hopeless(config, len(vocabulary))
         if len(vocabulary) < 2:
             raise DataError(
                 f"{text.name} has one distinct character, {vocabulary.symbols!r}; there is nothing to predict"
             )
         split = split_text(config, text.ids(vocabulary))
-        run = checkpoints.new(config, vocabulary, Corpus(text.name, text.size, text.sha256))
+        try:
+            run = checkpoints.new(config, vocabulary, Corpus(text.name, text.size, text.sha256))
+        except MemoryError:
+            raise OutputError(limits.out_of_memory(config, len(vocabulary))) from None
         notes = []
         if old is not None:
             added = graft(run, old)
@@ -143,6 +148,7 @@ class Run:
         run = cls(directory, checkpoint, split)
         run.notes += notes
         directory.write_config(writing.to_yaml(checkpoint.config))
+        run._settle_in()
         return run
 
     @classmethod
@@ -174,7 +180,20 @@ class Run:
         run = cls(directory, checkpoint, split_text(config, ids))
         checkpoint.elapsed = max(checkpoint.elapsed, directory.trim_metrics(checkpoint.iteration))
         directory.write_config(writing.to_yaml(config))
+        run._settle_in()
         return run
+
+    def _settle_in(self) -> None:
+        """Notes what computes from now on, and warns if it is not what did before."""
+        now = {**environment(), "cores": str(self.plan)}
+        before = self.checkpoint.environment
+        if self.checkpoint.iteration:
+            other = [
+                f"{name} {before[name]} became {now[name]}" for name in now if before.get(name, now[name]) != now[name]
+            ]
+            if other:
+                self.warn(f"{'; '.join(other)}: the run goes on well, but not bit for bit as it would have")
+        self.checkpoint.environment = now
 
     def close(self) -> None:
         """Gives the directory back."""
@@ -196,6 +215,12 @@ class Run:
             run.elapsed / budget if budget else 0.0,
         )
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.progress() >= 1 and not self._evaluation_is_due()
+
+    @cached_property
     def validation(self) -> Streams | None:
         """The streams of an evaluation: the validation text, up to `train.eval_chars` of it; None without one."""
         streams = self.split.validation
@@ -209,14 +234,30 @@ class Run:
             return side_by_side(streams.ids, start, start + most)
         return dataclasses.replace(streams, lengths=np.minimum(streams.lengths, -(-most // streams.batch_size)))
 
-    def records(self) -> Iterator[Record]:
+    def records(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Trains to the end. Yields a record for each iteration; evaluates, saves and writes metrics on the way.
 
-        Between two records the checkpoint may be saved with `save()`, and the iteration abandoned. Raises
-        DivergedError, OutputError.
+        Between two records the checkpoint may be saved with `save()`, and the iteration abandoned. Once `stop()` is
+        true, that should be done: evaluations end early, and are made up for when the run is resumed. What goes wrong
+        with a file on the way is told to `warn`, and training goes on. Raises DivergedError, and OutputError where
+        the run is at its end and cannot be saved.
         """
-        run, train = self.checkpoint, self.checkpoint.config.train
-        optim = run.config.optim
+        if self.checkpoint.config.train.on_divergence == "rollback" and not self.checkpoint.iteration:
+            self.save()  # what there is to go back to
+        try:
+            with threadpool_limits(self.plan.blas_threads, user_api="blas"), self._team() as gradients:
+                while True:
+                    try:
+                        yield from self._train(gradients, stop)
+                        return
+                    except DivergedError as error:
+                        self._go_back(error)
+        except MemoryError:
+            config, V = self.checkpoint.config, len(self.checkpoint.vocabulary)
+            raise OutputError(limits.out_of_memory(config, V)) from None
+
+    def _train(self, gradients: loop.Gradients | None, stop: Callable[[], bool]) -> Iterator[Record]:
+        run, optim = self.checkpoint, self.checkpoint.config.optim
         schedule = schedules.build(
             optim.schedule,
             optim.learning_rate,
@@ -227,30 +268,42 @@ class Run:
             optim.decay_every,
         )
         optimizer = checkpoints.build_optimizer(run.config)
-        validation = self.validation()
-        elapsed_before, began = run.elapsed, time.monotonic()
-        losses: list[float] = []
-        training_time = 0.0
-        mark = time.monotonic()
-        with threadpool_limits(self.plan.blas_threads, user_api="blas"), self._team() as gradients:
-            for update in loop.updates(run, self.windows, optimizer, schedule, self.progress, gradients):
-                now = time.monotonic()
-                training_time += now - mark
-                run.elapsed = elapsed_before + now - began
-                run.validation_nats = None
-                losses.append(update.nats)
-                ended = self.progress() >= 1
-                if validation and (ended or run.iteration % train.eval_every == 0):
-                    run.validation_nats = self._evaluate(validation)
-                record = self._record(update, losses, training_time)
-                if ended or run.validation_nats is not None or run.iteration % METRICS_EVERY == 0:
-                    self.directory.append_metrics(record.as_dict())
-                    losses.clear()
-                    training_time = 0.0
-                self._keep(ended)
-                run.elapsed = elapsed_before + time.monotonic() - began
-                yield record
-                mark = time.monotonic()
+        clock = _Clock(run)
+        if self._evaluation_is_due():  # where the run was stopped
+            yield self._finish_iteration(clock, stop)
+        updates = loop.updates(run, self.windows, optimizer, schedule, self.progress, gradients, self._on_divergence)
+        clock.begin()
+        for update in updates:
+            clock.stop()
+            run.validation_nats = None
+            if not update.skipped:
+                run.losses.append(update.nats)
+            yield self._finish_iteration(clock, stop)
+            clock.begin()
+
+    def _evaluation_is_due(self) -> bool:
+        run = self.checkpoint
+        here = self.progress() >= 1 or run.iteration % run.config.train.eval_every == 0
+        return bool(self.validation and run.iteration and here and run.validation_nats is None)
+
+    def _finish_iteration(self, clock: _Clock, stop: Callable[[], bool]) -> Record:
+        """What there is to do after an update: evaluate, write metrics, save, each if it is time."""
+        run = self.checkpoint
+        ended, stopped = self.progress() >= 1, False
+        if self.validation and self._evaluation_is_due():
+            try:
+                run.validation_nats = self._evaluate(self.validation, stop)
+            except Stopped:
+                stopped = True
+        record = self._record(clock)
+        if not stopped:
+            if ended or run.validation_nats is not None or run.iteration % METRICS_EVERY == 0:
+                self._tolerate(METRICS, lambda: self.directory.append_metrics(record.as_dict()))
+                run.losses.clear()
+                clock.restart()
+            self._keep(ended)
+        clock.tick()
+        return record
 
     @contextmanager
     def _team(self) -> Iterator[loop.Gradients | None]:
@@ -269,48 +322,126 @@ class Run:
         finally:
             team.close()
 
-    def _evaluate(self, validation: Streams) -> float:
-        nats = evaluate(self.checkpoint.model, self.checkpoint.params, validation)
+    def _evaluate(self, validation: Streams, stop: Callable[[], bool]) -> float:
+        nats = evaluate(self.checkpoint.model, self.checkpoint.params, validation, stop)
         if not nats < loop.MOST_NATS:
-            raise DivergedError(
-                f"diverged at iteration {self.checkpoint.iteration}: the validation loss is {nats}; "
-                f"what was saved before is whole: lower optim.learning_rate"
-            )
+            raise DivergedError(f"diverged at iteration {self.checkpoint.iteration}: the validation loss is {nats:.3g}")
         return nats
 
-    def _record(self, update: loop.Update, losses: list[float], seconds: float) -> Record:
+    def _record(self, clock: _Clock) -> Record:
         run, per_update = self.checkpoint, self.windows.streams.batch_size * self.windows.seq_length
         return Record(
             iteration=run.iteration,
             epoch=round(run.iteration / len(self.windows), 4),
             chars=run.iteration * per_update,
-            train_nats=math.fsum(losses) / len(losses),
-            learning_rate=update.learning_rate,
-            grad_norm=update.grad_norm,
-            chars_per_s=round(len(losses) * per_update / max(seconds, 1e-9), 1),
+            train_nats=math.fsum(run.losses) / len(run.losses) if run.losses else None,
+            learning_rate=run.learning_rate,
+            grad_norm=run.grad_norm,
+            chars_per_s=round(clock.updates * per_update / max(clock.seconds, 1e-9), 1),
             elapsed_s=round(run.elapsed, 3),
+            skipped=run.skipped,
+            rollbacks=run.rollbacks,
             val_nats=run.validation_nats,
         )
 
     def _keep(self, ended: bool) -> None:
         run = self.checkpoint
-        nats = run.validation_nats
-        if nats is not None and (run.best_nats is None or nats < run.best_nats):
+        nats, best = run.validation_nats, run.best_nats
+        if nats is not None and (best is None or nats < best):
             run.best_nats = nats
             self._check_finite()
-            self.directory.save_best(run)
-        if ended or run.iteration % run.config.train.checkpoint_every == 0:
+            if not self._tolerate(BEST, lambda: self.directory.save_best(run)):
+                run.best_nats = best
+        if ended:
             self.save()
+        elif run.iteration % run.config.train.checkpoint_every == 0:
+            self.try_to_save()
+
+    def try_to_save(self) -> bool:
+        """`save`, but a failure is a warning; tells which it was."""
+        return self._tolerate(LAST, self.save)
+
+    def _tolerate(self, name: str, write: Callable[[], None]) -> bool:
+        """Writes a file of the run, or warns, once for each cause: the next time it may work. Tells which it was."""
+        try:
+            write()
+        except (OutputError, LockedError, MemoryError) as error:
+            message = str(error) or "out of memory"
+            if self._failing.get(name) != message:
+                self.warn(
+                    f"{message}; {name} has nothing of iteration {self.checkpoint.iteration:,}, and training goes on"
+                )
+            self._failing[name] = message
+            return False
+        self._failing.pop(name, None)
+        return True
 
     def save(self) -> None:
-        """Saves `last.npz` now. Raises DivergedError rather than keep weights that are not finite."""
+        """Saves `last.npz` now. Raises DivergedError rather than keep weights that are not finite, and OutputError."""
         self._check_finite()
         self.directory.save_last(self.checkpoint)
 
     def _check_finite(self) -> None:
         if not all(np.isfinite(array).all() for array in checkpoints.arrays(self.checkpoint).values()):
             raise DivergedError(
-                f"diverged at iteration {self.checkpoint.iteration}: weights, optimizer or state are not finite, "
-                f"and were not saved; "
-                f"lower optim.learning_rate"
+                f"diverged at iteration {self.checkpoint.iteration}: weights, optimizer or state are not finite, and "
+                f"were not saved"
             )
+
+    def _on_divergence(self, error: DivergedError, grads: Parameters) -> None:
+        """Keeps what is known of the window; returns where it is to be skipped."""
+        run = self.checkpoint
+        report = divergence.report(run, self.windows, error.what, grads)
+        self._tolerate(DIVERGED, lambda: self.directory.write_diverged(report))
+        where = f"{error.what}; see {self.directory.path / DIVERGED}"
+        if run.config.train.on_divergence != "skip":
+            raise DivergedError(where)
+        if run.skipped_in_a_row >= MOST_SKIPPED:
+            raise DivergedError(f"{where}; {MOST_SKIPPED} windows before it were skipped already")
+        if not run.skipped:
+            self.warn(f"{where}; its window is skipped, and so will be others like it")
+
+    def _go_back(self, error: DivergedError) -> None:
+        """Goes on from the last checkpoint at half the rate, if the configuration says so and that may still help."""
+        run = self.checkpoint
+        if run.config.train.on_divergence != "rollback":
+            raise error
+        if run.rollbacks >= MOST_ROLLBACKS:
+            raise DivergedError(f"{error.what}; the rate was halved {MOST_ROLLBACKS} times already")
+        earlier, _ = self.directory.newest()
+        checkpoints.go_back(run, earlier)
+        run.rollbacks += 1
+        self.directory.trim_metrics(run.iteration)
+        self.warn(
+            f"{error.what}; back to iteration {run.iteration:,}, and on with the learning rate at half, "
+            f"for the {('first', 'second', 'third')[run.rollbacks - 1]} time of {MOST_ROLLBACKS}"
+        )
+
+
+class _Clock:
+    """Seconds of a run, and of its updates since the last line of metrics."""
+
+    def __init__(self, run: Checkpoint) -> None:
+        self.run = run
+        self._before, self._began = run.elapsed, time.monotonic()
+        self.restart()
+
+    def restart(self) -> None:
+        """Counts the updates anew."""
+        self.updates, self.seconds = 0, 0.0
+
+    def begin(self) -> None:
+        """An update begins."""
+        self._mark = time.monotonic()
+
+    def stop(self) -> None:
+        """It ended."""
+        now = self.tick()
+        self.seconds += now - self._mark
+        self.updates += 1
+
+    def tick(self) -> float:
+        """Brings the run's own time up to now, which it returns."""
+        now = time.monotonic()
+        self.run.elapsed = self._before + now - self._began
+        return now

@@ -111,7 +111,7 @@ def test_an_interrupted_sample_is_one_line(start, trained):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.startswith(b"charrnn: error: interrupted")
+    assert err.startswith(b"charrnn: error: stopped by SIGINT")
     assert err.count(b"\n") == 1
 
 

@@ -13,6 +13,7 @@ from charrnn.config.schema import OptimConfig
 from charrnn.resources import CORPORA
 
 METRICS = {"iteration", "epoch", "chars", "train_nats", "learning_rate", "grad_norm", "chars_per_s", "elapsed_s"}
+METRICS |= {"skipped", "rollbacks"}
 
 
 def config_of(run):

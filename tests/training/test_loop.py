@@ -196,10 +196,10 @@ def test_a_run_ends_after_its_epochs_or_iterations_whichever_is_first(begin):
 @pytest.mark.parametrize("split_by", ["tail", "columns"])
 def test_an_evaluation_reads_no_more_than_it_is_told_to(split_by, begin):
     run = begin(data__split_by=split_by, data__split=[0.5, 0.5, 0], train__eval_chars=60)
-    assert 57 <= run.validation().lengths.sum() <= 60
-    assert run.validation().first[0] == run.split.validation.first[0]
+    assert 57 <= run.validation.lengths.sum() <= 60
+    assert run.validation.first[0] == run.split.validation.first[0]
     run = begin("all", data__split_by=split_by, data__split=[0.5, 0.5, 0], train__eval_chars=None)
-    assert run.validation() is run.split.validation
+    assert run.validation is run.split.validation
 
 
 def test_a_run_without_a_validation_text_has_no_evaluations_and_no_best(begin):

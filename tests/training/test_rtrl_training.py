@@ -7,7 +7,7 @@ import pytest
 
 from charrnn import checkpoint as checkpoints
 from charrnn.errors import ConfigError
-from charrnn.training.run import refuse_hopeless
+from charrnn.training.limits import refuse_hopeless
 
 TINY = {"model__hidden_size": 3, "train__batch_size": 2, "train__seq_length": 3, "train__gradient": "rtrl"}
 

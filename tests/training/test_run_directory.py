@@ -53,13 +53,14 @@ def test_rotation_works_where_there_are_no_hard_links(run, monkeypatch):
 def test_after_a_save_that_failed_and_one_that_did_not_nothing_temporary_is_left(run, monkeypatch):
     save_at(run, 1)
     save_at(run, 2)
-    real = module.write_atomically
-    monkeypatch.setattr(module, "write_atomically", lambda *a: (_ for _ in ()).throw(OutputError("disk full")))
+    real = module.replace
+    monkeypatch.setattr(module, "replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     for iteration in (3, 4):
         with pytest.raises(OutputError):
             save_at(run, iteration)
-        assert iterations(run.directory)["last.npz"] == 2
-    monkeypatch.setattr(module, "write_atomically", real)
+        assert iterations(run.directory) == {"last.npz": 2, "prev.npz": 1}
+        assert strays(run.directory) == []
+    monkeypatch.setattr(module, "replace", real)
     save_at(run, 5)
     assert iterations(run.directory) == {"last.npz": 5, "prev.npz": 2}
     assert strays(run.directory) == []

@@ -1,0 +1,86 @@
+"""Signals. Most commands leave at once; training notes them, and leaves where it can save."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+SAVING = "SIGUSR1"
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ended the command where it was; like Ctrl-C, nothing on the way should catch it."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(what)
+        self.number = number
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Within it, a signal to stop raises Stopped, wherever the program is."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number, f"stopped by {name_of(number)}, nothing was changed; run the command again")
+
+    with _handled(leave, STOPPING):
+        yield
+
+
+class Noted:
+    """Within it, signals are noted and no more, so that an update is never cut in two. A second INT leaves at once."""
+
+    def __init__(self) -> None:
+        self.stop = 0
+        """The number of the signal that asked to stop."""
+        self.save = False
+        """Whether one asked to save."""
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Noted:
+        self._stack.enter_context(_handled(self._note_stop, STOPPING))
+        self._stack.enter_context(_handled(self._note_save, [SAVING]))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def _note_stop(self, number: int, frame: FrameType | None) -> None:
+        if self.stop and number == signal.SIGINT:
+            raise Stopped(number, "stopped at once; what was saved before is whole")
+        self.stop = number
+
+    def _note_save(self, number: int, frame: FrameType | None) -> None:
+        self.save = True
+
+
+def interrupts_ignored() -> AbstractContextManager[None]:
+    """Within it, INT is ignored, and for their whole life by processes that are started in it."""
+    return _handled(signal.SIG_IGN, ["SIGINT"])
+
+
+def name_of(number: int) -> str:
+    """As in SIGINT."""
+    return signal.Signals(number).name
+
+
+@contextmanager
+def _handled(handler: Handler, names: Iterable[str]) -> Iterator[None]:
+    """Has signals handled, but for those that this system has not, or that we were started to ignore, as by nohup."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere, Python lets nobody handle them
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

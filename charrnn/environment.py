@@ -1,0 +1,24 @@
+"""What the last bits of a result depend on, beside the configuration and the text."""
+
+from __future__ import annotations
+
+import functools
+import platform
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from charrnn.version import __version__
+
+
+@functools.cache
+def environment() -> dict[str, str]:
+    """The versions that compute here, and for what processor: no BLAS promises the same sums as another."""
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    blas = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in found]
+    return {
+        "charrnn": __version__,
+        "numpy": np.__version__,
+        "blas": ", ".join(blas) or "unknown",
+        "machine": platform.machine(),
+    }
