@@ -39,8 +39,8 @@ class DivergedError(CharrnnError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}; what was saved before is whole: lower optim.learning_rate or optim.clip_norm, or let "
-            f"train.on_divergence skip such windows or go back"
+            f"{what}; what was saved before is whole: lower optim.learning_rate or optim.clip_norm, or choose another "
+            f"train.on_divergence"
         )
         self.what = what
         """The same without what to do."""

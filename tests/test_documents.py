@@ -33,8 +33,9 @@ from charrnn.nn import cells, head, unroll
 from charrnn.nn.cells.base import Tape
 from charrnn.resources import CONFIGS
 from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.metrics import Record
 from charrnn.training.optim import OPTIMIZERS
-from charrnn.training.run import RESUMABLE, Record
+from charrnn.training.resuming import RESUMABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -64,6 +64,8 @@ FLOORS = {
     "charrnn.training.directory": 8,
     "charrnn.training.divergence": 8,
     "charrnn.training.limits": 8,
+    "charrnn.training.metrics": 8,
+    "charrnn.training.resuming": 8,
     "charrnn.training.run": 9,
     # how its gradients are proven
     "charrnn.gradcheck.check": 1,

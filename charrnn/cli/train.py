@@ -16,7 +16,8 @@ from charrnn.config.writing import to_dict, to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
-    from charrnn.training.run import Record, Run
+    from charrnn.training.metrics import Record
+    from charrnn.training.run import Run
 
 
 @click.command("train", short_help="Train a model on a text.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -58,7 +59,8 @@ class RunDirectory:
                     stray.unlink()
         if not holds_a_run:  # of a run that ended before its first checkpoint
             with as_output_error(path):
-                (path / METRICS).unlink(missing_ok=True)
+                for name in (METRICS, DIVERGED):
+                    (path / name).unlink(missing_ok=True)
 
     @classmethod
     def numbered(cls, parent: Path, stem: str) -> RunDirectory:
@@ -190,11 +192,19 @@ class RunDirectory:
         write_atomically(self.path / CONFIG, text.encode(), self.warn)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Adds one line to `metrics.jsonl`."""
+        """Adds one line to `metrics.jsonl`, or nothing of it."""
         self._hold()
         path = self.path / METRICS
-        with as_output_error(path), open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
+        line = json.dumps(record, allow_nan=False).encode() + b"\n"
+        with as_output_error(path), open(path, "ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(size)  # half a line would spoil the next one
+                raise
 
     def write_diverged(self, report: dict[str, Any]) -> None:
         """Writes `diverged.json`: what is known of the last window whose loss or gradient was no number."""

@@ -44,9 +44,10 @@ def memory(config: Config, vocab_size: int) -> int:
     G, H = len(model.stack.cell.gates), model.hidden_size
     of_a_step = model.num_layers * (2 * G + len(model.stack.cell.state)) * H + 2 * H + vocab_size
     numbers = model.num_parameters * (2 + slots) + T * B * of_a_step
-    if config.train.gradient == "rtrl":
-        numbers += math.prod(rtrl.shape(model, B))
-    return numbers * np.dtype(config.train.dtype).itemsize
+    derivatives = 0
+    if config.train.gradient == "rtrl":  # those of the state before a step, of the step, and of the state after it
+        derivatives = 4 * math.prod(rtrl.shape(model, B))
+    return numbers * np.dtype(config.train.dtype).itemsize + derivatives * 8
 
 
 def out_of_memory(config: Config, vocab_size: int) -> str:

@@ -72,7 +72,7 @@ def updates(
             loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
         nats, grad_norm = float(loss), norm(grads.vector)
         learning_rate = schedule(Position(run.iteration, run.iteration // len(windows), done)) * 0.5**run.rollbacks
-        if not nats < MOST_NATS or not math.isfinite(grad_norm):
+        if not abs(nats) < MOST_NATS or not math.isfinite(grad_norm):
             error = DivergedError(
                 f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}"
             )

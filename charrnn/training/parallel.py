@@ -123,6 +123,17 @@ class Layout:
         return found
 
 
+def _shared_memory(size: int) -> int:
+    """The descriptor of a file of zeros without a name."""
+    if hasattr(os, "memfd_create"):  # in memory: no disk is written to, and none can be full when a page is touched
+        descriptor = os.memfd_create("charrnn")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.truncate(descriptor, size)
+    return descriptor
+
+
 def _padded(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Bytes of an array, up to a whole cache line."""
     return -(-math.prod(shape) * dtype.itemsize // 64) * 64
@@ -165,10 +176,12 @@ class Team:
         """`params` are what training begins from; from now on they are `self.params`, which all processes see."""
         fields = {name: value for name, value in asdict(model).items() if not name.startswith("_")}
         self.layout = Layout(fields, seq_length, batch_size, params.vector.dtype.str, count)
-        with tempfile.TemporaryFile() as file:
-            file.truncate(self.layout.size())
-            self.share = Share(self.layout, mmap.mmap(file.fileno(), self.layout.size()), 0)
-            self.workers = [self._start(file.fileno(), process) for process in range(1, count)]
+        descriptor = _shared_memory(self.layout.size())
+        try:
+            self.share = Share(self.layout, mmap.mmap(descriptor, self.layout.size()), 0)
+            self.workers = [self._start(descriptor, process) for process in range(1, count)]
+        finally:
+            os.close(descriptor)
         self.params = self.share.params
         self.params.vector[...] = params.vector
 
@@ -234,13 +247,17 @@ def _tell(worker: subprocess.Popen[bytes], message: bytes) -> None:
         worker.stdin.write(message)
         worker.stdin.flush()
     except OSError:
-        raise OutputError(LOST) from None
+        raise LostWorkerError(LOST) from None
 
 
 def _hear(worker: subprocess.Popen[bytes]) -> None:
     assert worker.stdout is not None
     if worker.stdout.read(1) != b".":
-        raise OutputError(LOST)
+        raise LostWorkerError(LOST)
 
 
-LOST = "a worker process ended, perhaps for want of memory; try again, or with --set train.threads=1"
+class LostWorkerError(OutputError):
+    """A worker ended before its time. What this process has is as it was before the window."""
+
+
+LOST = "a worker process ended, perhaps for want of memory; go on with --resume, or with --set train.threads=1 too"

@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,7 +17,7 @@ from charrnn.checkpoint import Checkpoint, Corpus
 from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.environment import environment
-from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError, LockedError, OutputError
+from charrnn.errors import DataError, DivergedError, LockedError, OutputError
 from charrnn.evaluation import Stopped, evaluate
 from charrnn.files import Warn
 from charrnn.gradcheck import rtrl
@@ -28,57 +25,11 @@ from charrnn.nn.parameters import Parameters
 from charrnn.text.batches import SPLITS, LongIds, Split, Streams, Windows, side_by_side
 from charrnn.text.encoding import Text
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training import divergence, limits, loop, schedules
+from charrnn.training import divergence, limits, loop, metrics, resuming, schedules
 from charrnn.training.directory import BEST, DIVERGED, LAST, METRICS, RunDirectory
 from charrnn.training.graft import graft
-from charrnn.training.parallel import Plan, Team, plan
-
-METRICS_EVERY = 20
-"""Iterations between two lines of metrics.jsonl, beside those of evaluations."""
-
-RESUMABLE = (
-    "train.epochs",
-    "train.iterations",
-    "train.time_budget",
-    "train.threads",
-    "train.eval_every",
-    "train.eval_chars",
-    "train.checkpoint_every",
-    "train.on_divergence",
-    "optim.learning_rate",
-)
-"""What may be changed when a run is resumed; all else would make it another run."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """Where the run stands after an iteration; as a dict, a line of metrics.jsonl."""
-
-    iteration: int
-    epoch: float
-    chars: int
-    """Characters trained on so far."""
-    train_nats: float | None
-    """Mean training loss since the last line of metrics.jsonl, in nats per character; None if all was skipped."""
-    learning_rate: float
-    grad_norm: float | None
-    """Of the last update's window, before clipping; None before the first."""
-    chars_per_s: float
-    """Training speed over the same iterations, evaluations and checkpoints not counted; 0 if there were none."""
-    elapsed_s: float
-    skipped: int
-    """Windows passed over so far, because their loss or gradient was no number."""
-    rollbacks: int
-    """Times that the run has gone back to a checkpoint."""
-    val_nats: float | None = None
-    """Validation loss, on evaluations."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Without `val_nats` where there is none."""
-        found = dataclasses.asdict(self)
-        if self.val_nats is None:
-            del found["val_nats"]
-        return found
+from charrnn.training.metrics import Clock, Record
+from charrnn.training.parallel import LostWorkerError, Plan, Team, plan
 
 
 def split_text(config: Config, ids: LongIds) -> Split:
@@ -157,22 +108,7 @@ class Run:
 
         Raises ConfigError or CheckpointError where configuration or text are not those of the run.
         """
-        before, after = writing.to_dict(checkpoint.config), writing.to_dict(config)
-        changed = [
-            f"{section}.{name} was {before[section][name]!r} and cannot become {value!r} in a resumed run; "
-            f"begin a new run, with --init-from if the weights shall be kept"
-            for section, values in after.items()
-            for name, value in values.items()
-            if value != before[section][name] and f"{section}.{name}" not in RESUMABLE
-        ]
-        if changed:
-            raise ConfigError(*changed)
-        if text.sha256 != checkpoint.corpus.sha256:
-            raise CheckpointError(
-                f"{text.name} ({text.size:,} bytes, sha256 {text.sha256[:12]}...) is not the text of this run, "
-                f"{checkpoint.corpus.name} ({checkpoint.corpus.size:,} bytes, sha256 "
-                f"{checkpoint.corpus.sha256[:12]}...); give that text, or begin a new run with --init-from"
-            )
+        resuming.refuse_another_run(checkpoint, config, text)
         if config.train.eval_chars != checkpoint.config.train.eval_chars:
             checkpoint.best_nats = None  # it was measured on another text than those to come
         checkpoint.config = config
@@ -186,13 +122,8 @@ class Run:
     def _settle_in(self) -> None:
         """Notes what computes from now on, and warns if it is not what did before."""
         now = {**environment(), "cores": str(self.plan)}
-        before = self.checkpoint.environment
-        if self.checkpoint.iteration:
-            other = [
-                f"{name} {before[name]} became {now[name]}" for name in now if before.get(name, now[name]) != now[name]
-            ]
-            if other:
-                self.warn(f"{'; '.join(other)}: the run goes on well, but not bit for bit as it would have")
+        if changes := resuming.changes(self.checkpoint, now):
+            self.warn(f"{'; '.join(changes)}: the run goes on well, but not bit for bit as it would have")
         self.checkpoint.environment = now
 
     def close(self) -> None:
@@ -252,9 +183,12 @@ class Run:
                         return
                     except DivergedError as error:
                         self._go_back(error)
-        except MemoryError:
-            config, V = self.checkpoint.config, len(self.checkpoint.vocabulary)
-            raise OutputError(limits.out_of_memory(config, V)) from None
+        except (MemoryError, LostWorkerError) as error:
+            if self.checkpoint.iteration:
+                self.try_to_save()  # what was there before this window
+            if isinstance(error, LostWorkerError):
+                raise
+            raise OutputError(limits.out_of_memory(self.checkpoint.config, len(self.checkpoint.vocabulary))) from None
 
     def _train(self, gradients: loop.Gradients | None, stop: Callable[[], bool]) -> Iterator[Record]:
         run, optim = self.checkpoint, self.checkpoint.config.optim
@@ -268,7 +202,7 @@ class Run:
             optim.decay_every,
         )
         optimizer = checkpoints.build_optimizer(run.config)
-        clock = _Clock(run)
+        clock = Clock(run)
         if self._evaluation_is_due():  # where the run was stopped
             yield self._finish_iteration(clock, stop)
         updates = loop.updates(run, self.windows, optimizer, schedule, self.progress, gradients, self._on_divergence)
@@ -286,7 +220,7 @@ class Run:
         here = self.progress() >= 1 or run.iteration % run.config.train.eval_every == 0
         return bool(self.validation and run.iteration and here and run.validation_nats is None)
 
-    def _finish_iteration(self, clock: _Clock, stop: Callable[[], bool]) -> Record:
+    def _finish_iteration(self, clock: Clock, stop: Callable[[], bool]) -> Record:
         """What there is to do after an update: evaluate, write metrics, save, each if it is time."""
         run = self.checkpoint
         ended, stopped = self.progress() >= 1, False
@@ -297,7 +231,7 @@ class Run:
                 stopped = True
         record = self._record(clock)
         if not stopped:
-            if ended or run.validation_nats is not None or run.iteration % METRICS_EVERY == 0:
+            if ended or run.validation_nats is not None or run.iteration % metrics.EVERY == 0:
                 self._tolerate(METRICS, lambda: self.directory.append_metrics(record.as_dict()))
                 run.losses.clear()
                 clock.restart()
@@ -324,11 +258,11 @@ class Run:
 
     def _evaluate(self, validation: Streams, stop: Callable[[], bool]) -> float:
         nats = evaluate(self.checkpoint.model, self.checkpoint.params, validation, stop)
-        if not nats < loop.MOST_NATS:
+        if not abs(nats) < loop.MOST_NATS:
             raise DivergedError(f"diverged at iteration {self.checkpoint.iteration}: the validation loss is {nats:.3g}")
         return nats
 
-    def _record(self, clock: _Clock) -> Record:
+    def _record(self, clock: Clock) -> Record:
         run, per_update = self.checkpoint, self.windows.streams.batch_size * self.windows.seq_length
         return Record(
             iteration=run.iteration,
@@ -416,32 +350,3 @@ class Run:
             f"{error.what}; back to iteration {run.iteration:,}, and on with the learning rate at half, "
             f"for the {('first', 'second', 'third')[run.rollbacks - 1]} time of {MOST_ROLLBACKS}"
         )
-
-
-class _Clock:
-    """Seconds of a run, and of its updates since the last line of metrics."""
-
-    def __init__(self, run: Checkpoint) -> None:
-        self.run = run
-        self._before, self._began = run.elapsed, time.monotonic()
-        self.restart()
-
-    def restart(self) -> None:
-        """Counts the updates anew."""
-        self.updates, self.seconds = 0, 0.0
-
-    def begin(self) -> None:
-        """An update begins."""
-        self._mark = time.monotonic()
-
-    def stop(self) -> None:
-        """It ended."""
-        now = self.tick()
-        self.seconds += now - self._mark
-        self.updates += 1
-
-    def tick(self) -> float:
-        """Brings the run's own time up to now, which it returns."""
-        now = time.monotonic()
-        self.run.elapsed = self._before + now - self._began
-        return now

@@ -1,0 +1,51 @@
+"""What a run that is resumed must have in common with the one that was interrupted."""
+
+from __future__ import annotations
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import writing
+from charrnn.config.schema import Config
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.text.encoding import Text
+
+RESUMABLE = (
+    "train.epochs",
+    "train.iterations",
+    "train.time_budget",
+    "train.threads",
+    "train.eval_every",
+    "train.eval_chars",
+    "train.checkpoint_every",
+    "train.on_divergence",
+    "optim.learning_rate",
+)
+"""What may be changed when a run is resumed; all else would make it another run."""
+
+
+def refuse_another_run(checkpoint: Checkpoint, config: Config, text: Text) -> None:
+    """Raises ConfigError or CheckpointError where configuration or text are not those of the run."""
+    before, after = writing.to_dict(checkpoint.config), writing.to_dict(config)
+    changed = [
+        f"{section}.{name} was {before[section][name]!r} and cannot become {value!r} in a resumed run; "
+        f"begin a new run, with --init-from if the weights shall be kept"
+        for section, values in after.items()
+        for name, value in values.items()
+        if value != before[section][name] and f"{section}.{name}" not in RESUMABLE
+    ]
+    if changed:
+        raise ConfigError(*changed)
+    corpus = checkpoint.corpus
+    if text.sha256 != corpus.sha256:
+        raise CheckpointError(
+            f"{text.name} ({text.size:,} bytes, sha256 {text.sha256[:12]}...) is not the text of this run, "
+            f"{corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...); give that text, or begin a new "
+            f"run with --init-from"
+        )
+
+
+def changes(checkpoint: Checkpoint, now: dict[str, str]) -> list[str]:
+    """What computes otherwise than before, where that is known, as in `numpy 2.1.0 became 2.4.6`."""
+    before = checkpoint.environment
+    if not checkpoint.iteration:  # nothing has been computed
+        return []
+    return [f"{name} {before[name]} became {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
