@@ -25,12 +25,12 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def leaving() -> Iterator[None]:
-    """Within it, a signal to stop raises Stopped, wherever the program is."""
+    """Within it, a signal to stop raises Stopped, wherever the program is; one to save finds nothing to be saved."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise Stopped(number, f"stopped by {name_of(number)}, nothing was changed; run the command again")
 
-    with _handled(leave, STOPPING):
+    with _handled(leave, STOPPING), _handled(lambda number, frame: None, [SAVING]):
         yield
 
 
