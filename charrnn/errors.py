@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class CharrnnError(Exception):
     """An error that a user can cause. The command line prints its lines and exits with `exit_code`."""
@@ -64,3 +66,11 @@ class Interrupted(CharrnnError):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def one_line(text: str) -> str:
+    """With escapes for what would move the cursor of a terminal, such as line breaks: a file's name may hold them."""
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -66,6 +66,22 @@ def replace(source: Path, target: Path) -> None:
     return os.replace(source, target)
 
 
+def make_directory(path: Path, warn: Warn = lambda message: None) -> None:
+    """Makes `path` and what is missing above it, and each name durable, so that what is saved there can be found."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_directory(path.parent, warn)
+        path.mkdir(exist_ok=True)
+    sync_directory(path.parent, warn)
+
+
 def sync_directory(directory: Path, warn: Warn = lambda message: None) -> None:
     """Makes renames within `directory` durable. They are done, so where that fails it is no more than a warning."""
     if os.name == "nt":  # which cannot open a directory

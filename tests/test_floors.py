@@ -175,6 +175,7 @@ def test_an_import_sideways_or_up_is_noticed(module, source):
 
 
 TERMINAL = {"os.environ", "os.environb", "os.getenv", "os._exit", "sys.argv", "sys.exit", "sys.stdout", "sys.stderr"}
+TERMINAL |= {"warnings.warn"}
 
 
 def touches(tree):
@@ -191,7 +192,7 @@ def touches(tree):
             )
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            terminal = {"click", "tqdm", "logging", "warnings"}
+            terminal = {"click", "tqdm", "logging"}
             yield from (f"import {n} in line {node.lineno}" for n in names if n.split(".")[0] in terminal)
 
 

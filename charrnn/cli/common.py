@@ -15,7 +15,7 @@ import click
 
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, one_line
 from charrnn.resources import CONFIGS, CORPORA
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 
 def say(message: str) -> None:
-    """A message to the user, on stderr; data alone goes to stdout."""
-    click.echo(message, err=True)
+    """A message to the user, a line on stderr; data alone goes to stdout."""
+    click.echo(one_line(message), err=True)
 
 
 def print_json(value: Any) -> None:
@@ -97,16 +97,18 @@ def read_config(name: str | None) -> list[Setting]:
     """The settings of a config file, or of a shipped one; none for None. Raises ConfigError."""
     if name is None:
         return []
-    path = find_config(name)
     try:
-        return reading.read_yaml(path.read_text("utf-8-sig"), str(path))
+        path = find_config(name)
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(reading.MAX_CHARACTERS + 1)  # one more than may be, and not all that a device may give
+        return reading.read_yaml(text, one_line(str(path)))
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "`charrnn config list` names the shipped ones"
         raise ConfigError(f"{name}: no such config; {hint}") from None
     except (OSError, UnicodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"{name}: cannot be read as a config: {reason}") from error
+        raise ConfigError(f"{name}: cannot be read as a config: {reason}; give a YAML file") from error
 
 
 def read_assignments(assignments: Sequence[str]) -> list[Setting]:

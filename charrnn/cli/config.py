@@ -7,7 +7,7 @@ import click
 from charrnn.cli import common
 from charrnn.config import writing
 from charrnn.config.resolve import resolve
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, one_line
 
 
 @click.group("config")
@@ -32,7 +32,7 @@ def validate(configs: tuple[str, ...]) -> None:
     for config in configs:
         try:
             resolve(common.read_config(config))
-            click.echo(f"{config}: ok")
+            click.echo(f"{one_line(config)}: ok")
         except ConfigError as error:
             errors += error.messages
     if errors:

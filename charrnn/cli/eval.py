@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from charrnn.cli import common
-from charrnn.errors import DataError
+from charrnn.errors import DataError, one_line
 
 
 @click.command("eval", short_help="Measure how well a model predicts a text.")
@@ -89,4 +89,4 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     click.echo(f"{score.bits_per_char:.4f} bits per character")
     click.echo(f"{score.bits_per_byte:.4f} bits per byte")
     click.echo(f"{score.perplexity:.4f} perplexity")
-    click.echo(f"over {score.chars:,} characters ({score.bytes:,} bytes) of {source.name}")
+    click.echo(f"over {score.chars:,} characters ({score.bytes:,} bytes) of {one_line(source.name)}")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from charrnn.cli import common
+from charrnn.errors import one_line
 
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
@@ -23,7 +24,7 @@ def command(source: str, as_json: bool) -> None:
     width = max(map(len, facts))
     for name, value in facts.items():
         shown = f"{value:,}" if type(value) is int else repr(value) if name == "symbols" else str(value)
-        click.echo(f"{name.replace('_', ' '):<{width}}  {common.one_line(shown)}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(shown)}")
 
 
 def _is_checkpoint(path: Path) -> bool:

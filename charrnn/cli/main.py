@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from charrnn.cli import signals
-from charrnn.errors import CharrnnError
+from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
 
 COMMANDS = ("train", "sample", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
@@ -69,8 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # If nobody reads our errors, because stderr is full, closed or None, the code still tells.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             for message in messages:
-                line = " ".join(message.splitlines())
-                print(f"charrnn: error: {line}", file=sys.stderr)
+                print(f"charrnn: error: {one_line(message)}", file=sys.stderr)
             sys.stderr.flush()
     sys.exit(code)
 

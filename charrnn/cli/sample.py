@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -84,7 +85,7 @@ def command(
                 f"the prompt has characters that the model never saw: {describe(strange)}; "
                 f"leave them out, or give --unknown skip"
             )
-        prompt = "".join(c for c in prompt if c not in strange)
+        prompt = prompt.translate(dict.fromkeys(map(ord, strange)))
     texts = sample_many(
         run,
         samples,
@@ -129,6 +130,10 @@ def _in_symbols(text: str, encoding: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("latin-1") if encoding == BYTES else text
 
 
+MAX_PROMPT = 1 << 24
+"""Bytes of a prompt that is read from a file."""
+
+
 def _prompt(prompt: str | None, prompt_file: str | None, encoding: str) -> str:
     from charrnn.text.vocabulary import BYTES
 
@@ -137,9 +142,17 @@ def _prompt(prompt: str | None, prompt_file: str | None, encoding: str) -> str:
     if prompt_file is None:
         return _in_symbols(prompt or "", encoding)
     try:
-        data = sys.stdin.buffer.read() if prompt_file == "-" else Path(prompt_file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if prompt_file == "-" else open(prompt_file, "rb") as file:
+            data = file.read(MAX_PROMPT + 1)  # one more than may be, and not all that a device may give
+        if len(data) > MAX_PROMPT:
+            raise ConfigError(
+                f"--prompt-file {prompt_file} is larger than {MAX_PROMPT >> 20} MiB; give its last part, as with: "
+                f"tail -c 10000 FILE | charrnn sample ... --prompt-file -"
+            )
         return data.decode("latin-1" if encoding == BYTES else encoding)
     except OSError as error:
         raise ConfigError(f"--prompt-file {prompt_file} cannot be read: {error.strerror}; give a text file") from error
     except UnicodeError as error:
-        raise ConfigError(f"--prompt-file {prompt_file} is not {encoding}: {error}") from error
+        raise ConfigError(
+            f"--prompt-file {prompt_file} is not {encoding}, as the model's text was: {error}; convert it"
+        ) from error

@@ -38,7 +38,8 @@ def _float(text: str) -> float:
     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
-MAX_BYTES = 1 << 20
+MAX_CHARACTERS = 1 << 16
+MAX_TOKENS = 1000
 MAX_DEPTH = 20
 _OPENING = (
     yaml.BlockMappingStartToken,
@@ -82,11 +83,15 @@ def read_yaml(text: str, name: str) -> list[Setting]:
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
-    if len(text) > MAX_BYTES:
-        raise ConfigError(f"{name}: larger than a configuration may be (1 MiB)")
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"{name}: larger than a configuration may be ({MAX_CHARACTERS:,} characters); is it one?")
     try:
         depth = 0
-        for token in yaml.scan(text, Loader=_Loader):
+        for count, token in enumerate(yaml.scan(text, Loader=_Loader)):
+            if count == MAX_TOKENS:
+                raise ConfigError(
+                    f"{_at(name, token)}: more than {MAX_TOKENS:,} words and signs; no configuration needs so many"
+                )
             depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
             if depth > MAX_DEPTH:
                 raise ConfigError(f"{_at(name, token)}: nested more than {MAX_DEPTH} deep; a configuration needs 3")
@@ -109,10 +114,12 @@ def _pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) ->
         path = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "(not a word)"
         origin = _at(name, key_node)
         if path in lines:
-            errors.append(f"{origin}: {prefix + path!r} stands in line {lines[path]} already; remove one of the two")
+            errors.append(
+                f"{origin}: {_short(prefix + path)!r} stands in line {lines[path]} already; remove one of the two"
+            )
             continue
         lines[path] = key_node.start_mark.line + 1
-        yield path, value, origin
+        yield _short(path), value, origin
 
 
 def _construct(node: yaml.Node) -> Any:
@@ -125,6 +132,11 @@ def _construct(node: yaml.Node) -> Any:
         loader.dispose()
 
 
+def _short(text: str) -> str:
+    """What is shown of words that may be endless: no key is so long."""
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
 def _at(name: str, item: yaml.Node | yaml.Token) -> str:
     return f"{name}:{item.start_mark.line + 1}"
 
@@ -132,7 +144,8 @@ def _at(name: str, item: yaml.Node | yaml.Token) -> str:
 def read_assignment(assignment: str, option: str = "--set") -> Setting:
     """The setting of `model.hidden_size=256`, its value in YAML. Raises ConfigError."""
     path, equals, value = assignment.partition("=")
+    path, origin = _short(path.strip()), f"{option} {_short(' '.join(assignment.split()))}"
     if not equals:
-        raise ConfigError(f"{option} {assignment}: no '='; write {option} SECTION.KEY=VALUE")
+        raise ConfigError(f"{origin}: no '='; write {option} SECTION.KEY=VALUE")
     node = _compose(value, f"{option} {path}")
-    return Setting(path.strip(), None if node is None else _construct(node), f"{option} {assignment}")
+    return Setting(path, None if node is None else _construct(node), origin)

@@ -87,8 +87,11 @@ class Codes:
         try:
             self._file.seek(offset)
             data = self._file.read(size)
+            if len(data) != size:
+                raise OSError("some of it is gone")
         except OSError as error:
-            raise OutputError(f"cannot read what was written in {self._folder}: {error.strerror}; try again") from error
+            reason = error.strerror or error
+            raise OutputError(f"cannot read what was written in {self._folder}: {reason}; try again") from error
         return data
 
 

@@ -13,6 +13,9 @@ import difflib
 import hashlib
 import http.client
 import io
+import itertools
+import os
+import stat
 import sys
 import sysconfig
 import tokenize
@@ -129,21 +132,32 @@ class Library:
         return decode(self._chunks(source), STDIN if source == "-" else source, encoding, self.cache)
 
     def _chunks(self, source: str) -> Iterator[bytes]:
-        """Its bytes: first a few that tell how they are encoded, then many at a time."""
+        """Its bytes: first a few that tell how they are encoded, then many at a time.
+
+        Raises DataError where there are none to be had, where they would never end, and where they change meanwhile.
+        """
+        name = STDIN if source == "-" else source
         try:
             with self._open(source) as file:
-                yield file.read(4)
-                while chunk := file.read(CHUNK):
-                    yield chunk
+                before = _status(file)
+                if before and stat.S_ISCHR(before.st_mode) and not file.isatty():
+                    raise DataError(f"{name} is a device, not a text; give a file")
+                for size in itertools.chain([4], itertools.repeat(CHUNK)):
+                    if chunk := file.read(size):
+                        yield chunk
+                    if len(chunk) < size:  # the end, for which a terminal should not be asked twice
+                        break
+                if before and stat.S_ISREG(before.st_mode) and _changed(file, before):
+                    raise DataError(f"{name} changed while it was read; try again when nobody writes it")
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
             hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
             raise DataError(f"{source}: no such file; {hint}") from None
         except IsADirectoryError:
-            raise DataError(f"{source} is a directory; give a file, or: cat {source}/* | charrnn ... -") from None
+            raise DataError(f"{name} is a directory; give a file, or: cat {name}/* | charrnn ... -") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise DataError(f"{source!r} cannot be read: {reason}; give a readable file") from error
+            raise DataError(f"{name!r} cannot be read: {reason}; give a readable file") from error
 
     def _open(self, source: str) -> AbstractContextManager[BinaryIO]:
         if source == "-":
@@ -169,6 +183,22 @@ def gather_python_sources(without: list[str]) -> bytes:
             except (SyntaxError, UnicodeError, OSError):
                 continue
     return "\n".join(parts).encode()
+
+
+def _status(file: BinaryIO) -> os.stat_result | None:
+    """What the system says of a file; None if it is none of the system's."""
+    try:
+        return os.fstat(file.fileno())
+    except io.UnsupportedOperation:
+        return None
+
+
+def _changed(file: BinaryIO, before: os.stat_result) -> bool:
+    """Whether a file that was read to its end has changed since `before`."""
+    after = os.fstat(file.fileno())
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        return True
+    return after.st_size not in (0, file.tell())  # those of /proc have contents and no size
 
 
 def _read(response: Any, expected: int, progress: Progress) -> bytes:

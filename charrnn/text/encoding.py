@@ -87,18 +87,20 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
     if codecs.lookup(_codec(encoding)).name in WHOLE:
         chunks = [b"".join(chunks)]
     digest, size, lines = hashlib.sha256(), 0, 0
-    numbering, decoder = _Numbering(), None
+    numbering, decoder, head = _Numbering(), None, b""
     codes = Codes(cache or Path(tempfile.gettempdir()))
     with ThreadPoolExecutor(1) as pool:
         for chunk in itertools.chain(chunks, [b""]):
             hashed = pool.submit(digest.update, chunk)  # which takes as long as all the rest
             size += len(chunk)
             lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
-            decoder = decoder or _decoder(encoding, chunk)
+            head = head or chunk
+            decoder = decoder or _decoder(encoding, head)
             try:
                 characters = decoder.decode(chunk, final=not chunk)
             except UnicodeError as error:
-                raise DataError(f"{name} is not {encoding}: {_misfit(error, size, lines)}") from error
+                misfit = _misfit(error, size, lines, _likely(encoding, head))
+                raise DataError(f"{name} is not {encoding}: {misfit}") from error
             known = len(numbering.symbols)
             new = numbering.codes(characters)
             if lone := _SURROGATE.search(numbering.symbols, known):  # some of Python's encodings can write them
@@ -120,14 +122,22 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _misfit(error: UnicodeError, size: int, lines: int) -> str:
+def _likely(encoding: str, head: bytes) -> str:
+    """What a text that begins with `head` may be in, if not in `encoding`."""
+    if codecs.lookup(_codec(encoding)).name in MARKS:
+        return "latin-1"
+    longest_first = reversed(MARKS)  # for one of UTF-32 begins like one of UTF-16
+    return next((codec for codec in longest_first if head.startswith(MARKS[codec])), "latin-1")
+
+
+def _misfit(error: UnicodeError, size: int, lines: int, likely: str) -> str:
     """Where it is, after `size` bytes with so many line ends, and what to do."""
     if not isinstance(error, UnicodeDecodeError):
         return f"{error}; try --set data.encoding=bytes"
     rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
     return (
         f"byte {rest[start]:#04x} at offset {size - len(rest) + start} (line {lines - rest.count(10, start) + 1}); "
-        f"name its encoding with --set data.encoding=latin-1, or read bytes with --set data.encoding=bytes"
+        f"name its encoding with --set data.encoding={likely}, or read bytes with --set data.encoding=bytes"
     )
 
 
@@ -189,13 +199,13 @@ class _Numbering:
         points = code_points(characters)
         codes = self._codes.take(points)
         if codes.min(initial=0) < 0:
-            self._add(dict.fromkeys(points[codes < 0].tolist()))
+            self._add("".join(dict.fromkeys(map(chr, points[codes < 0].tolist()))))
             codes = self._codes.take(points)
         return codes
 
-    def _add(self, points: Iterable[int]) -> None:
-        for point in points:
-            self._codes[point] = len(self.symbols)
-            self.symbols += chr(point)
+    def _add(self, symbols: str) -> None:
+        known = len(self.symbols)
+        self.symbols += symbols  # all at once: each time, what is there already is copied
+        self._codes[code_points(symbols)] = np.arange(known, len(self.symbols))
         first = self._codes[:256]
         self._narrow = np.where(first < 0, self.OTHER, np.minimum(first, self.OTHER)).astype(np.uint8).tobytes()

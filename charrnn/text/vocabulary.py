@@ -16,6 +16,9 @@ Ids = npt.NDArray[Any]
 BYTES = "bytes"
 """The encoding that makes each byte a symbol of its own, whatever it means; symbol b is written chr(b)."""
 
+MOST_SYMBOLS = 1 << 16
+"""Of a model. No text of people has so many characters, and each costs a row in every matrix at both ends."""
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -26,8 +29,14 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: str, encoding: str = "utf-8") -> Vocabulary:
-        """The distinct characters of `text`, in the order of their code points."""
-        return cls("".join(sorted(set(text))), encoding)
+        """The distinct characters of `text`, in the order of their code points. Raises DataError for too many."""
+        symbols = "".join(sorted(set(text)))
+        if len(symbols) > MOST_SYMBOLS:
+            raise DataError(
+                f"the text has {len(symbols):,} distinct characters, and a model may have at most {MOST_SYMBOLS:,}; "
+                f"is its encoding right? else read it as bytes with --set data.encoding=bytes"
+            )
+        return cls(symbols, encoding)
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -78,4 +87,4 @@ def describe(characters: str, most: int = 10) -> str:
     """A list of characters for an error message: 'é' (U+00E9), 'ß' (U+00DF), and 3 more."""
     named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:most])
     more = len(characters) - most
-    return f"{named}, and {more} more" if more > 0 else named
+    return f"{named}, and {more:,} more" if more > 0 else named

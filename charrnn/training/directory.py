@@ -15,7 +15,16 @@ from typing import IO, Any
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint, TooNewError
 from charrnn.errors import CheckpointError, ConfigError, LockedError, OutputError
-from charrnn.files import Warn, as_output_error, replace, sync_directory, temporary, temporary_name, write_atomically
+from charrnn.files import (
+    Warn,
+    as_output_error,
+    make_directory,
+    replace,
+    sync_directory,
+    temporary,
+    temporary_name,
+    write_atomically,
+)
 
 if os.name == "nt":
     import msvcrt
@@ -43,7 +52,7 @@ class RunDirectory:
         with as_output_error(path):
             if resume and not path.is_dir():
                 raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
-            path.mkdir(parents=True, exist_ok=True)
+            make_directory(path)
             self._lock = _lock(path / LOCK)
             self._folder = _opened(path)
         holds_a_run = self._holds_a_run()
@@ -66,15 +75,18 @@ class RunDirectory:
     def numbered(cls, parent: Path, stem: str) -> RunDirectory:
         """A new directory `parent/stem-1`, or the first number that is free."""
         number = 1
-        while True:
-            path = parent / f"{stem}-{number}"
-            try:
-                path.mkdir(parents=True)
-                return cls(path)
-            except FileExistsError:
+        try:
+            make_directory(parent)
+            while True:
+                path = parent / f"{stem}-{number}"
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    break
                 number += 1
-            except OSError as error:
-                raise OutputError(f"cannot make {path}: {error.strerror}; choose a place with -o") from error
+        except OSError as error:
+            raise OutputError(f"cannot make a run below {parent}: {error.strerror}; choose a place with -o") from error
+        sync_directory(parent)
+        return cls(path)
 
     def close(self) -> None:
         """Gives the lock back."""
@@ -154,7 +166,7 @@ class RunDirectory:
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.stat(self.path / LOCK), os.fstat(self._lock.fileno())):
                     return
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_directory(self.path, self.warn)
             lock = _lock(self.path / LOCK)
             same = self._folder is not None and os.path.samestat(os.stat(self.path), os.fstat(self._folder))
             if self._holds_a_run() and not same:

@@ -2,31 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
-import pytest
-
-from charrnn import checkpoint
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs a shell that can close a stream")
-@pytest.mark.parametrize("ending", ["2>&-", "2>/dev/full"])
-def test_a_run_goes_on_when_nobody_can_hear_it(text, tmp_path, ending):
-    words = [
-        "model.hidden_size=8",
-        "train.batch_size=4",
-        "train.seq_length=8",
-        "train.iterations=30",
-        "train.eval_every=5",
-    ]
-    sets = [word for pair in words for word in ("--set", pair)]
-    command = [sys.executable, "-m", "charrnn", "train", str(text), "-o", "run", *sets]
-    done = subprocess.run(["sh", "-c", f'exec "$@" {ending}', "sh", *command], cwd=tmp_path, check=False, timeout=60)
-    assert done.returncode == 0
-    assert checkpoint.load(tmp_path / "run" / "last.npz").iteration == 30
-
 
 def test_a_stop_text_beyond_ascii_is_found_in_bytes_mode(charrnn, tmp_path):
     (tmp_path / "bytes.txt").write_bytes("aé".encode() * 400)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-
 import pytest
 
 from charrnn.text import codes
@@ -14,22 +11,6 @@ from charrnn.text import codes
 def on_disk(monkeypatch):
     """From now on, every text is too large."""
     return lambda: monkeypatch.setattr(codes, "IN_MEMORY", 0)
-
-
-@pytest.fixture
-def pipe(tmp_path):
-    """A named pipe that gives these bytes, once."""
-    writers = []
-
-    def make(data):
-        os.mkfifo(tmp_path / "pipe")
-        writers.append(threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,)))
-        writers[-1].start()
-        return "pipe"
-
-    yield make
-    for writer in writers:
-        writer.join()
 
 
 @pytest.mark.parametrize("split_by", ["tail", "columns"])
@@ -71,22 +52,6 @@ def test_a_cache_that_cannot_be_written_is_an_output_error(charrnn, trained, tex
     on_disk()
     charrnn(command, *[trained] * (command == "eval"), text).fails(6, "cannot write", str(tmp_path / "cache"))
     assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-@pytest.mark.parametrize("disk", [False, True])
-def test_every_command_takes_a_text_that_can_be_read_once(charrnn, train, trained, text, pipe, on_disk, tmp_path, disk):
-    if disk:
-        on_disk()
-    data = text.read_bytes()
-    train("-o", "run", source=pipe(data)).ok()
-    (tmp_path / "pipe").unlink()
-    assert charrnn("eval", trained, pipe(data), "--json").ok().json["bytes"] == len(data) - 1
-    (tmp_path / "pipe").unlink()
-    facts = charrnn("info", pipe(data), "--json").ok().json
-    assert facts == charrnn("info", text, "--json").ok().json | {"text": "pipe"}
-    (tmp_path / "pipe").unlink()
-    assert charrnn("info", pipe(b"caf\xe9\r\n" * 9), "--json").ok().json["line_ends"] == "CRLF"
 
 
 def test_facts_of_a_text_are_true_across_its_pieces(charrnn, tmp_path, monkeypatch):

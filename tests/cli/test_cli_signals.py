@@ -1,4 +1,4 @@
-"""Signals, pipes and locks, with real processes."""
+"""Signals and locks, with real processes."""
 
 from __future__ import annotations
 
@@ -90,21 +90,6 @@ def test_a_run_in_use_can_be_read(charrnn, start, text, tiny):
         assert len(charrnn("sample", "run", "-n", 30).ok().text) == 30
 
 
-@pytest.mark.parametrize(
-    "words", [["sample", "-n", "1000000"], ["sample", "-n", "1000000", "--no-stream"]], ids=" ".join
-)
-def test_a_reader_that_has_enough_ends_the_writing_quietly(start, trained, words):
-    name, *options = words
-    with start(name, trained, *options) as process:
-        head = process.stdout.read(10)
-        process.stdout.close()
-        code = process.wait(timeout=60)
-        err = process.stderr.read()
-    assert len(head) == 10
-    assert err == b""
-    assert code == 0
-
-
 def test_an_interrupted_sample_is_one_line(start, trained):
     with start("sample", trained, "-n", 10**7) as process:
         process.stdout.read(10)
@@ -113,22 +98,6 @@ def test_an_interrupted_sample_is_one_line(start, trained):
     assert process.returncode == 130
     assert err.startswith(b"charrnn: error: stopped by SIGINT")
     assert err.count(b"\n") == 1
-
-
-@pytest.mark.parametrize(
-    "env", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}]
-)
-def test_text_is_utf_8_whatever_the_locale(process, learned_unicode, env):
-    sampled = process("sample", learned_unicode, "-n", 6, "--temperature", 0, "--prompt", "a", env=env).ok()
-    assert sampled.out == "aé€𝄞\r\na".encode()
-    shown = process("info", learned_unicode, "--json", env=env).ok()
-    assert json.loads(shown.out)["symbols"] == "\n\ra\u00e9€\ufeff𝄞"
-    process("sample", learned_unicode, "--prompt", "\u00fc", env=env).fails(2)
-
-
-def test_a_prompt_in_utf_8_is_understood_in_the_c_locale(process, learned_unicode):
-    sampled = process("sample", learned_unicode, "-n", 2, "--temperature", 0, "--prompt", "é", env={"LC_ALL": "C"})
-    assert sampled.ok().out == "é€𝄞".encode()
 
 
 def test_the_program_is_a_module_and_a_script(process, tmp_path):

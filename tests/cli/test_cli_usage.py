@@ -131,14 +131,3 @@ def test_a_full_disk_behind_stdout_is_an_output_error(trained, text, words):
     assert done.returncode == 6
     assert done.stderr.count(b"\n") == 1
     assert done.stderr.startswith(b"charrnn: error: No space left on device")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a shell that can close stdout")
-@pytest.mark.parametrize("words", [["config", "list"], ["sample"]], ids=" ".join)
-def test_a_closed_stdout_is_no_bug(trained, words):
-    arguments = [*words, *[str(trained)] * (words == ["sample"])]
-    closing = ["sh", "-c", 'exec "$@" >&-', "sh"]
-    done = subprocess.run(
-        [*closing, sys.executable, "-m", "charrnn", *arguments], stderr=subprocess.PIPE, check=False, timeout=60
-    )
-    assert done.returncode in (0, 6), done.stderr.decode()

@@ -56,7 +56,7 @@ def test_a_long_list_of_unknown_characters_is_cut():
 )
 def test_ids_have_the_smallest_type_that_holds_them(size, dtype):
     text = "".join(map(chr, range(0x10000, 0x10000 + size)))
-    ids = Vocabulary.of(text).encode(text)
+    ids = Vocabulary(text).encode(text)
     assert ids.dtype == dtype
     assert ids[-1] == size - 1
 
