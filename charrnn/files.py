@@ -67,13 +67,15 @@ def replace(source: Path, target: Path) -> None:
 
 
 def make_directory(path: Path, warn: Warn = lambda message: None) -> None:
-    """Makes `path` and what is missing above it, and each name durable, so that what is saved there can be found."""
+    """Makes `path` and what is missing above it, and each name durable, so that what is saved there can be found.
+
+    Also the name of one that is there: whoever made it may have been killed before it was durable.
+    """
     try:
         path.mkdir()
     except FileExistsError:
         if not path.is_dir():
             raise
-        return
     except FileNotFoundError:
         if path.parent == path:
             raise

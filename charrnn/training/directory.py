@@ -46,7 +46,7 @@ class RunDirectory:
         """
         self.path = path
         self.warn: Warn = lambda message: None
-        self._config = ""
+        self._config, self._newest = "", ""
         self._damaged: set[str] = set()
         """Checkpoints that could not be read; they are set aside before others take their names."""
         with as_output_error(path):
@@ -182,12 +182,12 @@ class RunDirectory:
 
         Raises CheckpointError where none is whole, or one is of a later version of charrnn.
         """
-        found: list[Checkpoint] = []
+        found: dict[str, Checkpoint] = {}
         damaged: list[str] = []
         for name in CHECKPOINTS:
             if (self.path / name).exists():
                 try:
-                    found.append(checkpoints.load(self.path / name))
+                    found[name] = checkpoints.load(self.path / name)
                 except TooNewError:  # it is whole, and going on from an older one would lose what it has
                     raise
                 except CheckpointError as error:
@@ -196,7 +196,13 @@ class RunDirectory:
         if not found:
             reasons = damaged or [f"{self.path} holds no checkpoint; leave out --resume to begin a run there"]
             raise CheckpointError(*reasons)
-        return max(found, key=lambda run: run.iteration), damaged
+        self._newest = max(found, key=lambda name: found[name].iteration)
+        return found[self._newest], damaged
+
+    def catch_up(self, newest: Checkpoint) -> None:
+        """Saves as `last.npz` what `newest` found, if that was `best.npz`: the run was killed between the two."""
+        if self._newest == BEST:
+            self.save_last(newest)
 
     def write_config(self, text: str) -> None:
         """Writes `config.yaml`."""

@@ -61,7 +61,8 @@ class Run:
         self.warnings: list[str] = []
         """What a user must know: damaged checkpoints passed over, saves that failed."""
         self.warn: Warn = self.warnings.append
-        directory.warn = lambda message: self.warn(message)
+        directory.warn = self._warn_once
+        self._told: set[str] = set()
         self._failing: dict[str, str] = {}
         """Why which files cannot be written at present; it has been told."""
 
@@ -109,6 +110,7 @@ class Run:
         Raises ConfigError or CheckpointError where configuration or text are not those of the run.
         """
         resuming.refuse_another_run(checkpoint, config, text)
+        directory.catch_up(checkpoint)
         if config.train.eval_chars != checkpoint.config.train.eval_chars:
             checkpoint.best_nats = None  # it was measured on another text than those to come
         checkpoint.config = config
@@ -294,6 +296,11 @@ class Run:
     def try_to_save(self) -> bool:
         """`save`, but a failure is a warning; tells which it was."""
         return self._tolerate(LAST, self.save)
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self.warn(message)
 
     def _tolerate(self, name: str, write: Callable[[], None]) -> bool:
         """Writes a file of the run, or warns, once for each cause: the next time it may work. Tells which it was."""
