@@ -17,15 +17,15 @@ import numpy as np
 from charrnn import archive
 from charrnn.archive import DamagedError
 from charrnn.config import writing
-from charrnn.config.schema import Config, ModelConfig
+from charrnn.config.schema import Config, ModelConfig, keys
 from charrnn.environment import environment
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, one_line
 from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
 from charrnn.training import optim
 from charrnn.version import __version__
 
@@ -213,6 +213,8 @@ def load(path: Path | str) -> Checkpoint:
         opened.fill(arrays(run))
         run.rng.bit_generator.state = meta["rng"]
         run.iteration = _count(meta["iteration"])
+        if not 0 <= run.slots.get("count", np.zeros(1))[0] <= run.iteration:
+            raise DamagedError("its optim.count is not of its iteration")
         run.validation_nats = _number(meta["validation_nats"])
         run.best_nats = _number(meta["best_nats"])
         run.elapsed = _number(meta["elapsed"]) or 0.0
@@ -245,7 +247,7 @@ def _of_today(meta: Any, path: Path) -> Any:
     if type(version) is not int or version < 1:
         raise DamagedError("its format version is not a whole number")
     if version > VERSION:
-        by = str(meta["environment"]["charrnn"])[:20]  # in this place for ever
+        by = _told(str(meta["environment"]["charrnn"]), 20)  # in this place for ever
         raise TooNewError(
             f"{path} has format version {version}, written by charrnn {by}; this charrnn {__version__} reads versions "
             f"1 to {VERSION}: update charrnn"
@@ -258,15 +260,18 @@ def _of_today(meta: Any, path: Path) -> Any:
 
 
 def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
+    sections = meta["config"].values() if isinstance(meta["config"], dict) else ()
+    if sum(len(section) for section in sections if isinstance(section, dict)) > 2 * len(keys()):
+        raise DamagedError("its configuration has far more keys than there are")  # and each would get its advice
     try:
         config = writing.from_dict(meta["config"], archive.META)
     except ConfigError as error:
-        raise DamagedError(error.messages[0]) from error
+        raise DamagedError(_told(error.messages[0], 300)) from error
     if config.train.seed is None:
         raise DamagedError("its configuration has no seed")
     vocabulary = Vocabulary(**meta["vocabulary"])
     symbols = vocabulary.symbols
-    if not isinstance(symbols, str) or not symbols or list(symbols) != sorted(set(symbols)):
+    if not isinstance(symbols, str) or not 0 < len(symbols) <= MOST_SYMBOLS or list(symbols) != sorted(set(symbols)):
         raise DamagedError("its vocabulary is not a sorted set of characters")
     if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
         raise DamagedError("its vocabulary has lone surrogates, which are no characters")
@@ -285,8 +290,13 @@ def _least_size(config: Config, vocab_size: int) -> int:
     return np.dtype(config.train.dtype).itemsize * (parameters + state) + sensitivity
 
 
+def _told(text: str, most: int) -> str:
+    """Words of a file, which may be any, for a message."""
+    return one_line(text if len(text) <= most else text[:most] + "...")
+
+
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 1 << 63:
         raise DamagedError("a count is not a whole number")
     return value
 

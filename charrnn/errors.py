@@ -69,8 +69,8 @@ class Interrupted(CharrnnError):
 
 
 def one_line(text: str) -> str:
-    """With escapes for what would move the cursor of a terminal, such as line breaks: a file's name may hold them."""
+    """With escapes for what would move a terminal's cursor or turn its text around: a file's name may hold it."""
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")

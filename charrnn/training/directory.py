@@ -117,7 +117,7 @@ class RunDirectory:
             self._set_aside(PREVIOUS)
             replace(second, previous)
         except OSError as error:
-            self.warn(f"cannot write {previous}: {error.strerror}; it is still the one from before")
+            self.warn(f"cannot write {previous}: {error.strerror}; what was last before is not kept")
         sync_directory(self.path, self.warn)
 
     @contextmanager
