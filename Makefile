@@ -20,7 +20,7 @@ test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
 	$(BIN)/python -m pytest -n auto
 
 test-long: $(VENV)/developed ## Run the long tests: thousands of kills, every bit, large files, many odd inputs (strace makes more of them)
-	$(BIN)/python -m pytest -n auto -m long -rs --durations=0
+	$(BIN)/python -m pytest -n auto -m long -rsP
 
 check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/ruff check .

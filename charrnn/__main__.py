@@ -7,13 +7,11 @@ import signal
 
 def main() -> None:
     """Runs the command line and exits."""
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    if not ignored:  # until the program can say a word, which takes a tenth of a second, Ctrl-C ends it without any
+    # Before the program can say a word, which takes a tenth of a second, and after its last, Ctrl-C ends it in silence.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from charrnn.cli.main import main
 
-    if not ignored:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
 
 

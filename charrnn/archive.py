@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import stat
 import struct
@@ -202,14 +203,14 @@ def _check_end(file: IO[bytes], size: int) -> None:
 def open_archive(path: Path) -> Iterator[Archive]:
     """Opens a file for reading. Whatever is wrong with it, here or within the block, is one CheckpointError."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
             raise CheckpointError(f"{path} is not a file; give a checkpoint (.npz) or a run directory")
         with open(path, "rb") as file:
-            _check_end(file, status.st_size)
+            size = os.stat(file.fileno()).st_size  # of this file: by now, the name may be another's
+            _check_end(file, size)
             with warnings.catch_warnings(action="error"):  # some are zipfile's way to accept odd names
                 archive = zipfile.ZipFile(file)
-            yield Archive(archive, status.st_size)
+            yield Archive(archive, size)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; give a checkpoint (.npz) or a run directory") from None
     except DamagedError as error:

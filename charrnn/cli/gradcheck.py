@@ -137,7 +137,7 @@ def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
         yield from map(_check_one, configs, itertools.repeat(oracle))
         return
     with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool:
-        with signals.interrupts_ignored():  # by the processes that begin here: Ctrl-C goes to all, and is for us
+        with signals.interrupts_held():  # from the processes that begin here: Ctrl-C goes to all, and is for us
             results = pool.map(_check_one, configs, itertools.repeat(oracle))
         yield from results
 

@@ -6,13 +6,11 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import FrameType
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 SAVING = "SIGUSR1"
-
-Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 class Stopped(KeyboardInterrupt):
@@ -61,9 +59,17 @@ class Noted:
         self.save = True
 
 
-def interrupts_ignored() -> AbstractContextManager[None]:
-    """Within it, INT is ignored, and for their whole life by processes that are started in it."""
-    return _handled(signal.SIG_IGN, ["SIGINT"])
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Holds INT back until its end; from processes that are started in it, for their whole life."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def name_of(number: int) -> str:
@@ -72,7 +78,7 @@ def name_of(number: int) -> str:
 
 
 @contextmanager
-def _handled(handler: Handler, names: Iterable[str]) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], None], names: Iterable[str]) -> Iterator[None]:
     """Has signals handled, but for those that this system has not, or that we were started to ignore, as by nohup."""
     before = {}
     if threading.current_thread() is threading.main_thread():  # elsewhere, Python lets nobody handle them

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -269,10 +270,16 @@ def _lock(path: Path) -> IO[str]:
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
+        holder = ""
+        for _ in range(10):
+            time.sleep(0.05)  # who has just taken it writes its name only then, over that of whoever had it before
+            file.seek(0)
+            if holder := file.read().strip():
+                break
         file.close()
-        raise LockedError(f"{path.parent} is in use by {holder}; wait for it, or choose another directory") from None
+        raise LockedError(
+            f"{path.parent} is in use by {holder or 'another process'}; wait for it, or choose another directory"
+        ) from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()

@@ -64,12 +64,18 @@ def updates(
     while (done := progress()) < 1:
         batch = windows.batch(run.iteration)
         T, B = batch.x.shape
+        before = run.rng.bit_generator.state if model.is_noisy else None
         seed = int(run.rng.integers(2**63)) if model.is_noisy else 0
-        if gradients:
-            loss, state = gradients(batch, run.state, grads, seed)
-        else:
-            noise = model.noise_of_seed(seed, T, B, params.vector.dtype)
-            loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
+        try:
+            if gradients:
+                loss, state = gradients(batch, run.state, grads, seed)
+            else:
+                noise = model.noise_of_seed(seed, T, B, params.vector.dtype)
+                loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
+        except BaseException:
+            if before:  # so that `run` is what it was, and may be saved
+                run.rng.bit_generator.state = before
+            raise
         nats, grad_norm = float(loss), norm(grads.vector)
         learning_rate = schedule(Position(run.iteration, run.iteration // len(windows), done)) * 0.5**run.rollbacks
         if not abs(nats) < MOST_NATS or not math.isfinite(grad_norm):

@@ -116,7 +116,7 @@ class Run:
         checkpoint.config = config
         ids = text.ids(checkpoint.vocabulary)
         run = cls(directory, checkpoint, split_text(config, ids))
-        checkpoint.elapsed = max(checkpoint.elapsed, directory.trim_metrics(checkpoint.iteration))
+        checkpoint.elapsed = max(checkpoint.elapsed, directory.trim_metrics(run._last_line()))
         directory.write_config(writing.to_yaml(config))
         run._settle_in()
         return run
@@ -185,11 +185,11 @@ class Run:
                         return
                     except DivergedError as error:
                         self._go_back(error)
-        except (MemoryError, LostWorkerError) as error:
+        except LostWorkerError:
             if self.checkpoint.iteration:
                 self.try_to_save()  # what was there before this window
-            if isinstance(error, LostWorkerError):
-                raise
+            raise
+        except MemoryError:  # perhaps in the middle of an update
             raise OutputError(limits.out_of_memory(self.checkpoint.config, len(self.checkpoint.vocabulary))) from None
 
     def _train(self, gradients: loop.Gradients | None, stop: Callable[[], bool]) -> Iterator[Record]:
@@ -221,6 +221,10 @@ class Run:
         run = self.checkpoint
         here = self.progress() >= 1 or run.iteration % run.config.train.eval_every == 0
         return bool(self.validation and run.iteration and here and run.validation_nats is None)
+
+    def _last_line(self) -> int:
+        """The iteration of the last line of metrics that may be there: none of an evaluation that is yet to come."""
+        return self.checkpoint.iteration - self._evaluation_is_due()
 
     def _finish_iteration(self, clock: Clock, stop: Callable[[], bool]) -> Record:
         """What there is to do after an update: evaluate, write metrics, save, each if it is time."""
@@ -352,7 +356,7 @@ class Run:
         earlier, _ = self.directory.newest()
         checkpoints.go_back(run, earlier)
         run.rollbacks += 1
-        self.directory.trim_metrics(run.iteration)
+        self.directory.trim_metrics(self._last_line())
         self.warn(
             f"{error.what}; back to iteration {run.iteration:,}, and on with the learning rate at half, "
             f"for the {('first', 'second', 'third')[run.rollbacks - 1]} time of {MOST_ROLLBACKS}"

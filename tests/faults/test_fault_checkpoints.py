@@ -23,6 +23,7 @@ from crafting import (
     craft,
     header,
     headers,
+    is_one_line,
     json_npy,
     load_bytes,
     members_of,
@@ -248,7 +249,7 @@ def test_row_15_what_is_no_checkpoint_is_told_so(charrnn, tmp_path, command, kin
 PLACES = {
     "directory": (Path.mkdir, "odd.npz holds no checkpoint"),
     "directory of directories": (lambda path: (path / "best.npz").mkdir(parents=True), "best.npz "),
-    "pipe": (os.mkfifo, "odd.npz is not a file"),
+    "pipe": (lambda path: os.mkfifo(path), "odd.npz is not a file"),
     "loop": (lambda path: path.symlink_to(path), "odd.npz"),
     "link to nothing": (lambda path: path.symlink_to("nowhere"), "odd.npz: no such file"),
     "link to a device": (lambda path: path.symlink_to("/dev/zero"), "odd.npz is not a file"),
@@ -506,8 +507,7 @@ def refused_for_little(measured, row, less_than=100 * MIB):
     for name, (said, memory, seconds) in found.items():
         assert NOT_ONE in said, f"{name}: {said}"
         assert "MemoryError" not in said
-        assert len(said.splitlines()) == 1
-        assert len(said) < 500, name
+        is_one_line(said)
         assert memory << 10 < less_than, f"{name} took {memory:,} KiB"
         assert seconds < 2, f"{name} took {seconds:.1f} s"
     return found
@@ -593,8 +593,7 @@ def refused_without_allocating(data, tmp_path, name):
         tracemalloc.stop()
     assert peak < MIB
     assert name in str(error.value)
-    assert len(str(error.value).splitlines()) == 1
-    assert len(str(error.value)) < 500
+    is_one_line(str(error.value))
 
 
 @pytest.mark.parametrize("name", ["head.b", "__meta__"])
@@ -1073,8 +1072,7 @@ def test_row_25_a_name_outside_is_refused_and_nothing_is_written(charrnn, whole,
     before = sorted(tmp_path.rglob("*"))
     for command in ("info", "sample"):
         result = charrnn(command, inner / "odd.npz").fails(4, "its members do not fit its configuration")
-        assert result.err[:-1].isprintable()
-        assert len(result.err) < len(str(inner)) + 300
+        is_one_line(result.err[:-1])
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/evil.npy").exists()
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from crafting import json_npy, load_bytes, members_of, meta_of, npy, small_run
+from crafting import is_one_line, json_npy, load_bytes, members_of, meta_of, npy, small_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,11 +101,6 @@ def test_row_55_a_checkpoint_with_random_damage_is_refused_or_loads_as_it_was(co
             outcomes["identical"] += 1
     told("damaged checkpoints", outcomes)
     assert outcomes["refused"] > count / 2
-
-
-def is_one_line(message):
-    assert message.isprintable(), message
-    assert len(message) < 600, message
 
 
 # --- checkpoints: forgery ---
@@ -350,8 +345,7 @@ def odd_text(rng):
 def is_a_list(messages):
     assert messages
     for message in messages:
-        assert len(message.splitlines()) == 1, message
-        assert len(message) < 600, message
+        is_one_line(message)
 
 
 def valid_or_refused(settings_of):
