@@ -22,7 +22,6 @@ from crashing import (
     RESUME,
     WARNING,
     Fault,
-    Forks,
     again,
     begin,
     calls_in,
@@ -32,7 +31,6 @@ from crashing import (
     same_end,
     sample,
     strays,
-    undisturbed,
 )
 
 from charrnn import checkpoint as checkpoints
@@ -48,17 +46,6 @@ LAST_NEW = ".last.npz.tmp-*"
 
 SAVING = [("open", LAST_NEW, 2), ("write", LAST_NEW, 1), ("fsync", LAST_NEW, 1), ("replace", "last.npz", 1)]
 """What a save is made of, and how often: the file is opened once more to be read back."""
-
-
-@pytest.fixture(scope="module")
-def forks():
-    with Forks() as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
-def reference(forks, tmp_path_factory):
-    return undisturbed(forks, tmp_path_factory.mktemp("undisturbed") / "reference")
 
 
 NOT_THE_TEXT = "[!t]*"

@@ -21,7 +21,6 @@ from crashing import (
     RESUME,
     Disk,
     Fault,
-    Forks,
     Log,
     after_power_cut,
     again,
@@ -35,7 +34,6 @@ from crashing import (
     same_end,
     sample,
     strays,
-    undisturbed,
     watched,
 )
 
@@ -45,17 +43,6 @@ from charrnn.errors import CharrnnError
 from charrnn.training.directory import CHECKPOINTS, RunDirectory
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="it has no fork and no SIGKILL")
-
-
-@pytest.fixture(scope="module")
-def forks():
-    with Forks() as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
-def reference(forks, tmp_path_factory):
-    return undisturbed(forks, tmp_path_factory.mktemp("undisturbed") / "reference")
 
 
 # --- row 1: at every system call ----------------------------------------------------------------------------------
