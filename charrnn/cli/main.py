@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             if sys.stdout:
                 sys.stdout.flush()
     except BaseException as error:
-        code, messages = _explain(error)
+        code, messages = _explain(_signal_behind(error) or error)
         if "--debug" in arguments:
             traceback.print_exception(error)
     if messages:
@@ -84,6 +84,13 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     return 0
+
+
+def _signal_behind(error: BaseException | None) -> signals.Stopped | None:
+    """The signal that broke off what then raised an error of its own, as a zip archive does when it is closed."""
+    while error is not None and not isinstance(error, signals.Stopped):
+        error = error.__context__
+    return error
 
 
 def _explain(error: BaseException) -> tuple[int, list[str]]:

@@ -17,7 +17,7 @@ import time
 import pytest
 from architectures import ARCHITECTURES, KINDS, fits
 from crafting import craft, put
-from crashing import ALWAYS, CHANGING, RESUME, Fault, Faults, Forks, metrics_of, watched
+from crashing import ALWAYS, CHANGING, RESUME, Fault, Faults, metrics_of, watched
 from driving import in_process
 
 from charrnn import checkpoint as checkpoints
@@ -138,12 +138,6 @@ def test_row_26_what_a_disk_would_not_read_for_a_while_is_whole_again_under_its_
     assert "Input/output error; passed over, and kept" in said.ok().err
     assert (run / f"{LAST}.damaged-1").read_bytes() == content
     assert (run / LAST).read_bytes() == longer
-
-
-@pytest.fixture(scope="module")
-def forks():
-    with Forks() as forks:
-        yield forks
 
 
 @pytest.mark.skipif(os.name == "nt", reason="it has no fork and no SIGKILL")
@@ -514,6 +508,7 @@ def test_row_29_so_is_one_that_lost_a_process(no_sync, two_processes, tmp_path, 
     monkeypatch.setattr(Team, "loss_and_grads", lossy)
     with pytest.raises(OutputError, match="worker"):
         to_the_end(begin(tmp_path / "run", **EVENTFUL))
+    assert checkpoints.load(tmp_path / "run" / LAST).iteration == 10
     to_the_end(resume(tmp_path / "run"))
     assert differing(tmp_path / "run", whole) == set()
 
