@@ -29,7 +29,7 @@ check: $(VENV)/developed ## Lint, format, types, tests
 	$(MAKE) test
 
 bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed)
-	$(VENV)-bench/bin/python tests/bench/bench.py $(ARGS)
+	$(VENV)-bench/bin/python tools/bench/bench.py $(ARGS)
 
 clean: ## Remove what these commands made, but never runs/
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

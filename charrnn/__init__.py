@@ -19,20 +19,21 @@ from typing import TYPE_CHECKING, Any
 from charrnn.version import __version__
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint, load
-    from charrnn.evaluation import evaluate
+    from charrnn.judging.evaluation import evaluate
     from charrnn.nn.model import CharLM
+    from charrnn.runs.checkpoint import load
+    from charrnn.runs.run import Run
     from charrnn.sampling import sample
-    from charrnn.training.run import Run
+    from charrnn.training.trainer import Trainer
 
-__all__ = ["CharLM", "Checkpoint", "Run", "__version__", "evaluate", "load", "sample"]
+__all__ = ["CharLM", "Run", "Trainer", "__version__", "evaluate", "load", "sample"]
 
 _HOMES = {
     "CharLM": "charrnn.nn.model",
-    "Checkpoint": "charrnn.checkpoint",
-    "Run": "charrnn.training.run",
-    "evaluate": "charrnn.evaluation",
-    "load": "charrnn.checkpoint",
+    "Run": "charrnn.runs.run",
+    "Trainer": "charrnn.training.trainer",
+    "evaluate": "charrnn.judging.evaluation",
+    "load": "charrnn.runs.checkpoint",
     "sample": "charrnn.sampling",
 }
 

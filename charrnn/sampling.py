@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
+from charrnn.arrays import Array, Ids
 from charrnn.nn.model import CharLM
-from charrnn.nn.numerics import Array
 from charrnn.nn.stepper import Stepper
-from charrnn.text.vocabulary import Ids
+from charrnn.runs.run import Run
 
 
 def probabilities(
@@ -89,7 +88,7 @@ def generate(
 
 
 def sample(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     prompt: str = "",
     length: int = 500,
     seed: int | None = None,
@@ -105,7 +104,7 @@ def sample(
 
 
 def sample_many(
-    checkpoint: Checkpoint,
+    checkpoint: Run,
     samples: int,
     prompt: str = "",
     length: int = 500,

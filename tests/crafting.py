@@ -11,14 +11,15 @@ import zipfile
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
 from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import CheckpointError, one_line
-from charrnn.text.batches import Windows
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import run as runs
+from charrnn.runs.run import Run
 from charrnn.text.encoding import decode
+from charrnn.text.streams import Windows
 from charrnn.training import loop
-from charrnn.training.run import Run
+from charrnn.training.trainer import Trainer
 
 TEXT = decode(["a naïve café, a façade; no cliché\n".encode() * 9], "a text", "utf-8")
 
@@ -28,9 +29,9 @@ def small_run(**changes):
     small = {"model.hidden_size": 2, "train.batch_size": 2, "train.seq_length": 5, "train.seed": 3}
     small |= {"data.split": [1, 0, 0]} | changes
     config, _ = resolve([Setting(key, value, "test") for key, value in small.items()])
-    run, split, _ = Run.prepare(config, TEXT)
+    run, split, _ = Trainer.prepare(config, TEXT)
     updates = loop.updates(
-        run, Windows(split.train, 5), checkpoints.build_optimizer(config), lambda p: 0.01, lambda: run.iteration / 5
+        run, Windows(split.train, 5), runs.build_optimizer(config), lambda p: 0.01, lambda: run.iteration / 5
     )
     assert len(list(updates)) == 5
     return run
@@ -57,7 +58,7 @@ def is_one_line(message):
     assert len(message) < 700
 
 
-def same(a: Checkpoint, b: Checkpoint):
+def same(a: Run, b: Run):
     return checkpoints.to_bytes(a) == checkpoints.to_bytes(b)
 
 

@@ -40,7 +40,7 @@ import pytest
 from driving import ERROR, Result
 
 from charrnn.cli.main import main
-from charrnn.training.directory import BEST, CHECKPOINTS, LAST, PREVIOUS, RunDirectory
+from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, PREVIOUS, RunDirectory
 
 ALWAYS = 1 << 30
 """As the last time of a fault: it does not go away."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from charrnn.config.resolve import Setting, resolve
+from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
-from charrnn.training.directory import RunDirectory
-from charrnn.training.run import Run
+from charrnn.training.trainer import Trainer
 
 SMALL = {
     "model.hidden_size": 6,
@@ -42,8 +42,8 @@ def begin(tmp_path, prose, settle):
     runs = []
 
     def begin(name="run", old=None, **changes):
-        prepared = Run.prepare(settle(**changes), prose, old)
-        runs.append(Run.begin(RunDirectory(tmp_path / name), *prepared))
+        prepared = Trainer.prepare(settle(**changes), prose, old)
+        runs.append(Trainer.begin(RunDirectory(tmp_path / name), *prepared))
         return runs[-1]
 
     yield begin

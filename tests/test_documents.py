@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint
 from charrnn.cli import common
 from charrnn.cli.main import cli
 from charrnn.config import writing
@@ -31,10 +30,12 @@ from charrnn.config.schema import Config, keys, parse_duration, types_of_keys
 from charrnn.errors import CharrnnError
 from charrnn.nn import cells, head, unroll
 from charrnn.nn.cells.base import Tape
+from charrnn.optim.optimizers import OPTIMIZERS
 from charrnn.resources import CONFIGS
+from charrnn.runs import checkpoint
+from charrnn.runs import run as runs
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.metrics import Record
-from charrnn.training.optim import OPTIMIZERS
 from charrnn.training.resuming import RESUMABLE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -367,7 +368,7 @@ def test_every_array_and_key_of_a_checkpoint_is_described():
         chosen = {"model.cell": cell, "model.initial_state": "learned", "optim.name": optimizer, "train.seed": 0}
         chosen["model.layer_norm"] = goes_with(cell, "layer_norm")
         config, _ = resolve([Setting(key, value, "") for key, value in chosen.items()])
-        run = checkpoint.new(config, Vocabulary("ab"), checkpoint.Corpus("ab.txt", 2, ""))
+        run = runs.new(config, Vocabulary("ab"), runs.Corpus("ab.txt", 2, ""))
         with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
             names |= set(file.files)
             meta = json.loads(file["__meta__"].tobytes())

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from charrnn import checkpoint as checkpoints
 from charrnn import sampling
 from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import DataError
 from charrnn.nn.cells import CELLS
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import run as runs
 from charrnn.sampling import draw, generate, opening, probabilities, sample, sample_many
 from charrnn.text.vocabulary import Vocabulary
 
@@ -153,7 +154,7 @@ def model_of(cell="lstm", dtype="float64", symbols="\n abcdefgh"):
     settings = {"model.cell": cell, "model.hidden_size": 7, "model.num_layers": 2, "train.seed": 4}
     settings |= {"train.dtype": dtype, "model.initial_state": "learned", "model.dropout": 0.5}
     config, _ = resolve([Setting(key, value, "test") for key, value in settings.items()])
-    run = checkpoints.new(config, Vocabulary(symbols), checkpoints.Corpus("x", 1, ""))
+    run = runs.new(config, Vocabulary(symbols), runs.Corpus("x", 1, ""))
     run.params.vector[...] = np.random.default_rng(5).standard_normal(run.params.vector.size) * 0.7
     return run
 

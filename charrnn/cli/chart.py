@@ -6,7 +6,7 @@ import html
 import math
 from dataclasses import dataclass
 
-from charrnn.nn.numerics import Array
+from charrnn.arrays import Array
 
 COLOURS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#bb5566", "#000000")
 """Told apart by colour-blind eyes too (after Paul Tol's schemes)."""

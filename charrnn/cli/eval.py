@@ -32,13 +32,13 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
 
     The first character is read but not counted, since nothing comes before it.
     """
-    from charrnn import checkpoint as checkpoints
-    from charrnn.evaluation import Score, evaluate, nats_of_characters
-    from charrnn.text.batches import side_by_side
+    from charrnn.judging.evaluation import Score, evaluate, nats_of_characters
+    from charrnn.runs.checkpoint import load
     from charrnn.text.encoding import encoded_size
-    from charrnn.training.run import split_text
+    from charrnn.text.streams import side_by_side
+    from charrnn.training.trainer import split_text
 
-    run = checkpoints.load(checkpoint)
+    run = load(checkpoint)
     source = common.library().read(text, run.vocabulary.encoding)
     if len(source) < 2:
         raise DataError(f"{source.name} has one character; two are needed, one to predict from and one to predict")

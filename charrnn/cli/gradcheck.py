@@ -20,7 +20,7 @@ from charrnn.config.schema import ModelConfig, keys
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from charrnn.gradcheck.check import Row
+    from charrnn.judging.gradcheck.check import Row
 
 CELLS = keys()["model.cell"].metadata["choices"]
 ACTIVATIONS = keys()["model.activation"].metadata["choices"]
@@ -98,7 +98,7 @@ def _model_config(source: str | None) -> ModelConfig:
     """Of a config, a checkpoint or a run directory; the default where there is none."""
     path = common.find_config(source) if source else None
     if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
-        from charrnn import checkpoint
+        from charrnn.runs import checkpoint
 
         return checkpoint.load(Path(source)).config.model
     return resolve(common.read_config(source))[0].model
@@ -130,7 +130,7 @@ def _all(cells: tuple[str, ...], oracle: str) -> Iterator[ModelConfig]:
 
 def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
     """The rows of each; many are shared among the cores."""
-    from charrnn.training.parallel import available_cores
+    from charrnn.cores import available_cores
 
     cores = available_cores()
     if len(configs) < MANY or cores == 1:
@@ -157,8 +157,8 @@ def _end_with_parent() -> None:
 def _check_one(config: ModelConfig, oracle: str) -> list[Row]:
     from threadpoolctl import threadpool_limits
 
-    from charrnn.checkpoint import build_model
-    from charrnn.gradcheck.subject import VOCAB_SIZE, check_model, small
+    from charrnn.judging.gradcheck.subject import VOCAB_SIZE, check_model, small
+    from charrnn.runs.run import build_model
 
     with threadpool_limits(1, user_api="blas"):  # networks so small are slower on two
         return check_model(small(build_model(config, VOCAB_SIZE)), oracle)

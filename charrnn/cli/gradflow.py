@@ -15,9 +15,9 @@ from charrnn.config.schema import ModelConfig, keys
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from charrnn.arrays import Array
     from charrnn.cli.chart import Curve
     from charrnn.nn.model import CharLM
-    from charrnn.nn.numerics import Array
     from charrnn.nn.parameters import Parameters
 
 CELLS = keys()["model.cell"].metadata["choices"]
@@ -65,7 +65,7 @@ def _measure(source: str | None, cells: tuple[str, ...], length: int) -> list[tu
     """The name of each network, and the norms of its gradient."""
     import numpy as np
 
-    from charrnn.gradflow import gradient_norms
+    from charrnn.judging.gradflow import gradient_norms
 
     found = []
     rng = np.random.default_rng(SEED)
@@ -84,7 +84,8 @@ def _networks(source: str | None, cells: tuple[str, ...]) -> list[tuple[str, Cha
     """Name, network, parameters, and whether they were trained."""
     import numpy as np
 
-    from charrnn import checkpoint
+    from charrnn.runs import checkpoint
+    from charrnn.runs.run import build_model
 
     path = common.find_config(source) if source else None
     if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
@@ -98,7 +99,7 @@ def _networks(source: str | None, cells: tuple[str, ...]) -> list[tuple[str, Cha
         chosen = {source: base} if source else _all_kinds(base)
     networks = []
     for name, config in chosen.items():
-        model = checkpoint.build_model(config, VOCAB_SIZE)
+        model = build_model(config, VOCAB_SIZE)
         if model.bidirectional:
             raise ConfigError("model.bidirectional: gradients of a model that reads both ways do not only go back")
         rng = np.random.default_rng(SEED)

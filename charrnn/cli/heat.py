@@ -6,8 +6,8 @@ import html
 import itertools
 import math
 
-from charrnn.evaluation import Score
-from charrnn.nn.numerics import Array
+from charrnn.arrays import Array
+from charrnn.judging.evaluation import Score
 
 LEVELS = 8
 """Colours, one for each bit of surprise; the last is for all that is more."""

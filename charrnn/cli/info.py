@@ -40,7 +40,7 @@ def _is_checkpoint(path: Path) -> bool:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    from charrnn import checkpoint
+    from charrnn.runs import checkpoint
 
     path = checkpoint.find(path)
     run = checkpoint.load(path)

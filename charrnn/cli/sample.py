@@ -68,15 +68,15 @@ def command(
     """Let a model write. Its text, after the prompt, goes to stdout in UTF-8 (in bytes mode, as it is)."""
     from threadpoolctl import threadpool_limits
 
-    from charrnn import checkpoint as checkpoints
+    from charrnn.cores import blas_threads
+    from charrnn.runs.checkpoint import load
     from charrnn.sampling import sample_many
     from charrnn.text.vocabulary import describe
-    from charrnn.training.parallel import blas_threads
 
     for option, value in {"--temperature": temperature, "--top-p": top_p, "--min-p": min_p}.items():
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{option} {value} is not a number of use; leave it out, or see: charrnn sample --help")
-    run = checkpoints.load(checkpoint)
+    run = load(checkpoint)
     vocabulary = run.vocabulary
     prompt = _prompt(prompt, prompt_file, vocabulary.encoding)
     if strange := vocabulary.unknown(prompt):

@@ -17,7 +17,7 @@ from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from charrnn.training.metrics import Record
-    from charrnn.training.run import Run
+    from charrnn.training.trainer import Trainer
 
 
 @click.command("train", short_help="Train a model on a text.")
@@ -70,10 +70,10 @@ def command(
         run.close()
 
 
-def _begin(text: str | None, out: Path | None, settings: list[Setting], init_from: Path | None) -> Run:
-    from charrnn import checkpoint
-    from charrnn.training.directory import RunDirectory
-    from charrnn.training.run import Run
+def _begin(text: str | None, out: Path | None, settings: list[Setting], init_from: Path | None) -> Trainer:
+    from charrnn.runs import checkpoint
+    from charrnn.runs.directory import RunDirectory
+    from charrnn.training.trainer import Trainer
 
     if text is None:
         raise ConfigError("train what? give a text file, '-', or the name of a corpus such as harbour")
@@ -82,20 +82,20 @@ def _begin(text: str | None, out: Path | None, settings: list[Setting], init_fro
     inherited = [setting for setting in inherited if setting.path.startswith("model.")]
     config, _ = resolve(inherited, settings)
     source = common.library().read(text, config.data.encoding)
-    prepared = Run.prepare(config, source, old)
+    prepared = Trainer.prepare(config, source, old)
     stem = "stdin" if text == "-" else Path(text).stem
     directory = RunDirectory(out) if out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        return Run.begin(directory, *prepared)
+        return Trainer.begin(directory, *prepared)
     except CharrnnError:
         directory.close()
         raise
 
 
-def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
+def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Trainer:
+    from charrnn.runs.directory import RunDirectory
     from charrnn.text.corpus import STDIN
-    from charrnn.training.directory import RunDirectory
-    from charrnn.training.run import Run
+    from charrnn.training.trainer import Trainer
 
     if out is None:
         raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
@@ -106,7 +106,7 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
         if text is None and checkpoint.corpus.name == STDIN:
             raise ConfigError("the run learns from standard input; give its text again, with '-' for TEXT")
         source = common.library().read(text or checkpoint.corpus.name, config.data.encoding)
-        run = Run.resume(directory, checkpoint, config, source)
+        run = Trainer.resume(directory, checkpoint, config, source)
         run.warnings += [f"{message}; passed over, and kept" for message in damaged]
         run.notes.append(f"resuming at iteration {checkpoint.iteration:,}")
         return run
@@ -115,7 +115,7 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Run:
         raise
 
 
-def _train(run: Run, quiet: bool) -> None:
+def _train(run: Trainer, quiet: bool) -> None:
     place = run.directory.path
     display = _Display(run, quiet)
     display.say(*_summary(run), *run.notes)
@@ -124,7 +124,7 @@ def _train(run: Run, quiet: bool) -> None:
     run.warn = display.warn
     if run.complete:
         raise ConfigError(
-            f"{place} is complete at iteration {run.checkpoint.iteration:,}; give it more to do, as with {_more(run)}"
+            f"{place} is complete at iteration {run.run.iteration:,}; give it more to do, as with {_more(run)}"
         )
     with signals.Noted() as noted:
         for record in run.records(lambda: bool(noted.stop)):
@@ -144,21 +144,21 @@ def _train(run: Run, quiet: bool) -> None:
                     f"continue with: charrnn train -o {shlex.quote(str(place))} --resume",
                 )
     display.close()
-    best = run.checkpoint.best_nats
+    best = run.run.best_nats
     if best is not None:
         display.say(f"best validation loss: {common.describe_loss(best)}")
     display.say(f"let it write: charrnn sample {place}")
 
 
-def _more(run: Run) -> str:
+def _more(run: Trainer) -> str:
     """The options that make a complete run twice as long."""
-    train = to_dict(run.checkpoint.config)["train"]
+    train = to_dict(run.run.config)["train"]
     ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
     return " ".join(f"--set train.{name}={2 * value:g}" for name, value in ends.items())
 
 
-def _summary(run: Run) -> list[str]:
-    checkpoint, config = run.checkpoint, run.checkpoint.config
+def _summary(run: Trainer) -> list[str]:
+    checkpoint, config = run.run, run.run.config
     corpus, streams = checkpoint.corpus, run.split.train
     trained, validated = int(streams.lengths.sum()), int(run.split.validation.lengths.sum())
     optim = config.optim
@@ -173,7 +173,7 @@ def _summary(run: Run) -> list[str]:
 class _Display:
     """A progress bar on a terminal; elsewhere, a line for each evaluation. If nobody listens, training goes on."""
 
-    def __init__(self, run: Run, quiet: bool) -> None:
+    def __init__(self, run: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
 
         self.run = run
@@ -206,7 +206,7 @@ class _Display:
     def show(self, record: Record) -> None:
         """Moves the bar; an evaluation leaves a line that stays."""
         if record.val_nats is not None and not self.quiet:
-            best = self.run.checkpoint.best_nats
+            best = self.run.run.best_nats
             line = (
                 f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
                 f"train {_nats(record)}  validation {record.val_nats:.4f}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn.numerics import Array, log_softmax
+from charrnn.arrays import Array
+from charrnn.nn.numerics import log_softmax
 from charrnn.nn.parameters import Shapes
 
 

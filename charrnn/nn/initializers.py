@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn.numerics import Array
+from charrnn.arrays import Array
 
 NAMES = ("he", "uniform", "glorot", "orthogonal")
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arrays import Array
 from charrnn.nn.cells.base import Cell, LayerParams, Tape
-from charrnn.nn.numerics import Array
 
 EPS = 1e-5
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arrays import Array
 from charrnn.nn import cells, head, initializers
 from charrnn.nn.noise import LayerNoise, Noise, mask, zoneout_mask
-from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Parameters, Shapes
 from charrnn.nn.stack import Stack, State
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.nn.numerics import Array
+from charrnn.arrays import Array
 
 
 @dataclass

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-# Floating point in use; complex in the complex-step gradient check, which differentiates the forward pass as it is.
-Array = npt.NDArray[Any]
-
+from charrnn.arrays import Array
 
 ONE = {np.dtype(kind): np.ones((), kind) for kind in (np.float32, np.float64, np.complex128)}
 """The number 1 as an array without dimensions: for small arrays, NumPy spends half of a call on converting Python's."""

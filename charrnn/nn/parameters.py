@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.nn.numerics import Array
+from charrnn.arrays import Array
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arrays import Array
 from charrnn.nn import initializers, unroll
 from charrnn.nn.cells.base import Cell, LayerParams, Tape
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.noise import LayerNoise, Noise
-from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Shapes
 
 State = list[LayerParams]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from charrnn.arrays import Array, Ids
 from charrnn.nn import unroll
 from charrnn.nn.model import QUIET, CharLM
-from charrnn.nn.numerics import Array
-from charrnn.text.vocabulary import Ids
 
 
 class Stepper:

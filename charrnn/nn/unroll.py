@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from charrnn.arrays import Array
 from charrnn.nn.cells.base import Cell, LayerParams, Tape
 from charrnn.nn.noise import NO_NOISE, LayerNoise
-from charrnn.nn.numerics import Array
 from charrnn.nn.parameters import Shapes
 
 

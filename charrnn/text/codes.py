@@ -11,9 +11,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arrays import Ids
 from charrnn.errors import OutputError
 from charrnn.files import as_output_error
-from charrnn.text.vocabulary import Ids
 
 IN_MEMORY = 1 << 24
 """Bytes up to which codes are kept in memory."""

@@ -21,9 +21,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from charrnn.arrays import Ids
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
-from charrnn.text.vocabulary import BYTES, Ids, Vocabulary, code_points
+from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
 
 WHOLE = ("punycode", "utf-7")
 """Encodings that Python can decode, or encode, only as a whole."""

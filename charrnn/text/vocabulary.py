@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arrays import Ids
 from charrnn.errors import DataError
-
-Ids = npt.NDArray[Any]
 
 BYTES = "bytes"
 """The encoding that makes each byte a symbol of its own, whatever it means; symbol b is written chr(b)."""

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
 from charrnn.nn import head
 from charrnn.nn.parameters import Parameters
-from charrnn.text.batches import Windows
+from charrnn.runs.run import Run
+from charrnn.text.streams import Windows
 
 MOST_ROWS = 8
 """Of the window, that are told: those with the largest loss."""
 
 
-def report(run: Checkpoint, windows: Windows, what: str, grads: Parameters) -> dict[str, Any]:
+def report(run: Run, windows: Windows, what: str, grads: Parameters) -> dict[str, Any]:
     """The content of `diverged.json`, of the window that `run` stands before.
 
     What is not a number is null there, as JSON has no word for it.

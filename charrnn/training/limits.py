@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from charrnn import checkpoint as checkpoints
 from charrnn.config.schema import Config
 from charrnn.errors import ConfigError
-from charrnn.gradcheck import rtrl
+from charrnn.nn import rtrl
+from charrnn.runs.run import build_model
 
 MOST_SECONDS = 60.0
 """Of an iteration of RTRL; one that would take longer is hopeless."""
@@ -17,7 +17,7 @@ MOST_SECONDS = 60.0
 
 def refuse_hopeless(config: Config, vocab_size: int) -> None:
     """Raises ConfigError for what cannot be trained: a model that sees its target, RTRL that would never end."""
-    model, train = checkpoints.build_model(config.model, vocab_size), config.train
+    model, train = build_model(config.model, vocab_size), config.train
     if model.bidirectional:
         raise ConfigError(
             "model.bidirectional: a model that reads the text from its end as well sees the character that it is to "
@@ -39,7 +39,7 @@ def memory(config: Config, vocab_size: int) -> int:
 
     A lower bound, without what the processes of a run keep twice, and without the text.
     """
-    model, T, B = checkpoints.build_model(config.model, vocab_size), config.train.seq_length, config.train.batch_size
+    model, T, B = build_model(config.model, vocab_size), config.train.seq_length, config.train.batch_size
     slots = {"sgd": 0, "adam": 2}.get(config.optim.name, 1)
     G, H = len(model.stack.cell.gates), model.hidden_size
     of_a_step = model.num_layers * (2 * G + len(model.stack.cell.state)) * H + 2 * H + vocab_size

@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
+from charrnn.arrays import Batch
 from charrnn.errors import DivergedError
 from charrnn.nn.numerics import norm
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.text.batches import Batch, Windows
-from charrnn.training.optim import Transform
-from charrnn.training.schedules import Position, Schedule
+from charrnn.optim.optimizers import Transform
+from charrnn.optim.schedules import Position, Schedule
+from charrnn.runs.run import Run
+from charrnn.text.streams import Windows
 
 MOST_NATS = 1e6
 """A loss beyond this is no text's: the weights have exploded, though they may still be finite."""
@@ -41,7 +42,7 @@ OnDivergence = Callable[[DivergedError, Parameters], None]
 
 
 def updates(
-    run: Checkpoint,
+    run: Run,
     windows: Windows,
     optimizer: Transform,
     schedule: Schedule,
@@ -100,7 +101,7 @@ def updates(
         yield Update(nats, grad_norm, learning_rate)
 
 
-def _skip(run: Checkpoint) -> None:
+def _skip(run: Run) -> None:
     """Passes a window over. What it left in the state may be as bad as its loss, so that begins anew."""
     run.state = run.model.zero_state(run.config.train.batch_size, run.params.vector.dtype)
     if "sensitivity" in run.slots:

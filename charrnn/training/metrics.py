@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.checkpoint import Checkpoint
+from charrnn.runs.run import Run
 
 EVERY = 20
 """Iterations between two lines of metrics.jsonl, beside those of evaluations."""
@@ -47,7 +47,7 @@ class Record:
 class Clock:
     """Seconds of a run, and of its updates since the last line of metrics."""
 
-    def __init__(self, run: Checkpoint) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self._before, self._began = run.elapsed, time.monotonic()
         self.restart()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from charrnn.checkpoint import Checkpoint
 from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.runs.run import Run
 from charrnn.text.encoding import Text
 
 RESUMABLE = (
@@ -22,7 +22,7 @@ RESUMABLE = (
 """What may be changed when a run is resumed; all else would make it another run."""
 
 
-def refuse_another_run(checkpoint: Checkpoint, config: Config, text: Text) -> None:
+def refuse_another_run(checkpoint: Run, config: Config, text: Text) -> None:
     """Raises ConfigError or CheckpointError where configuration or text are not those of the run."""
     before, after = writing.to_dict(checkpoint.config), writing.to_dict(config)
     changed = [
@@ -43,7 +43,7 @@ def refuse_another_run(checkpoint: Checkpoint, config: Config, text: Text) -> No
         )
 
 
-def changes(checkpoint: Checkpoint, now: dict[str, str]) -> list[str]:
+def changes(checkpoint: Run, now: dict[str, str]) -> list[str]:
     """What computes otherwise than before, where that is known, as in `numpy 2.1.0 became 2.4.6`."""
     before = checkpoint.environment
     if not checkpoint.iteration:  # nothing has been computed

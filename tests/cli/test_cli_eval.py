@@ -9,9 +9,9 @@ import re
 
 import pytest
 
-from charrnn.checkpoint import load
-from charrnn.evaluation import nats_of_characters
-from charrnn.text.batches import side_by_side
+from charrnn.judging.evaluation import nats_of_characters
+from charrnn.runs.checkpoint import load
+from charrnn.text.streams import side_by_side
 
 KEYS = ["nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "chars", "bytes"]
 

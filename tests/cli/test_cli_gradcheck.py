@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from charrnn.gradcheck.check import RTOL
+from charrnn.judging.gradcheck.check import RTOL
 from charrnn.nn import cells
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from charrnn.gradflow import gradient_norms
+from charrnn.judging.gradflow import gradient_norms
 from charrnn.nn import head
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM

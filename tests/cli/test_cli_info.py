@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import charrnn as package
-from charrnn.checkpoint import load
 from charrnn.resources import CORPORA
+from charrnn.runs.checkpoint import load
 
 
 def test_info_of_a_run_is_that_of_its_best_checkpoint(charrnn, trained):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from charrnn.checkpoint import load
 from charrnn.nn.cells import CELLS
+from charrnn.runs.checkpoint import load
 
 STILL = ["--set", "optim.name=sgd", "--set", "optim.learning_rate=1e-30", "--set", "train.iterations=1"]
 OTHER = "".join(f"{n}. Über Füchse; the Quiet brown DOGS {n * n} ~ hop.\n" for n in range(60))

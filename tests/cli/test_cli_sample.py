@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from charrnn.checkpoint import load
+from charrnn.runs.checkpoint import load
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import ACTIVATIONS, CELLS
 from charrnn.nn.initializers import NAMES as INITIALIZERS
-from charrnn.text.batches import SPLITS
-from charrnn.training.optim import OPTIMIZERS
-from charrnn.training.schedules import NAMES as SCHEDULES
+from charrnn.optim.optimizers import OPTIMIZERS
+from charrnn.optim.schedules import NAMES as SCHEDULES
+from charrnn.text.streams import SPLITS
 
 
 def test_no_setting_at_all_gives_the_defaults():

@@ -9,8 +9,9 @@ from charrnn.config.resolve import resolve
 from charrnn.config.schema import Config, keys
 from charrnn.nn import initializers
 from charrnn.nn.cells import ACTIVATIONS, CELLS
-from charrnn.text.batches import SPLITS
-from charrnn.training import optim, schedules
+from charrnn.optim import optimizers as optim
+from charrnn.optim import schedules
+from charrnn.text.streams import SPLITS
 
 
 def test_the_recipe_called_lstm_is_the_default_one():

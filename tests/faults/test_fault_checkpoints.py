@@ -1,4 +1,4 @@
-"""Checkpoint files that are damaged or hostile: they load as they were written, or are refused in one line."""
+"""Run files that are damaged or hostile: they load as they were written, or are refused in one line."""
 
 from __future__ import annotations
 
@@ -37,15 +37,18 @@ from crafting import (
     zipped,
 )
 from driving import in_process
-from fixtures import make_golden
+from makers import make_golden
 
 import charrnn
-from charrnn import archive, errors
-from charrnn import checkpoint as checkpoints
+from charrnn import errors
+from charrnn.optim import schedules
+from charrnn.runs import archive
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import run as runs
 from charrnn.text.encoding import decode
 from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
-from charrnn.training import loop, schedules
-from charrnn.training.run import split_text
+from charrnn.training import loop
+from charrnn.training.trainer import split_text
 
 NOT_ONE = "is not a charrnn checkpoint, or is damaged"
 
@@ -454,7 +457,7 @@ import json, os, resource, sys, time
 from pathlib import Path
 
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-from charrnn import checkpoint
+from charrnn.runs import checkpoint
 from charrnn.errors import CheckpointError
 
 def load(path):
@@ -653,7 +656,7 @@ def test_row_20_the_largest_meta_that_a_run_can_write_can_be_read(tmp_path):
     }
     config = small_run(**{**most, "model.hidden_size": 1}).config
     everything = "".join(map(chr, range(0x10FFFF - MOST_SYMBOLS, 0x10FFFF)))
-    run = checkpoints.new(config, Vocabulary(everything), checkpoints.Corpus("🦊" * 255, 1 << 60, "0" * 64))
+    run = runs.new(config, Vocabulary(everything), runs.Corpus("🦊" * 255, 1 << 60, "0" * 64))
     run.losses = [0.1 + 0.2] * 1000
     checkpoints.save(run, tmp_path / "c.npz")
     assert same(checkpoints.load(tmp_path / "c.npz"), run)
@@ -945,7 +948,7 @@ def test_row_24_a_file_of_every_version_there_was_can_be_trained_on(version, nam
     ids = run.vocabulary.encode(make_golden.TEXT)
     windows = loop.Windows(split_text(run.config, ids).train, run.config.train.seq_length)
     schedule = schedules.build("constant", run.config.optim.learning_rate)
-    optimizer = checkpoints.build_optimizer(run.config)
+    optimizer = runs.build_optimizer(run.config)
     updates = list(loop.updates(run, windows, optimizer, schedule, lambda: (run.iteration - 400) / 5))
     assert len(updates) == 5
     assert all(update.nats < 1 for update in updates)

@@ -33,11 +33,12 @@ from crashing import (
     strays,
 )
 
-from charrnn import checkpoint as checkpoints
 from charrnn import files
 from charrnn.errors import OutputError
-from charrnn.training import parallel
-from charrnn.training import run as run_module
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import run as runs
+from charrnn.training import team
+from charrnn.training import trainer as run_module
 
 resource = pytest.importorskip("resource", reason="Windows has no fork and no limits")
 
@@ -255,7 +256,7 @@ def survives(forks, reference, outcome, folder):
 
 def same_weights(run, whole):
     """Whether the last checkpoints are the same but for what was the best one."""
-    mine, theirs = (checkpoints.arrays(checkpoints.load(path / "last.npz")) for path in (run, whole))
+    mine, theirs = (runs.arrays(checkpoints.load(path / "last.npz")) for path in (run, whole))
     return all(np.array_equal(array, theirs[name]) for name, array in mine.items())
 
 
@@ -531,7 +532,7 @@ def test_row_11_where_temporary_files_go_has_no_effect(process, charrnn, tmp_pat
 def test_row_11_where_there_is_no_place_for_temporary_files_two_processes_train(charrnn, tmp_path, monkeypatch):
     (prepare(tmp_path / "here") / "text.txt").rename(tmp_path / "text.txt")
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
-    monkeypatch.setattr(parallel, "Team", seen := mock.Mock(wraps=parallel.Team))
+    monkeypatch.setattr(team, "Team", seen := mock.Mock(wraps=team.Team))
     monkeypatch.setattr(run_module, "Team", seen)
     charrnn(*SHARED, "--set", "train.threads=2").ok()
     assert seen.called

@@ -15,13 +15,13 @@ from crafting import is_one_line, json_npy, load_bytes, members_of, meta_of, npy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint as checkpoints
 from charrnn.config.reading import read_assignment, read_yaml
 from charrnn.config.resolve import resolve
 from charrnn.config.schema import keys
 from charrnn.config.writing import from_dict, to_dict, to_yaml
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.resources import CONFIGS
+from charrnn.runs import checkpoint as checkpoints
 
 MIB = 1 << 20
 

@@ -37,10 +37,10 @@ from crashing import (
     watched,
 )
 
-from charrnn import checkpoint as checkpoints
 from charrnn import files
 from charrnn.errors import CharrnnError
-from charrnn.training.directory import CHECKPOINTS, RunDirectory
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs.directory import CHECKPOINTS, RunDirectory
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="it has no fork and no SIGKILL")
 

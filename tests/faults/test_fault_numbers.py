@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from driving import strict_json
 
-from charrnn import checkpoint as checkpoints
 from charrnn.nn.model import CharLM
-from charrnn.training import run as module
-from charrnn.training.directory import RunDirectory
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import run as runs
+from charrnn.runs.directory import RunDirectory
+from charrnn.training import trainer as module
 
 ENDLESS = [np.nan, np.inf, -np.inf]
 EXPLODING = ["optim.name=sgd", "optim.learning_rate=1e30", "optim.clip_norm=null", "model.hidden_size=8"]
@@ -110,7 +111,7 @@ def test_row_46_a_skipped_window_changes_no_weight_and_is_counted_in_every_line(
 def test_row_46_skipping_leaves_weights_and_optimizer_as_they_were_and_the_state_empty(begin, spoil):
     run = begin(train__on_divergence="skip", train__iterations=4)
     spoil([2])
-    kept = [{name: array.copy() for name, array in checkpoints.arrays(run.checkpoint).items()} for _ in run.records()]
+    kept = [{name: array.copy() for name, array in runs.arrays(run.run).items()} for _ in run.records()]
     for name, array in kept[0].items():
         if name.startswith("state"):
             assert not kept[1][name].any()
@@ -124,14 +125,14 @@ def test_row_46_twenty_bad_windows_in_a_row_end_the_run_and_one_good_among_them_
     spoil(range(3, 60))
     with pytest.raises(module.DivergedError, match="20 windows before it were skipped"):
         list(run.records())
-    assert run.checkpoint.iteration == 22
+    assert run.run.iteration == 22
 
 
 def test_row_46_bad_windows_that_are_not_in_a_row_do_not_end_a_run(begin, spoil):
     run = begin(train__on_divergence="skip", train__iterations=80)
     spoil([n for n in range(1, 80) if n % 15])
     assert len(list(run.records())) == 80
-    assert run.checkpoint.skipped == 79 - 5
+    assert run.run.skipped == 79 - 5
 
 
 def test_row_46_a_run_of_skipped_windows_alone_has_no_loss_and_says_so(begin, spoil, tmp_path):
@@ -147,7 +148,7 @@ def test_row_46_going_back_means_the_weights_of_the_checkpoint_and_half_the_rate
     run = begin(train__on_divergence="rollback", train__iterations=14, optim__schedule="constant")
     spoil([8])
     seen = [(record.iteration, record.learning_rate) for record in run.records()]
-    rate = run.checkpoint.config.optim.learning_rate
+    rate = run.run.config.optim.learning_rate
     assert [n for n, _ in seen] == [*range(1, 8), *range(6, 15)]
     assert [r for _, r in seen] == [rate] * 7 + [rate / 2] * 9
     assert "back to iteration 5" in run.warnings[0]
@@ -166,7 +167,7 @@ def test_row_46_before_the_first_checkpoint_there_is_one_to_go_back_to(begin, sp
     run = begin(train__on_divergence="rollback", train__iterations=6, train__checkpoint_every=100)
     spoil([2])
     assert [record.iteration for record in run.records()] == [1, 1, 2, 3, 4, 5, 6]
-    assert run.checkpoint.rollbacks == 1
+    assert run.run.rollbacks == 1
 
 
 @pytest.mark.parametrize("killed_at", [6, 8, 9])
@@ -176,7 +177,7 @@ def test_row_46_a_run_that_was_killed_after_it_went_back_ends_like_one_that_was_
     real, now = module.loop.norm, {}
 
     def bad_at_the_full_rate(vector):
-        run = now["run"].checkpoint
+        run = now["run"].run
         return np.nan if run.iteration == 7 and not run.rollbacks else real(vector)
 
     monkeypatch.setattr(module.loop, "norm", bad_at_the_full_rate)
@@ -191,10 +192,10 @@ def test_row_46_a_run_that_was_killed_after_it_went_back_ends_like_one_that_was_
     directory = RunDirectory(killed.directory.path, resume=True)
     checkpoint, _ = directory.newest()
     assert (checkpoint.iteration, checkpoint.rollbacks) == (5, 0)
-    resumed = now["run"] = module.Run.resume(directory, checkpoint, checkpoint.config, prose)
+    resumed = now["run"] = module.Trainer.resume(directory, checkpoint, checkpoint.config, prose)
     list(resumed.records())
     resumed.close()
-    assert whole.checkpoint.rollbacks == 1
+    assert whole.run.rollbacks == 1
     ends = [(run.directory.path / "last.npz").read_bytes() for run in (whole, resumed)]
     assert ends[0] == ends[1]
 
@@ -204,7 +205,7 @@ def test_row_46_a_validation_loss_that_is_no_number_rolls_back_and_else_ends_the
     monkeypatch.setattr(module, "evaluate", lambda *rest: next(losses))
     run = begin("one", train__on_divergence="rollback", train__iterations=15)
     list(run.records())
-    assert run.checkpoint.rollbacks == 1
+    assert run.run.rollbacks == 1
     assert "validation loss is nan" in run.warnings[0]
     losses = iter([2.0, np.inf])
     with pytest.raises(module.DivergedError, match="validation loss is inf"):
@@ -223,8 +224,8 @@ def test_row_46_a_run_of_several_processes_goes_back_too(begin, monkeypatch, pro
 
     monkeypatch.setattr(module.loop, "norm", spoiled)
     list(run.records())
-    assert (run.checkpoint.iteration, run.checkpoint.rollbacks) == (12, 1)
-    assert np.isfinite(run.checkpoint.params.vector).all()
+    assert (run.run.iteration, run.run.rollbacks) == (12, 1)
+    assert np.isfinite(run.run.params.vector).all()
 
 
 def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, spoil, tmp_path):
@@ -239,7 +240,7 @@ def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, sp
     batch = run.windows.batch(3)
     whole = "".join(run_text(run))
     for row in report["rows"]:
-        assert row["text"] == run.checkpoint.vocabulary.decode(batch.x[:, row["row"]])
+        assert row["text"] == run.run.vocabulary.decode(batch.x[:, row["row"]])
         assert whole[row["offset"] :].startswith(row["text"])
     nats = [row["nats_per_char"] for row in report["rows"]]
     assert nats == sorted(nats, reverse=True)
@@ -248,4 +249,4 @@ def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, sp
 
 def run_text(run):
     ids = run.split.train.ids
-    return run.checkpoint.vocabulary.decode(ids.take(np.arange(len(ids))[:, None], mode="clip")[:, 0])
+    return run.run.vocabulary.decode(ids.take(np.arange(len(ids))[:, None], mode="clip")[:, 0])

@@ -18,10 +18,10 @@ import yaml
 from driving import Result
 
 import charrnn as package
-from charrnn.checkpoint import load
 from charrnn.cli import common
 from charrnn.cli import sample as sample_command
 from charrnn.errors import ConfigError
+from charrnn.runs.checkpoint import load
 
 posix = pytest.mark.skipif(os.name == "nt", reason="file names, shells and environments are others there")
 

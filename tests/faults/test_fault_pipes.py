@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from charrnn import checkpoint
+from charrnn.runs import checkpoint
 
 termios = pytest.importorskip("termios")  # which Windows has not
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes and terminals are others there")

@@ -13,17 +13,19 @@ from pathlib import Path
 import pytest
 from driving import strict_json
 
-from charrnn import checkpoint as checkpoints
 from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import OutputError
 from charrnn.files import as_output_error
-from charrnn.gradcheck import rtrl
-from charrnn.text.batches import Windows
+from charrnn.nn import rtrl
+from charrnn.optim import schedules
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import directory as module
+from charrnn.runs import run as runs
+from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
-from charrnn.training import directory as module
-from charrnn.training import limits, loop, schedules
-from charrnn.training.directory import RunDirectory
-from charrnn.training.run import Run
+from charrnn.text.streams import Windows
+from charrnn.training import limits, loop
+from charrnn.training.trainer import Trainer
 
 TIMES = {"chars_per_s", "elapsed_s"}
 
@@ -51,7 +53,7 @@ def test_row_50_a_torn_line_is_dropped_on_resuming_and_the_metrics_end_as_if_not
         file.write(torn)
     directory = RunDirectory(stopped.directory.path, resume=True)
     checkpoint, _ = directory.newest()
-    resumed = Run.resume(directory, checkpoint, checkpoint.config, prose)
+    resumed = Trainer.resume(directory, checkpoint, checkpoint.config, prose)
     list(resumed.records())
     resumed.close()
     assert lines(resumed) == lines(whole)
@@ -125,7 +127,7 @@ def as_output(append, record):
 
 LIMITED = """
     import os, re, resource, sys
-    import numpy, charrnn.cli.train, charrnn.training.run  # what must fit in any case
+    import numpy, charrnn.cli.train, charrnn.training.trainer  # what must fit in any case
     from charrnn.cli.main import main
     size = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
     resource.setrlimit(resource.RLIMIT_AS, (size + (int(sys.argv[1]) << 20), resource.RLIM_INFINITY))
@@ -214,14 +216,14 @@ def test_row_52_a_save_that_does_not_fit_leaves_the_old_checkpoint_whole(tmp_pat
         from pathlib import Path
         from charrnn.config.resolve import Setting, resolve
         from charrnn.text.encoding import decode
-        from charrnn.training.directory import RunDirectory
-        from charrnn.training.run import Run
+        from charrnn.runs.directory import RunDirectory
+        from charrnn.training.trainer import Trainer
         from charrnn.errors import OutputError
         settings = {"model.hidden_size": 900, "train.batch_size": 2, "train.seq_length": 4, "train.iterations": 4,
                     "train.checkpoint_every": 1, "data.split": [1, 0, 0], "train.threads": 1, "train.seed": 1}
         config, _ = resolve([Setting(k, v, "") for k, v in settings.items()])
         text = decode([Path(sys.argv[1]).read_bytes()], "text", "utf-8")
-        run = Run.begin(RunDirectory(Path("run")), *Run.prepare(config, text))
+        run = Trainer.begin(RunDirectory(Path("run")), *Trainer.prepare(config, text))
         records = run.records()
         next(records), next(records)
         size = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
@@ -269,9 +271,9 @@ def test_row_52_the_estimate_is_what_training_allocates_within_a_factor(keys, pr
     prose = decode([b"".join(piece.encode() for piece in prose.pieces()) * 20], "a text", "utf-8")
     tracemalloc.start()
     try:
-        run, split, _ = Run.prepare(config, prose)
+        run, split, _ = Trainer.prepare(config, prose)
         windows = Windows(split.train, config.train.seq_length)
-        optimizer = checkpoints.build_optimizer(config)
+        optimizer = runs.build_optimizer(config)
         rate = schedules.build("constant", 0.01)
         gradients = None
         if config.train.gradient == "rtrl":

@@ -20,20 +20,22 @@ from crafting import craft, put
 from crashing import ALWAYS, CHANGING, RESUME, Fault, Faults, metrics_of, watched
 from driving import in_process
 
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import keys, types_of_keys
+from charrnn.cores import Plan
 from charrnn.environment import environment
 from charrnn.errors import DivergedError, OutputError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
+from charrnn.optim.optimizers import OPTIMIZERS
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs import run as runs
+from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, METRICS, PREVIOUS, RunDirectory
+from charrnn.runs.run import Run
 from charrnn.text.encoding import decode
 from charrnn.training import loop
-from charrnn.training.directory import BEST, CHECKPOINTS, LAST, METRICS, PREVIOUS, RunDirectory
-from charrnn.training.optim import OPTIMIZERS
-from charrnn.training.parallel import Plan, Team
-from charrnn.training.run import Run
+from charrnn.training.team import Team
+from charrnn.training.trainer import Trainer
 
 
 def sets(*settings):
@@ -304,7 +306,7 @@ def config(**changes):
 
 
 def begin(folder, **changes):
-    return Run.begin(RunDirectory(folder), *Run.prepare(config(**changes), TEXT))
+    return Trainer.begin(RunDirectory(folder), *Trainer.prepare(config(**changes), TEXT))
 
 
 def resume(folder, forget=lambda checkpoint: None):
@@ -313,7 +315,7 @@ def resume(folder, forget=lambda checkpoint: None):
     checkpoint, damaged = directory.newest()
     assert not damaged
     forget(checkpoint)
-    return Run.resume(directory, checkpoint, checkpoint.config, TEXT)
+    return Trainer.resume(directory, checkpoint, checkpoint.config, TEXT)
 
 
 def again(folder, **changes):
@@ -483,7 +485,7 @@ def test_row_29_so_is_one_by_real_time_recurrent_learning(no_sync, tmp_path, cel
 @pytest.fixture
 def two_processes(monkeypatch):
     """For windows of any size."""
-    monkeypatch.setattr("charrnn.training.run.plan", lambda *shape: Plan(2, 1))
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda *shape: Plan(2, 1))
 
 
 needs_processes = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
@@ -552,7 +554,8 @@ def test_row_29_an_evaluation_that_was_made_up_for_has_one_line_of_metrics_thoug
 
 
 @pytest.mark.parametrize(
-    "place", ["nn.model.CharLM.loss_and_grads", "training.optim._divide_by_root", "nn.head.nats", "checkpoint.to_bytes"]
+    "place",
+    ["nn.model.CharLM.loss_and_grads", "optim.optimizers._divide_by_root", "nn.head.nats", "runs.checkpoint.to_bytes"],
 )
 def test_row_29_so_is_one_that_ran_out_of_memory(no_sync, tmp_path, monkeypatch, place):
     """At that call. What is half done then is not saved; a save that fails is a warning."""
@@ -672,9 +675,9 @@ def forgetting(part):
     """A function that makes an array or a field of a checkpoint what it was before the first update."""
 
     def forget(checkpoint):
-        new = checkpoints.new(checkpoint.config, checkpoint.vocabulary, checkpoint.corpus)
-        if part in checkpoints.arrays(new):
-            checkpoints.arrays(checkpoint)[part][...] = checkpoints.arrays(new)[part]
+        new = runs.new(checkpoint.config, checkpoint.vocabulary, checkpoint.corpus)
+        if part in runs.arrays(new):
+            runs.arrays(checkpoint)[part][...] = runs.arrays(new)[part]
         else:
             assert getattr(checkpoint, part) != getattr(new, part)
             setattr(checkpoint, part, getattr(new, part))
@@ -696,7 +699,7 @@ def changed_by_forgetting(parts, run):
 def test_row_29_without_any_one_of_its_arrays_it_would_be_another_run(no_sync, tmp_path, optimizer):
     changes = NOISES["learned"] | UNUSUAL["without evaluations"]
     run = begin(tmp_path / "run", **changes, optim__name=optimizer)
-    names = list(checkpoints.arrays(run.checkpoint))
+    names = list(runs.arrays(run.run))
     assert "layers.0.h0" in names
     leave(run, records=19)
     assert all(LAST in changed for changed in changed_by_forgetting(names, tmp_path / "run").values())
@@ -732,7 +735,7 @@ def test_row_29_without_any_one_of_its_numbers_it_would_be_another_run(
 ):
     how, expected = FIELDS[field]
     if field == "best_nats":  # it is best at iteration 21
-        monkeypatch.setattr("charrnn.training.run.evaluate", lambda *rest: 1.0 + abs(training[-1].iteration - 21))
+        monkeypatch.setattr("charrnn.training.trainer.evaluate", lambda *rest: 1.0 + abs(training[-1].iteration - 21))
     if field == "rollbacks":
         poison(lambda run: run.iteration == 16 and not run.rollbacks)
     else:
@@ -766,14 +769,14 @@ def test_row_29_without_its_seconds_a_run_that_ends_on_the_clock_would_take_long
     ends = [resume(tmp_path / "run"), resume(copy, forgetting("elapsed"))]
     for end in ends:
         to_the_end(end)
-    assert ends[1].checkpoint.iteration == pytest.approx(ends[0].checkpoint.iteration + 20, abs=3)
+    assert ends[1].run.iteration == pytest.approx(ends[0].run.iteration + 20, abs=3)
 
 
 def test_row_29_nothing_that_a_checkpoint_has_was_left_out_here():
     whole = {"config", "vocabulary", "corpus", "environment"}  # see rows 28 and 30
     arrays = {"params", "slots", "state"}
     others = {"skipped_in_a_row", "elapsed"}
-    assert {field.name for field in dataclasses.fields(Checkpoint)} == {*FIELDS, *whole, *arrays, *others}
+    assert {field.name for field in dataclasses.fields(Run)} == {*FIELDS, *whole, *arrays, *others}
 
 
 # --- row 30: what computes is another ---------------------------------------------------------------------------------

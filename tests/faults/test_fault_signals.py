@@ -23,8 +23,8 @@ from crashing import ALWAYS, CHANGING, Fault, Faults, metrics_of, same_end, stra
 from driving import Result, in_process
 
 import charrnn as package
-from charrnn import checkpoint as checkpoints
-from charrnn.training.directory import BEST, CHECKPOINTS, LAST, LOCK, METRICS
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, LOCK, METRICS
 
 fcntl, termios = (pytest.importorskip(name, reason="POSIX signals") for name in ("fcntl", "termios"))
 needs_proc = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="it is seen in /proc what a process does")
@@ -168,16 +168,16 @@ def assert_same(run, whole):
 
 
 MOMENTS = {
-    "as an iteration begins": ("charrnn.text.batches.Windows.batch", 7, 7),
+    "as an iteration begins": ("charrnn.text.streams.Windows.batch", 7, 7),
     "in the middle of an update": ("charrnn.nn.model.CharLM.loss_and_grads", 7, 7),
-    "between gradient and weights": ("charrnn.training.optim._divide_by_root", 7, 7),
+    "between gradient and weights": ("charrnn.optim.optimizers._divide_by_root", 7, 7),
     "before the first update": ("charrnn.training.loop.updates", 1, 1),
     "in an evaluation": ("charrnn.nn.head.nats", 1, 5),
     "in the last window of an evaluation": ("charrnn.nn.head.nats", 20, 10),
-    "as metrics are written": ("charrnn.training.directory.RunDirectory.append_metrics", 2, 10),
-    "as the best is saved": ("charrnn.training.directory.RunDirectory.save_best", 1, 5),
-    "as the last is saved": ("charrnn.training.directory.RunDirectory.save_last", 2, 10),
-    "as the last becomes the previous": ("charrnn.training.directory.RunDirectory._rotate", 1, 10),
+    "as metrics are written": ("charrnn.runs.directory.RunDirectory.append_metrics", 2, 10),
+    "as the best is saved": ("charrnn.runs.directory.RunDirectory.save_best", 1, 5),
+    "as the last is saved": ("charrnn.runs.directory.RunDirectory.save_last", 2, 10),
+    "as the last becomes the previous": ("charrnn.runs.directory.RunDirectory._rotate", 1, 10),
     "as it is shown": ("charrnn.cli.train._Display.show", 6, 7),
 }
 """A function, which of its calls, and the iteration after which the run is saved."""
@@ -314,7 +314,7 @@ def test_row_33_interrupted_again_at_any_call_by_which_it_saves_a_run_has_whole_
     run = tmp_path / "run"
     for number in itertools.count(1, stride):
         with (
-            signal_at("charrnn.text.batches.Windows.batch", 7) as sent,
+            signal_at("charrnn.text.streams.Windows.batch", 7) as sent,
             interrupt_at_call(number, run, since=sent) as calls,
         ):
             result = train("-o", "run", *NOISY)
@@ -344,7 +344,7 @@ def test_row_33_interrupted_again_at_any_call_by_which_it_saves_a_run_has_whole_
 )
 def test_row_33_of_two_signals_the_second_counts_and_an_interrupt_does_not_wait(train, tmp_path, first, second, saved):
     with (
-        signal_at("charrnn.text.batches.Windows.batch", 7, name=first),
+        signal_at("charrnn.text.streams.Windows.batch", 7, name=first),
         signal_at("charrnn.nn.model.CharLM.loss_and_grads", 7, name=second),
     ):
         result = train("-o", "run", *NOISY)
@@ -355,7 +355,8 @@ def test_row_33_of_two_signals_the_second_counts_and_an_interrupt_does_not_wait(
 
 
 @pytest.mark.parametrize(
-    ("command", "place", "times"), [("sample RUN", "load", 1), ("eval RUN TEXT", "build_model", 1), ("", "to_bytes", 2)]
+    ("command", "place", "times"),
+    [("sample RUN", "checkpoint.load", 1), ("eval RUN TEXT", "run.build_model", 1), ("", "checkpoint.to_bytes", 2)],
 )
 def test_row_33_what_a_signal_breaks_off_may_raise_what_it_likes(
     charrnn, train, trained, text, tmp_path, monkeypatch, command, place, times
@@ -369,7 +370,7 @@ def test_row_33_what_a_signal_breaks_off_may_raise_what_it_likes(
         finally:
             raise ValueError("it is open")
 
-    monkeypatch.setattr(f"charrnn.checkpoint.{place}", broken_off)
+    monkeypatch.setattr(f"charrnn.runs.{place}", broken_off)
     words = [{"RUN": trained, "TEXT": text}.get(word, word) for word in command.split()]
     result = charrnn(*words) if words else train("-o", "run", *NOISY)
     assert result.code == 130
@@ -455,7 +456,7 @@ def test_row_35_what_saves_a_run_does_nothing_to_another_command(charrnn, traine
 def test_row_35_a_run_that_is_asked_to_is_saved_each_time_and_goes_on_to_the_same_end(
     charrnn, text, tiny, whole, tmp_path
 ):
-    with signal_at("charrnn.text.batches.Windows.batch", 3, 4, 8, name="SIGUSR1") as sent:
+    with signal_at("charrnn.text.streams.Windows.batch", 3, 4, 8, name="SIGUSR1") as sent:
         result = charrnn("train", text, "-c", tiny, "-o", "run", *NOISY).ok()
     assert len(sent) == 3
     said = [line for line in result.err.splitlines() if "SIGUSR1" in line]
@@ -476,7 +477,7 @@ def test_row_35_a_run_that_is_asked_to_at_any_moment_is_saved_and_goes_on_to_the
 
 def test_row_35_where_a_save_that_was_asked_for_fails_it_is_a_warning_and_the_run_goes_on(train, whole, tmp_path):
     full = Faults([Fault("ENOSPC", "write", on=".last.npz.tmp-*")])  # the first time alone
-    with signal_at("charrnn.text.batches.Windows.batch", 3, name="SIGUSR1"), watched(tmp_path / "run", full):
+    with signal_at("charrnn.text.streams.Windows.batch", 3, name="SIGUSR1"), watched(tmp_path / "run", full):
         result = train("-o", "run", *NOISY).ok()
     (line,) = result.err.splitlines()
     assert line.startswith("charrnn: warning: cannot write run/last.npz: No space left on device")
@@ -486,7 +487,7 @@ def test_row_35_where_a_save_that_was_asked_for_fails_it_is_a_warning_and_the_ru
 
 def test_row_35_where_the_disk_stays_full_each_save_fails_and_what_was_asked_for_again_is_told_once(train, tmp_path):
     full = Faults([Fault("ENOSPC", "write", on=".last.npz.tmp-*", last=ALWAYS)])
-    with signal_at("charrnn.text.batches.Windows.batch", 3, 4, name="SIGUSR1"), watched(tmp_path / "run", full):
+    with signal_at("charrnn.text.streams.Windows.batch", 3, 4, name="SIGUSR1"), watched(tmp_path / "run", full):
         result = train("-o", "run", *NOISY)
     assert result.code == 6
     told, error = result.err.splitlines()
@@ -794,7 +795,7 @@ def test_row_33_interrupted_again_while_it_saves_a_run_ends_at_once_and_has_whol
     train, endless, tmp_path, place
 ):
     run, marks = tmp_path / "run", tmp_path / "marks"
-    words = [f"charrnn.training.directory.{place}", 600, marks, *endless, "-q"]
+    words = [f"charrnn.runs.directory.{place}", 600, marks, *endless, "-q"]
     with launched(*words, cwd=tmp_path, code=SLOWED) as process:
         wait_until(lambda: lines_of_metrics(run))
         process.send_signal(signal.SIGINT)
@@ -886,7 +887,7 @@ RACER = """
 import os, sys, time
 from pathlib import Path
 from charrnn.errors import CharrnnError
-from charrnn.training.directory import RunDirectory
+from charrnn.runs.directory import RunDirectory
 
 print(os.getpid(), flush=True)
 for line in sys.stdin:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from charrnn.gradcheck.check import check
-from charrnn.gradcheck.oracles import finite_difference
+from charrnn.judging.gradcheck.check import check
+from charrnn.judging.gradcheck.oracles import finite_difference
 from charrnn.nn import head
 from charrnn.nn.numerics import sigmoid_
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from architectures import ARCHITECTURES
 
-from charrnn.gradcheck.subject import check_model
+from charrnn.judging.gradcheck.subject import check_model
 from charrnn.nn import cells, stack, unroll
 from charrnn.nn.cells.base import Cell, Tape
 from charrnn.nn.cells.lstm_variants import LSTMVariant

@@ -8,7 +8,7 @@ import pytest
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.training import optim
+from charrnn.optim import optimizers as optim
 
 SENTENCE = "She sells sea shells; the shells she sells are sea shells.\n"
 

@@ -10,7 +10,7 @@ import pytest
 import reference
 from architectures import ARCHITECTURES
 
-from charrnn.gradcheck.subject import check_model
+from charrnn.judging.gradcheck.subject import check_model
 from charrnn.nn import cells, unroll
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import LayerNoise

@@ -14,7 +14,7 @@ import reference
 
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.training import optim
+from charrnn.optim import optimizers as optim
 
 STORED = dict(np.load(Path(__file__).parents[1] / "fixtures" / "torch_parity.npz"))
 IDS, TARGETS = STORED["ids"], STORED["targets"]

@@ -8,24 +8,25 @@ import json
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as checkpoints
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_dict
 from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError
-from charrnn.evaluation import evaluate
+from charrnn.judging.evaluation import evaluate
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.text.batches import Windows
+from charrnn.optim import optimizers as optim
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
-from charrnn.training import loop, optim
-from charrnn.training.directory import RunDirectory
-from charrnn.training.run import Run
+from charrnn.text.streams import Windows
+from charrnn.training import loop
+from charrnn.training.trainer import Trainer
 
 
 def everything(run):
     """All that training changes, as bytes."""
-    c = run.checkpoint
+    c = run.run
     arrays = [c.params.vector, *c.slots.values(), *(array for layer in c.state for array in layer.values())]
     return c.iteration, c.rng.bit_generator.state, [array.tobytes() for array in arrays]
 
@@ -34,7 +35,7 @@ def everything(run):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
     config = settle(model__cell=cell, model__num_layers=2, model__dropout=dropout, optim__name="momentum")
-    checkpoint, split, _ = Run.prepare(config, text)
+    checkpoint, split, _ = Trainer.prepare(config, text)
     optimizer = optim.build("momentum", clip_norm=0.5, clip_value=None, momentum=0.9)
     progress = lambda: checkpoint.iteration / 60  # noqa: E731
     updates = loop.updates(checkpoint, Windows(split.train, 8), optimizer, lambda position: 0.05, progress)
@@ -76,7 +77,7 @@ def test_weight_decay_shrinks_matrices_by_its_share_times_the_rate_and_no_vector
 
     def after_one_update(weight_decay):
         options = {"model__cell": cell, "model__initial_state": "learned", "optim__weight_decay": weight_decay}
-        checkpoint, split, _ = Run.prepare(settle(train__dtype="float64", optim__name="momentum", **options), text)
+        checkpoint, split, _ = Trainer.prepare(settle(train__dtype="float64", optim__name="momentum", **options), text)
         checkpoint.params.vector[...] = np.random.default_rng(0).normal(0, 0.5, checkpoint.params.vector.size)
         before = {name: array.copy() for name, array in checkpoint.params.items()}
         optimizer = optim.build("momentum", clip_norm=5.0, clip_value=None, momentum=0.9)
@@ -153,7 +154,7 @@ def test_a_run_resumed_is_bit_for_bit_the_run_that_was_not_interrupted(stop, beg
     directory = RunDirectory(first.directory.path, resume=True)
     checkpoint = checkpoints.load(directory.path / "last.npz")
     assert checkpoint.iteration == stop
-    second = Run.resume(directory, checkpoint, checkpoint.config, text)
+    second = Trainer.resume(directory, checkpoint, checkpoint.config, text)
     list(second.records())
     second.close()
     assert everything(second) == everything(whole)
@@ -173,13 +174,13 @@ def test_validation_nats_are_those_of_the_weights_and_best_is_the_lowest(begin):
     for record in run.records():
         if record.val_nats is not None:
             told.append(record.val_nats)
-            c = run.checkpoint
+            c = run.run
             assert record.val_nats == evaluate(c.model, c.params, run.split.validation)
     assert min(told) != told[-1]  # else best and last would be the same
     best = checkpoints.load(run.directory.path / "best.npz")
     assert best.validation_nats == best.best_nats == min(told)
     assert checkpoints.load(run.directory.path).iteration == best.iteration
-    assert run.checkpoint.best_nats == min(told)
+    assert run.run.best_nats == min(told)
     last = checkpoints.load(run.directory.path / "last.npz")
     assert (last.iteration, last.validation_nats, last.best_nats) == (40, told[-1], min(told))
 
@@ -189,8 +190,8 @@ def test_a_run_ends_after_its_epochs_or_iterations_whichever_is_first(begin):
     both = begin("b", train__iterations=7, train__epochs=2)
     list(epochs.records())
     list(both.records())
-    assert epochs.checkpoint.iteration == 2 * len(epochs.windows)
-    assert both.checkpoint.iteration == 7
+    assert epochs.run.iteration == 2 * len(epochs.windows)
+    assert both.run.iteration == 7
 
 
 @pytest.mark.parametrize("split_by", ["tail", "columns"])
@@ -212,22 +213,22 @@ def test_a_run_without_a_validation_text_has_no_evaluations_and_no_best(begin):
 @pytest.mark.parametrize(("key", "value"), [("model.hidden_size", 7), ("train.batch_size", 4), ("optim.beta1", 0.5)])
 def test_a_resumed_run_refuses_to_become_another(key, value, begin, text):
     run = begin()
-    saved = [Setting(f"{s}.{k}", v, "run") for s, of in to_dict(run.checkpoint.config).items() for k, v in of.items()]
+    saved = [Setting(f"{s}.{k}", v, "run") for s, of in to_dict(run.run.config).items() for k, v in of.items()]
     config, _ = resolve(saved, [Setting(key, value, "--set")])
     with pytest.raises(ConfigError, match=f"{key} was .* and cannot become {value}"):
-        Run.resume(run.directory, run.checkpoint, config, text)
+        Trainer.resume(run.directory, run.run, config, text)
 
 
 def test_a_resumed_run_refuses_another_text_and_names_both(begin, text):
     run = begin()
     other = dataclasses.replace(text, name="another", sha256="f" * 64)
     with pytest.raises(CheckpointError, match=r"another .*sha256 ffffffffffff.* is not the text of this run, a text"):
-        Run.resume(run.directory, run.checkpoint, run.checkpoint.config, other)
+        Trainer.resume(run.directory, run.run, run.run.config, other)
 
 
 def test_a_text_of_one_character_has_nothing_to_predict(settle):
     with pytest.raises(DataError, match="one distinct character, 'a'"):
-        Run.prepare(settle(), decode([b"a" * 1000], "a text", "utf-8"))
+        Trainer.prepare(settle(), decode([b"a" * 1000], "a text", "utf-8"))
 
 
 # --- divergence ---
@@ -274,7 +275,7 @@ def test_an_update_that_is_not_a_number_never_reaches_the_weights(begin, monkeyp
 
     def poisoned(model, params, x, y, state, grads, *rest):
         result = exact(model, params, x, y, state, grads, *rest)
-        if run.checkpoint.iteration == 7:
+        if run.run.iteration == 7:
             grads["head.b"][1] = np.nan
         return result
 
@@ -283,14 +284,14 @@ def test_an_update_that_is_not_a_number_never_reaches_the_weights(begin, monkeyp
         list(run.records())
     assert loads(run)["last.npz"] == 7
     saved = checkpoints.load(run.directory.path / "last.npz")
-    np.testing.assert_array_equal(run.checkpoint.params.vector, saved.params.vector)
-    assert run.checkpoint.iteration == 7
+    np.testing.assert_array_equal(run.run.params.vector, saved.params.vector)
+    assert run.run.iteration == 7
 
 
 def test_weights_that_are_not_finite_are_not_saved(begin):
     run = begin()
     run.save()
-    run.checkpoint.params["head.W"][0, 0] = np.inf
+    run.run.params["head.W"][0, 0] = np.inf
     with pytest.raises(DivergedError, match="were not saved"):
         run.save()
     assert loads(run) == {"last.npz": 0}

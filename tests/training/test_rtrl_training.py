@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as checkpoints
 from charrnn.errors import ConfigError
+from charrnn.runs import checkpoint as checkpoints
 from charrnn.training.limits import refuse_hopeless
 
 TINY = {"model__hidden_size": 3, "train__batch_size": 2, "train__seq_length": 3, "train__gradient": "rtrl"}
@@ -18,7 +18,7 @@ def test_the_first_update_is_that_of_backpropagation(begin):
     ]
     losses = [[record.train_nats for record in run.records()] for run in runs]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
-    np.testing.assert_allclose(runs[0].checkpoint.params.vector, runs[1].checkpoint.params.vector, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(runs[0].run.params.vector, runs[1].run.params.vector, rtol=0, atol=1e-5)
 
 
 def test_a_run_learns(begin):
@@ -33,7 +33,7 @@ def test_what_the_state_depends_on_is_kept_in_the_checkpoint(begin, tmp_path):
     list(run.records())
     kept = checkpoints.load(tmp_path / "run" / "last.npz").slots["sensitivity"]
     assert kept.any()
-    np.testing.assert_array_equal(kept, run.checkpoint.slots["sensitivity"])
+    np.testing.assert_array_equal(kept, run.run.slots["sensitivity"])
 
 
 def test_a_network_too_large_for_it_is_refused_with_what_it_would_cost(settle):

@@ -25,8 +25,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arrays import Array
 from charrnn.nn.noise import LayerNoise
-from charrnn.nn.numerics import ONE, Array
+from charrnn.nn.numerics import ONE
 
 LayerParams = dict[str, Array]
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from charrnn.arrays import Array
 from charrnn.nn.cells.base import SIGMOID, TANH, Cell, LayerParams, Tape
-from charrnn.nn.numerics import Array, logistic_, tanh, tanh_from_logistic_
+from charrnn.nn.numerics import logistic_, tanh, tanh_from_logistic_
 
 
 class LSTM(Cell):

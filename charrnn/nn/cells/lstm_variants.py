@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from charrnn.arrays import Array
 from charrnn.nn.cells.base import AS_IT_IS, SIGMOID, TANH, Cell, LayerParams, Tape
-from charrnn.nn.numerics import Array, logistic_, tanh, tanh_from_logistic_
+from charrnn.nn.numerics import logistic_, tanh, tanh_from_logistic_
 
 SCALES = {"i": SIGMOID, "f": SIGMOID, "g": TANH, "o": SIGMOID}
 

@@ -1,0 +1,166 @@
+"""Real-time recurrent learning (Williams and Zipser 1989): the gradient carried forward in time, beside the state.
+
+With s the state of all layers, theta the parameters and J = ds/dtheta, a step s' = F(s, theta) and its loss n(s, theta)
+give
+
+    dn/dtheta  = @n/@theta + @n/@s @ J
+    J'         = @F/@theta + @F/@s @ J                where @ in front is a partial derivative
+
+Nothing goes back in time, so no window truncates it; but J has as many columns as there are parameters, and each step
+multiplies it. The partial derivatives of a step are taken from the forward pass alone, by the complex step (see
+`oracles.complex_step`): what judges a backward pass shares nothing with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.arrays import Array, Batch
+from charrnn.nn import head
+from charrnn.nn.model import CharLM
+from charrnn.nn.noise import Noise
+from charrnn.nn.parameters import Parameters
+from charrnn.nn.stack import State
+
+TINY = 1e-30
+
+
+@dataclass
+class Sensitivity:
+    """How the state depends on the parameters: `J (B, S, P)`, for the S numbers in a row's state, and P parameters.
+
+    It is changed in place from step to step, and may be carried from window to window as the state is.
+    """
+
+    model: CharLM
+    J: Array
+
+    @classmethod
+    def zero(cls, model: CharLM, batch_size: int) -> Sensitivity:
+        """Of a state that no parameter has had a part in."""
+        return cls(model, np.zeros(shape(model, batch_size)))
+
+    def loss_and_grads(
+        self,
+        params: Parameters,
+        ids: Array,
+        targets: Array,
+        state: State,
+        grads: Parameters,
+        starts: Array,
+        noise: Noise | None = None,
+        dfinal: State | None = None,
+    ) -> tuple[float, State, State]:
+        """Mean nats of a window, its final state, and the gradient of the state given; writes the gradients to `grads`.
+
+        As `CharLM.loss_and_grads`, but for J: where that is not zero, the gradient reaches back into earlier windows.
+        """
+        T, B = ids.shape
+        s = _columns(state).astype(complex)
+        S, P = s.shape[1], params.vector.size
+        theta = Parameters(params.shapes, params.vector.astype(complex))
+        from_start = np.broadcast_to(np.eye(S), (B, S, S)).copy()  # ds/ds0
+        total, d_theta, d_start = 0.0, np.zeros(P), np.zeros((B, S))
+        for t in range(T):
+            at = ids[t : t + 1], targets[t], starts & (t == 0), noise and [layer.step(t) for layer in noise]
+            dF_ds, dn_ds, dF_dtheta, dn_dtheta = self._partials(theta, s, at)
+            d_theta += dn_dtheta.sum(axis=0) + np.einsum("bs,bsp->p", dn_ds, self.J)
+            d_start += np.einsum("bs,bsu->bu", dn_ds, from_start)
+            self.J[...] = dF_dtheta + dF_ds @ self.J
+            from_start = dF_ds @ from_start
+            s, nats = self._step(theta, s, at)
+            total += float(nats.real.sum())
+        d_theta /= T * B
+        d_start /= T * B
+        if dfinal is not None:
+            d_theta += np.einsum("bs,bsp->p", _columns(dfinal).real, self.J)
+            d_start += np.einsum("bs,bsu->bu", _columns(dfinal).real, from_start)
+        grads.vector[...] = d_theta
+        return total / (T * B), _state_of(s.real, state), _state_of(d_start, state)
+
+    def gradients(self, params: Parameters) -> Callable[[Batch, State, Parameters, int], tuple[float, State]]:
+        """For a training loop: from window, state, where to write the gradients and the noise's seed to loss and state.
+
+        The rows of a batch must be the same streams each time, as J is carried along with their state.
+        """
+
+        def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
+            T, B = batch.x.shape
+            noise = self.model.noise_of_seed(seed, T, B, np.float64)
+            loss, final, _ = self.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, noise)
+            dtype = params.vector.dtype
+            return loss, [{name: array.astype(dtype) for name, array in layer.items()} for layer in final]
+
+        return compute
+
+    def _step(self, theta: Parameters, s: Array, at: tuple[Array, Array, Array, Noise | None]) -> tuple[Array, Array]:
+        """The state (B, S) after a step, and the nats (B,) of its character."""
+        ids, targets, starts, noise = at
+        logits, final = self.model.forward(theta, ids, _state_of(s, self.model.zero_state(1)), starts, noise)
+        return _columns(final), head.nats(logits[0], targets)
+
+    def _partials(
+        self, theta: Parameters, s: Array, at: tuple[Array, Array, Array, Noise | None]
+    ) -> tuple[Array, Array, Array, Array]:
+        """dF/ds (B, S, S), dn/ds (B, S), dF/dtheta (B, S, P), dn/dtheta (B, P)."""
+        (B, S), P = s.shape, theta.vector.size
+        dF_ds, dn_ds, dF_dtheta, dn_dtheta = (
+            np.empty((B, S, S)),
+            np.empty((B, S)),
+            np.zeros((B, S, P)),
+            np.zeros((B, P)),
+        )
+        for j in range(S):
+            s[:, j] += TINY * 1j
+            after, nats = self._step(theta, s, at)
+            dF_ds[:, :, j], dn_ds[:, j] = after.imag / TINY, nats.imag / TINY
+            s[:, j] = s[:, j].real
+        for p in np.flatnonzero(self._read(theta, at[0])):
+            theta.vector[p] += TINY * 1j
+            after, nats = self._step(theta, s, at)
+            dF_dtheta[:, :, p], dn_dtheta[:, p] = after.imag / TINY, nats.imag / TINY
+            theta.vector[p] = theta.vector[p].real
+        return dF_ds, dn_ds, dF_dtheta, dn_dtheta
+
+    def _read(self, theta: Parameters, ids: Array) -> Array:
+        """Which parameters a step reads: all but the rows of the first layer's W that are of other characters."""
+        read = Parameters(theta.shapes, np.ones(theta.vector.size, bool))
+        for prefix in self.model.stack.prefixes:
+            if prefix.startswith("layers.0."):
+                rows = read[f"{prefix}W"][self.model.hidden_size :]
+                rows[...] = False
+                rows[np.unique(ids)] = True
+        return read.vector
+
+
+def shape(model: CharLM, batch_size: int) -> tuple[int, int, int]:
+    """Of J: (B, S, P)."""
+    return batch_size, model.stack.state_size, model.num_parameters
+
+
+def seconds_of_iteration(model: CharLM, seq_length: int, batch_size: int) -> float:
+    """About how long RTRL takes for one window: a step forward for each number of the state and each parameter."""
+    B, S, P = shape(model, batch_size)
+    one_step = 1e-4 + 8e-9 * B * P
+    return seq_length * ((S + P) * one_step + 2e-9 * B * S * S * P)
+
+
+def _columns(state: State) -> Array:
+    """All of a state side by side: (B, S)."""
+    return np.concatenate([array for layer in state for array in layer.values()], axis=1)
+
+
+def _state_of(columns: Array, like: State) -> State:
+    """The state that these columns are, of the names and widths of `like`."""
+    found: State = []
+    start = 0
+    for layer in like:
+        entry = {}
+        for name, array in layer.items():
+            entry[name] = columns[:, start : start + array.shape[1]].copy()
+            start += array.shape[1]
+        found.append(entry)
+    return found

@@ -1,0 +1,1 @@
+"""What is kept of training: a `run` at one moment, its file (`checkpoint`), the `directory` around it."""

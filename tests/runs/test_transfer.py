@@ -1,0 +1,82 @@
+"""New runs from old weights: characters are mapped by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from charrnn.errors import CheckpointError
+from charrnn.nn.cells import CELLS
+from charrnn.text.encoding import decode
+from charrnn.training.trainer import Trainer
+
+
+@pytest.fixture
+def prepare(settle):
+    def prepare(characters, old=None, **changes):
+        filled = decode([(characters * 200).encode()], "a text", "utf-8")
+        return Trainer.prepare(settle(**changes), filled, old)
+
+    return prepare
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("initial_state", ["zero", "learned"])
+def test_weights_follow_their_characters_to_another_vocabulary(cell, initial_state, prepare):
+    model = {"model__cell": cell, "model__num_layers": 2, "model__initial_state": initial_state}
+    old, *_ = prepare("bdfh", **model)
+    old.params.vector[...] = np.random.default_rng(3).standard_normal(old.params.vector.size)
+    fresh, *_ = prepare("abcdhz", train__seed=5, **model)
+    new, _, notes = prepare("abcdhz", old, train__seed=5, **model)
+
+    H, olds, news = 6, "bdfh", "abcdhz"
+    assert notes == ["characters new to the weights: 'acz'"]
+    for name, array in new.params.items():
+        if name not in ("layers.0.W", "head.W", "head.b"):
+            np.testing.assert_array_equal(array, old.params[name])
+    np.testing.assert_array_equal(new.params["layers.0.W"][:H], old.params["layers.0.W"][:H])
+    for i, c in enumerate(news):
+        source, j = (old, olds.index(c)) if c in olds else (fresh, i)
+        np.testing.assert_array_equal(new.params["layers.0.W"][H + i], source.params["layers.0.W"][H + j])
+        np.testing.assert_array_equal(new.params["head.W"][:, i], source.params["head.W"][:, j])
+        assert new.params["head.b"][i] == source.params["head.b"][j]
+
+
+def test_a_graft_on_the_same_characters_predicts_the_same(prepare, rng):
+    old, *_ = prepare("abcd")
+    new, _, notes = prepare("dcab", old, train__seed=9)
+    assert notes == []
+    np.testing.assert_array_equal(new.params.vector, old.params.vector)
+    assert new.params.vector is not old.params.vector
+
+
+def test_a_graft_leaves_the_old_run_as_it_was(prepare):
+    old, *_ = prepare("abcd")
+    before = old.params.vector.copy()
+    new, *_ = prepare("abxy", old)
+    new.params.vector += 1
+    np.testing.assert_array_equal(old.params.vector, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("cell", "gru"), ("hidden_size", 7), ("num_layers", 2), ("initial_state", "learned")]
+)
+def test_another_architecture_is_refused_with_both_named(name, value, prepare):
+    old, *_ = prepare("abcd", **{f"model__{name}": value})
+    ours = getattr(prepare("abcd")[0].config.model, name)
+    with pytest.raises(CheckpointError, match=f"model.{name} {value!r}, and the configuration has {ours!r}"):
+        prepare("abcd", old)
+
+
+def test_weights_that_know_no_character_of_the_text_are_refused(prepare):
+    old, *_ = prepare("abcd")
+    with pytest.raises(CheckpointError, match="know no character of this text"):
+        prepare("wxyz", old)
+
+
+def test_bytes_are_not_taken_for_characters_of_the_same_number(prepare, settle):
+    """Symbol 0xE9 is a byte in the one vocabulary, and the letter e with an acute accent in the other."""
+    old, *_ = prepare("abé")
+    config = settle(data__encoding="bytes")
+    _, _, notes = Trainer.prepare(config, decode([b"ab\xe9" * 200], "a text", "bytes"), old)
+    assert notes == ["characters new to the weights: 'é'"]

@@ -1,0 +1,201 @@
+"""Several processes compute what one does, and none outlives its run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from architectures import ARCHITECTURES
+
+from charrnn import cores
+from charrnn.arrays import Batch
+from charrnn.cores import Plan
+from charrnn.errors import OutputError
+from charrnn.nn.cells import CELLS
+from charrnn.nn.model import CharLM
+from charrnn.nn.parameters import Parameters
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.training.team import Team
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
+T, B, V = 6, 5, 7
+OPTIONS = {name: chosen for name, chosen in ARCHITECTURES.items() if name.startswith("lstm-")}
+
+
+@pytest.fixture
+def team(request):
+    """Makes teams, and ends them."""
+
+    def make(model, params, count):
+        made = Team(model, T, B, params, count)
+        request.addfinalizer(made.close)
+        return made
+
+    return make
+
+
+def window(model, dtype, rng):
+    params = Parameters.zeros(model.shapes, dtype)
+    params.vector[...] = rng.normal(0, 0.5, params.vector.size)
+    x, y = rng.integers(V, size=(2, T, B))
+    starts = np.array([False, True, False, False, True])
+    state = [
+        {name: rng.normal(size=zero.shape).astype(dtype) for name, zero in layer.items()}
+        for layer in model.zero_state(B, dtype)
+    ]
+    return params, Batch(x, y, starts), state
+
+
+def assert_a_team_agrees(together, model, params, batch, state, seeds):
+    grads, shared = (Parameters.zeros(model.shapes, np.float64) for _ in range(2))
+    for seed in seeds:
+        noise = model.noise(np.random.default_rng(seed), T, B, np.float64)
+        loss, final = model.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, noise)
+        shared_loss, shared_final = together.loss_and_grads(batch, state, shared, seed)
+        assert shared_loss == pytest.approx(loss, abs=1e-12)
+        np.testing.assert_allclose(shared.vector, grads.vector, rtol=0, atol=1e-12)
+        for mine, theirs in zip(final, shared_final, strict=True):
+            for name, array in mine.items():
+                np.testing.assert_allclose(theirs[name], array, rtol=0, atol=1e-12)
+
+
+SEEDS = 5, 5, 2**63 - 1
+"""The second time, with what the first has left, and the greatest that there is."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_team_computes_what_one_process_does(cell, count, team, rng):
+    model = CharLM(V, cell, 4, 2, dropout=0.3, initial_state="learned")
+    params, batch, state = window(model, np.float64, rng)
+    assert_a_team_agrees(team(model, params, count), model, params, batch, state, SEEDS)
+
+
+@pytest.mark.parametrize("architecture", OPTIONS.values(), ids=OPTIONS)
+def test_a_team_draws_the_noise_of_one_process(architecture, team, rng):
+    model = CharLM(V, hidden_size=4, num_layers=2, **architecture)
+    params, batch, state = window(model, np.float64, rng)
+    assert_a_team_agrees(team(model, params, 2), model, params, batch, state, SEEDS)
+
+
+def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
+    model = CharLM(V, "lstm", 4, dropout=0.5)
+    params, batch, state = window(model, np.float64, rng)
+    together = team(model, params, 3)
+    drawn = []
+    for seed in (1, 2):
+        grads = Parameters.zeros(model.shapes, np.float64)
+        together.loss_and_grads(batch, state, grads, seed)
+        drawn.append(together.share.arrays["grads"].copy())
+    assert [(one != other).any() for one, other in zip(*drawn, strict=True)] == [True] * 3
+
+
+def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
+    model = CharLM(V, "lstm", 16, 1)
+    params, batch, state = window(model, np.float32, rng)
+    results = []
+    for _ in range(2):
+        grads = Parameters.zeros(model.shapes, np.float32)
+        team(model, params, 2).loss_and_grads(batch, state, grads, 0)
+        results.append(grads.vector.tobytes())
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("hidden_size", "batch_size", "threads", "expected"),
+    [
+        (16, 64, 4, Plan(1, 1)),
+        (256, 64, 4, Plan(4, 1)),
+        (256, 64, 1, Plan(1, 1)),
+        (256, 16, 4, Plan(2, 1)),
+        (256, 8, 4, Plan(1, 4)),
+        (128, 1, 4, Plan(1, 1)),
+        (512, 1, 4, Plan(1, 4)),
+    ],
+)
+def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
+    assert cores.plan(CharLM(65, "lstm", hidden_size), 64, batch_size, threads) == expected
+
+
+def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
+    model = CharLM(V, "gru", 4)
+    params, batch, state = window(model, np.float32, rng)
+    together = team(model, params, 3)
+    together.workers[1].kill()
+    together.workers[1].wait()
+    with pytest.raises(OutputError, match="worker"):
+        together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), 0)
+
+
+def test_workers_end_with_the_process_that_is_killed():
+    script = (
+        "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.team import Team\n"
+        "model = CharLM(5, 'rnn', 3)\n"
+        "team = Team(model, 4, 4, model.init_params(np.random.default_rng(0)), 3)\n"
+        "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        workers = [int(pid) for pid in process.stdout.readline().split()]
+        process.kill()
+    assert len(workers) == 2
+    for _ in range(200):
+        if not any(alive(pid) for pid in workers):
+            return
+        time.sleep(0.05)
+    pytest.fail("a worker lives on")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def always_two(monkeypatch):
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda *shape: Plan(2, 1))
+
+
+def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin, monkeypatch, always_two):
+    both = {"train__iterations": 6, "train__batch_size": 6, "model__dropout": 0.2, "train__dtype": "float64"}
+    two = begin("two", **both)
+    losses = [record.train_nats for record in two.records()]
+    again = begin("again", **both)
+    assert [record.train_nats for record in again.records()] == losses
+    assert checkpoints.to_bytes(again.run) == checkpoints.to_bytes(two.run)
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda *shape: Plan(1, 1))
+    one = begin("one", **both)
+    assert [record.train_nats for record in one.records()] == pytest.approx(losses, abs=1e-9)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
+def test_an_interrupted_run_of_several_processes_is_saved_and_leaves_none_behind(tmp_path):
+    sets = [
+        "model.hidden_size=64",
+        "train.batch_size=32",
+        "train.threads=2",
+        "train.epochs=1000",
+        "train.eval_every=1000",
+    ]
+    words = [word for pair in sets for word in ("--set", pair)]
+    command = [sys.executable, "-m", "charrnn", "train", "harbour", "-o", str(tmp_path / "run"), *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        said = [process.stderr.readline() for _ in range(2)]
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        for _ in range(600):
+            if metrics.exists() and metrics.stat().st_size:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert "2 processes" in said[1]
+    assert process.returncode == 130
+    assert "--resume" in err
+    assert checkpoints.load(tmp_path / "run" / "last.npz").iteration >= 20
