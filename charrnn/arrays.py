@@ -14,11 +14,30 @@ Ids = npt.NDArray[Any]
 
 
 class Batch(NamedTuple):
-    """One window of all streams."""
+    """What one update learns from: B rows, read side by side. The last axis of each array runs along the rows."""
 
     x: Ids
-    """Characters (T, B)."""
+    """What goes in: symbols (T, B)."""
     y: Ids
-    """The character after each of them (T, B)."""
+    """What should come out, in a language model the symbol after each: (T, B), or one answer for each row: (B,)."""
     starts: Array
     """Which rows begin a text here, and so take the initial state: bools (B,)."""
+    weights: Array | None = None
+    """How much each answer counts, in the shape of y: 0 where a row is padded. None means 1 throughout, at no cost."""
+
+    @property
+    def answers(self) -> float:
+        """How many answers count: what a mean over the batch divides by."""
+        return self.y.size if self.weights is None else float(self.weights.sum())
+
+    @property
+    def chars(self) -> int:
+        """How many symbols are read; of them, where there is an answer for each, those whose answers count."""
+        if self.weights is None or self.weights.ndim == 1:
+            return int(self.x.size)
+        return int((self.weights > 0).sum())
+
+    def rows(self, rows: slice) -> Batch:
+        """Some of the rows, as a batch."""
+        weights = None if self.weights is None else self.weights[..., rows]
+        return Batch(self.x[..., rows], self.y[..., rows], self.starts[rows], weights)

@@ -1,14 +1,12 @@
-"""The cores that this process may use, and how the work of a window is shared among them."""
+"""The cores that this process may use, and how the work of a batch is shared among them."""
 
 from __future__ import annotations
 
 import os
 from typing import NamedTuple
 
-from charrnn.nn.model import CharLM
-
 LEAST_WORK = 2e8
-"""Floating-point operations of a window below which a second process costs more than it brings."""
+"""Floating-point operations of a batch below which a second process costs more than it brings."""
 
 LEAST_ROWS = 8
 """Rows for each process; with fewer, the matrix products lose more than is won."""
@@ -18,7 +16,7 @@ LEAST_PRODUCT = 1 << 20
 
 
 class Plan(NamedTuple):
-    """How the work of a window is shared."""
+    """How the work of a batch is shared."""
 
     processes: int
     blas_threads: int
@@ -30,22 +28,25 @@ class Plan(NamedTuple):
         return "1 process" if self.blas_threads == 1 else f"{self.blas_threads} threads"
 
 
-def plan(model: CharLM, seq_length: int, batch_size: int, threads: int | None) -> Plan:
-    """What is fastest for windows of this shape on `threads` cores, or on all where that is None."""
+def available_cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+
+
+def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan:
+    """Returns what is fastest on `threads` cores, or on all where that is None.
+
+    `work` is a batch's floating-point operations, `rows` its rows, and `step_product` the multiplications of one row's
+    step.
+    """
     cores = threads or available_cores()
-    if os.name == "posix" and 6 * seq_length * batch_size * model.num_parameters >= LEAST_WORK:
-        processes = min(cores, batch_size // LEAST_ROWS)
+    if os.name == "posix" and work >= LEAST_WORK:
+        processes = min(cores, rows // LEAST_ROWS)
         if processes > 1:
             return Plan(processes, 1)
-    return Plan(1, blas_threads(model, batch_size, cores))
+    return Plan(1, blas_threads(rows * step_product, cores))
 
 
-def blas_threads(model: CharLM, rows: int, cores: int | None = None) -> int:
-    """For the products of one process that steps through `rows` texts side by side: `cores`, or one for small ones."""
-    product = rows * len(model.stack.cell.gates) * model.hidden_size**2
+def blas_threads(product: int, cores: int | None = None) -> int:
+    """Returns the threads for products of so many multiplications: `cores` (all by default), or one for small ones."""
     return (cores or available_cores()) if product >= LEAST_PRODUCT else 1
-
-
-def available_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))

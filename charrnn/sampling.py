@@ -11,6 +11,7 @@ from charrnn.arrays import Array, Ids
 from charrnn.nn.model import CharLM
 from charrnn.nn.stepper import Stepper
 from charrnn.runs.run import Run
+from charrnn.tasks.language_model import language_model_of
 
 
 def probabilities(
@@ -88,7 +89,7 @@ def generate(
 
 
 def sample(
-    checkpoint: Run,
+    run: Run,
     prompt: str = "",
     length: int = 500,
     seed: int | None = None,
@@ -100,11 +101,11 @@ def sample(
     Ends before `stop`, if that text would appear; characters that may become part of it are held back until they
     cannot. Raises DataError where the prompt has characters that the model never saw.
     """
-    return (texts[0] for texts in sample_many(checkpoint, 1, prompt, length, seed, stop, **filters))
+    return (texts[0] for texts in sample_many(run, 1, prompt, length, seed, stop, **filters))
 
 
 def sample_many(
-    checkpoint: Run,
+    run: Run,
     samples: int,
     prompt: str = "",
     length: int = 500,
@@ -113,12 +114,13 @@ def sample_many(
     **filters: Any,
 ) -> Iterator[list[str]]:
     """`sample` for several texts as one batch: lists of what each text grew by, "" for one that has ended."""
-    vocabulary = checkpoint.vocabulary
+    task, model = language_model_of(run.task, run.model)
+    vocabulary = task.vocabulary
     first = vocabulary.encode(prompt or opening(vocabulary.symbols))
     rows = [_UntilStop(stop) for _ in range(samples)]
     ids = generate(
-        checkpoint.model,
-        checkpoint.params,
+        model,
+        run.weights,
         first,
         np.random.default_rng(seed),
         samples,

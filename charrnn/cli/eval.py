@@ -34,27 +34,31 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     """
     from charrnn.judging.evaluation import Score, evaluate, nats_of_characters
     from charrnn.runs.checkpoint import load
+    from charrnn.tasks.base import Window
+    from charrnn.tasks.language_model import language_model_of
     from charrnn.text.encoding import encoded_size
     from charrnn.text.streams import side_by_side
-    from charrnn.training.trainer import split_text
 
     run = load(checkpoint)
-    source = common.library().read(text, run.vocabulary.encoding)
+    task, model = language_model_of(run.task, run.model)
+    source = task.read(common.library(), text, run.config.data)
     if len(source) < 2:
         raise DataError(f"{source.name} has one character; two are needed, one to predict from and one to predict")
     try:
-        ids = source.ids(run.vocabulary)
+        ids = source.ids(task.vocabulary)
     except DataError as error:
         raise DataError(f"{source.name}: {error}; take them out, or train on a text that has them") from error
     streams = side_by_side(ids, 0, len(ids))
     if split:
         try:
-            streams = getattr(split_text(run.config, ids), split)
+            train = run.config.train
+            window = Window(train.batch_size, train.seq_length)
+            streams = getattr(task.cut(ids, run.config.data, window), split)
         except DataError as error:
             raise DataError(
                 f"{source.name} is too short to be split as the run's text was; leave out --split"
             ) from error
-        if not streams.lengths.sum():
+        if not len(streams):
             raise DataError(f"the run's data.split leaves no {split} text; leave out --split")
 
     def scored() -> Iterator[str]:
@@ -62,17 +66,17 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
         for first, length in zip(streams.first + 1, streams.lengths, strict=True):
             yield from source.pieces(first, first + length)
 
-    chars, size = int(streams.lengths.sum()), encoded_size(scored(), source.encoding)
+    chars, size = len(streams), encoded_size(scored(), source.encoding)
     if heat:
         from charrnn.cli.heat import page
         from charrnn.files import write_atomically
 
-        nats = nats_of_characters(run.model, run.params, streams)
+        nats = nats_of_characters(model, run.weights, streams)
         score = Score(math.fsum(nats) / chars, chars, size)
         html = page(source.name, "".join(scored()), nats, score)
         write_atomically(heat, html.encode("utf-8", "backslashreplace"))
     else:
-        score = Score(evaluate(run.model, run.params, streams), chars, size)
+        score = Score(evaluate(model, run.weights, streams), chars, size)
     if as_json:
         common.print_json(
             {

@@ -16,8 +16,9 @@ import click
 
 from charrnn.cli import common, signals
 from charrnn.config.resolve import resolve
-from charrnn.config.schema import ModelConfig, keys
+from charrnn.config.schema import keys
 from charrnn.errors import ConfigError
+from charrnn.nn.options import ModelConfig
 
 if TYPE_CHECKING:
     from charrnn.judging.gradcheck.check import Row
@@ -158,7 +159,7 @@ def _check_one(config: ModelConfig, oracle: str) -> list[Row]:
     from threadpoolctl import threadpool_limits
 
     from charrnn.judging.gradcheck.subject import VOCAB_SIZE, check_model, small
-    from charrnn.runs.run import build_model
+    from charrnn.nn.build import build_model
 
     with threadpool_limits(1, user_api="blas"):  # networks so small are slower on two
         return check_model(small(build_model(config, VOCAB_SIZE)), oracle)

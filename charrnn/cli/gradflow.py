@@ -11,8 +11,9 @@ import click
 
 from charrnn.cli import common
 from charrnn.config.resolve import resolve
-from charrnn.config.schema import ModelConfig, keys
+from charrnn.config.schema import keys
 from charrnn.errors import ConfigError
+from charrnn.nn.options import ModelConfig
 
 if TYPE_CHECKING:
     from charrnn.arrays import Array
@@ -84,15 +85,17 @@ def _networks(source: str | None, cells: tuple[str, ...]) -> list[tuple[str, Cha
     """Name, network, parameters, and whether they were trained."""
     import numpy as np
 
+    from charrnn.nn.build import build_model
     from charrnn.runs import checkpoint
-    from charrnn.runs.run import build_model
+    from charrnn.tasks.language_model import language_model_of
 
     path = common.find_config(source) if source else None
     if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
         if cells:
             raise ConfigError(f"--cell is for networks that are not trained yet; leave out {source}")
         run = checkpoint.load(Path(source))
-        return [(source, run.model, run.params, True)]
+        _, trained = language_model_of(run.task, run.model)
+        return [(source, trained, run.weights, True)]
     base = resolve(common.read_config(source))[0].model
     chosen = {cell: dataclasses.replace(base, cell=cell) for cell in cells}
     if not cells:

@@ -45,15 +45,15 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     path = checkpoint.find(path)
     run = checkpoint.load(path)
     model, train, optim = run.config.model, run.config.train, run.config.optim
+    scores = run.scores or dict.fromkeys([run.task.measure])
     return {
         "checkpoint": str(path),
+        "task": run.config.task.name,
         "written_by": ", ".join(f"{name} {version}" for name, version in run.environment.items()),
         "model": common.describe_model(model, run.params.vector.size),
         "parameters": run.params.vector.size,
         "dropout": model.dropout,
-        "vocabulary": len(run.vocabulary),
-        "symbols": run.vocabulary.symbols,
-        "encoding": run.vocabulary.encoding,
+        **run.task.facts(),
         "corpus": run.corpus.name,
         "corpus_bytes": run.corpus.size,
         "corpus_sha256": run.corpus.sha256,
@@ -62,8 +62,8 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "seq_length": train.seq_length,
         "seed": train.seed,
         "iteration": run.iteration,
-        "validation_nats": run.validation_nats,
-        "best_nats": run.best_nats,
+        **{f"validation_{name}": score for name, score in scores.items()},
+        f"best_{run.task.measure}": run.best,
     }
 
 

@@ -71,13 +71,15 @@ def command(
     from charrnn.cores import blas_threads
     from charrnn.runs.checkpoint import load
     from charrnn.sampling import sample_many
+    from charrnn.tasks.language_model import language_model_of
     from charrnn.text.vocabulary import describe
 
     for option, value in {"--temperature": temperature, "--top-p": top_p, "--min-p": min_p}.items():
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{option} {value} is not a number of use; leave it out, or see: charrnn sample --help")
     run = load(checkpoint)
-    vocabulary = run.vocabulary
+    task, model = language_model_of(run.task, run.model)
+    vocabulary = task.vocabulary
     prompt = _prompt(prompt, prompt_file, vocabulary.encoding)
     if strange := vocabulary.unknown(prompt):
         if unknown == "error":
@@ -105,7 +107,7 @@ def command(
         if stream:
             out.flush()
 
-    with threadpool_limits(blas_threads(run.model, samples), user_api="blas"):
+    with threadpool_limits(blas_threads(samples * model.step_product), user_api="blas"):
         if samples == 1:
             write(prompt)
             for (grown,) in texts:

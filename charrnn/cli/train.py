@@ -16,6 +16,7 @@ from charrnn.config.writing import to_dict, to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
+    from charrnn.runs.run import Run
     from charrnn.training.metrics import Record
     from charrnn.training.trainer import Trainer
 
@@ -63,16 +64,18 @@ def command(
         settings.append(Setting("train.time_budget", time_budget, f"--time-budget {time_budget}"))
     if seed is not None:
         settings.append(Setting("train.seed", seed, f"--seed {seed}"))
-    run = _resume(text, out, settings) if resume else _begin(text, out, settings, init_from)
+    trainer = _resume(text, out, settings) if resume else _begin(text, out, settings, init_from)
     try:
-        _train(run, quiet)
+        _train(trainer, quiet)
     finally:
-        run.close()
+        trainer.close()
 
 
 def _begin(text: str | None, out: Path | None, settings: list[Setting], init_from: Path | None) -> Trainer:
+    from charrnn import tasks
     from charrnn.runs import checkpoint
     from charrnn.runs.directory import RunDirectory
+    from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
     if text is None:
@@ -81,12 +84,12 @@ def _begin(text: str | None, out: Path | None, settings: list[Setting], init_fro
     inherited = to_settings(old.config, str(init_from)) if old else []
     inherited = [setting for setting in inherited if setting.path.startswith("model.")]
     config, _ = resolve(inherited, settings)
-    source = common.library().read(text, config.data.encoding)
-    prepared = Trainer.prepare(config, source, old)
+    examples = tasks.find(config.task.name).read(common.library(), text, config.data)
+    prepared = prepare(config, examples, old)
     stem = "stdin" if text == "-" else Path(text).stem
     directory = RunDirectory(out) if out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        return Trainer.begin(directory, *prepared)
+        return Trainer.begin(directory, prepared)
     except CharrnnError:
         directory.close()
         raise
@@ -101,39 +104,39 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Trai
         raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
     directory = RunDirectory(out, resume=True)
     try:
-        checkpoint, damaged = directory.newest()
-        config, _ = resolve(to_settings(checkpoint.config, "the run"), settings)
-        if text is None and checkpoint.corpus.name == STDIN:
+        run, damaged = directory.newest()
+        config, _ = resolve(to_settings(run.config, "the run"), settings)
+        if text is None and run.corpus.name == STDIN:
             raise ConfigError("the run learns from standard input; give its text again, with '-' for TEXT")
-        source = common.library().read(text or checkpoint.corpus.name, config.data.encoding)
-        run = Trainer.resume(directory, checkpoint, config, source)
-        run.warnings += [f"{message}; passed over, and kept" for message in damaged]
-        run.notes.append(f"resuming at iteration {checkpoint.iteration:,}")
-        return run
+        examples = run.task.read(common.library(), text or run.corpus.name, config.data)
+        trainer = Trainer.resume(directory, run, config, examples)
+        trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
+        trainer.notes.append(f"resuming at iteration {run.iteration:,}")
+        return trainer
     except BaseException:
         directory.close()
         raise
 
 
-def _train(run: Trainer, quiet: bool) -> None:
-    place = run.directory.path
-    display = _Display(run, quiet)
-    display.say(*_summary(run), *run.notes)
-    for message in run.warnings:
+def _train(trainer: Trainer, quiet: bool) -> None:
+    place, run, progress = trainer.directory.path, trainer.run, trainer.progress
+    display = _Display(trainer, quiet)
+    display.say(*_summary(trainer), *trainer.notes)
+    for message in trainer.warnings:
         display.warn(message)
-    run.warn = display.warn
-    if run.complete:
+    trainer.warn = display.warn
+    if progress.complete:
         raise ConfigError(
-            f"{place} is complete at iteration {run.run.iteration:,}; give it more to do, as with {_more(run)}"
+            f"{place} is complete at iteration {run.iteration:,}; give it more to do, as with {_more(trainer)}"
         )
     with signals.Noted() as noted:
-        for record in run.records(lambda: bool(noted.stop)):
-            stopped = noted.stop and not run.complete
+        for record in trainer.records(lambda: bool(noted.stop)):
+            stopped = noted.stop and not progress.complete
             if stopped:
-                run.save()  # before anything is said: the terminal may be gone
+                trainer.saver.save()  # before anything is said: the terminal may be gone
             elif noted.save:
                 noted.save = False
-                if run.try_to_save():
+                if trainer.saver.try_to_save():
                     display.say(f"saved at iteration {record.iteration:,}, as {signals.SAVING} asked for")
             display.show(record)
             if stopped:
@@ -144,44 +147,46 @@ def _train(run: Trainer, quiet: bool) -> None:
                     f"continue with: charrnn train -o {shlex.quote(str(place))} --resume",
                 )
     display.close()
-    best = run.run.best_nats
-    if best is not None:
-        display.say(f"best validation loss: {common.describe_loss(best)}")
-    display.say(f"let it write: charrnn sample {place}")
+    if run.best is not None:
+        display.say(f"best validation {_best(run)}")
+    display.say(f"{run.task.invitation} {shlex.quote(str(place))}")
 
 
-def _more(run: Trainer) -> str:
+def _best(run: Run) -> str:
+    """The best score of a run, in words."""
+    if run.task.measure == "nats" and run.best is not None:
+        return f"loss: {common.describe_loss(run.best)}"
+    return f"{run.task.measure}: {run.best:.4f}"
+
+
+def _more(trainer: Trainer) -> str:
     """The options that make a complete run twice as long."""
-    train = to_dict(run.run.config)["train"]
+    train = to_dict(trainer.run.config)["train"]
     ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
     return " ".join(f"--set train.{name}={2 * value:g}" for name, value in ends.items())
 
 
-def _summary(run: Trainer) -> list[str]:
-    checkpoint, config = run.run, run.run.config
-    corpus, streams = checkpoint.corpus, run.split.train
-    trained, validated = int(streams.lengths.sum()), int(run.split.validation.lengths.sum())
-    optim = config.optim
+def _summary(trainer: Trainer) -> list[str]:
+    run, config = trainer.run, trainer.run.config
     return [
-        f"{corpus.name}: {len(streams.ids):,} characters, {len(checkpoint.vocabulary)} distinct; "
-        f"{trained:,} to learn from, {validated:,} to validate on",
-        f"{common.describe_model(config.model, checkpoint.params.vector.size)}; {optim.name} {optim.learning_rate:g}, "
-        f"seed {config.train.seed}, {run.plan}; in {run.directory.path}",
+        f"{run.corpus.name}: {run.task.describe(trainer.split)}",
+        f"{common.describe_model(config.model, run.model.num_parameters)}; {config.optim.name} "
+        f"{config.optim.learning_rate:g}, seed {config.train.seed}, {trainer.plan}; in {trainer.directory.path}",
     ]
 
 
 class _Display:
     """A progress bar on a terminal; elsewhere, a line for each evaluation. If nobody listens, training goes on."""
 
-    def __init__(self, run: Trainer, quiet: bool) -> None:
+    def __init__(self, trainer: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
 
-        self.run = run
+        self.trainer = trainer
         self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
         self.terminal = not self.quiet and sys.stderr.isatty()
         self.bar = tqdm(
             total=1.0,
-            initial=run.progress(),
+            initial=trainer.progress.share(),
             disable=not self.terminal,
             file=sys.stderr,
             bar_format="{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
@@ -205,12 +210,14 @@ class _Display:
 
     def show(self, record: Record) -> None:
         """Moves the bar; an evaluation leaves a line that stays."""
-        if record.val_nats is not None and not self.quiet:
-            best = self.run.run.best_nats
+        if record.scores is not None and not self.quiet:
+            run = self.trainer.run
+            better = record.scores[run.task.measure] == run.best
+            others = "".join(f"  {name} {score:.4f}" for name, score in record.scores.items() if name != "nats")
             line = (
                 f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
-                f"train {_nats(record)}  validation {record.val_nats:.4f}"
-                f"{' *' if record.val_nats == best else ''}"
+                f"train {_nats(record)}  validation {record.scores['nats']:.4f}{others}"
+                f"{' *' if better else ''}"
                 f"{f'  {record.skipped:,} skipped' if record.skipped else ''}"
             )
             self.say(line)
@@ -219,7 +226,7 @@ class _Display:
                 f" iteration {record.iteration:,}, loss {_nats(record)}, {record.chars_per_s:,.0f} chars/s",
                 refresh=False,
             )
-            self.bar.update(min(1.0, self.run.progress()) - self.bar.n)
+            self.bar.update(min(1.0, self.trainer.progress.share()) - self.bar.n)
 
     def close(self) -> None:
         """Removes the bar."""

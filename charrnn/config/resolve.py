@@ -40,6 +40,7 @@ def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
             origins[setting.path] = setting.origin
         except ValueError as error:
             errors.append(f"{setting.origin}: {setting.path} is {_show(setting.value)}; it must be {error}")
+    _take_defaults_of_choices(values, origins)
     if not errors:
         errors += _contradictions(values, origins)
     if errors:
@@ -52,6 +53,16 @@ def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
         for name, section in SECTIONS.items()
     }
     return Config(**sections), origins
+
+
+def _take_defaults_of_choices(values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Gives keys that nobody set the default that a choice has for them, as `optim.weight_decay` of `adamw`."""
+    for path, f in keys().items():
+        choice = values[path]
+        for name, default in f.metadata["defaults"].get(choice, {}).items():
+            other = f"{path.partition('.')[0]}.{name}"
+            if origins[other] == "default":
+                values[other], origins[other] = default, f"default of {choice}"
 
 
 def _contradictions(values: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:

@@ -9,8 +9,9 @@ import typing
 from typing import Any
 
 from charrnn.config.resolve import Setting, resolve
-from charrnn.config.schema import SECTIONS, Config, parse_duration, types_of_keys
+from charrnn.config.schema import SECTIONS, Config, types_of_keys
 from charrnn.errors import ConfigError
+from charrnn.keys import parse_duration
 
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:

@@ -54,7 +54,7 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
     return np.concatenate([nats[:n, b] for b, n in enumerate(streams.lengths)])
 
 
-class Stopped(Exception):
+class EvaluationStopped(Exception):
     """An evaluation was asked to stop."""
 
 
@@ -63,7 +63,7 @@ def evaluate(
 ) -> float:
     """Mean nats per character over `streams`, in the memory of a window; rounded once, so in any order the same.
 
-    Raises Stopped where `stop()`, which is asked after each window, is true.
+    Raises EvaluationStopped where `stop()`, which is asked after each window, is true.
     """
 
     def counted() -> Iterator[float]:
@@ -73,7 +73,7 @@ def evaluate(
             yield from nats[rows < streams.lengths].tolist()
             start += len(nats)
             if stop():
-                raise Stopped
+                raise EvaluationStopped
 
     return math.fsum(counted()) / int(streams.lengths.sum())
 

@@ -38,30 +38,38 @@ BLOCK = 1 << 15
 """Elements of the logits that are worked on at a time, so that they stay in cache from pass to pass."""
 
 
-def cross_entropy_(logits: Array, targets: Array, count: int | None = None) -> float:
-    """Mean nats per character; turns `logits (N, V)` into its gradient, `(softmax - one-hot) / count`.
+def cross_entropy_(logits: Array, targets: Array, count: float | None = None, weights: Array | None = None) -> float:
+    """Returns the mean nats per target; turns `logits (N, V)` into its gradient, `(softmax - one-hot) / count`.
 
-    The mean is over `count` characters: all N, unless these are only a part of a batch. It is a mean over time too, so
+    The mean is over `count` targets: all N, unless these are only a part of a batch. It is a mean over time too, so
     that a gradient does not grow with the window; where a paper sums over time, its clipping threshold must be divided
-    by T.
+    by T. With `weights (N,)`, each target's nats and gradient are multiplied by its own, and `count` should be the sum
+    of the weights: a target of weight 0, which stands in the padding, has no part in anything.
     """
     N, V = logits.shape
     count = count or N
     rows = max(1, BLOCK // V)
     total = 0.0
     for start in range(0, N, rows):
-        total += _cross_entropy_(logits[start : start + rows], targets[start : start + rows], count)
+        some = slice(start, start + rows)
+        total += _cross_entropy_(logits[some], targets[some], count, None if weights is None else weights[some])
     return total / count
 
 
-def _cross_entropy_(a: Array, targets: Array, count: int) -> float:
-    """The same for a few rows, but for the sum of their nats instead of the mean."""
+def _cross_entropy_(a: Array, targets: Array, count: float, weights: Array | None) -> float:
+    """Does the same for a few rows, but returns the sum of their nats instead of the mean."""
     here = np.arange(len(a)), targets
     a -= a.max(axis=-1, keepdims=True)  # which changes nothing, and keeps exp from overflowing
     at_target = a[here]
     np.exp(a, a)
     sums = a.sum(axis=-1)
     nats: Array = np.log(sums) - at_target
-    a *= np.reciprocal(sums * count)[:, None]
-    a[here] -= 1 / count
+    scale = np.reciprocal(sums * count)
+    if weights is None:
+        a *= scale[:, None]
+        a[here] -= 1 / count
+    else:
+        a *= (scale * weights)[:, None]
+        a[here] -= weights / count
+        nats *= weights
     return float(nats.real.sum(dtype=np.float64))

@@ -1,63 +1,103 @@
-"""How weight matrices begin. Biases begin at zero, but for a cell's forget gate (see `Cell.init_bias`)."""
+"""How weight matrices begin. Biases begin at zero, but for a cell's forget gate (see `Cell.init_bias`).
+
+An initializer is a function that fills a matrix in place. `hidden_size` is H for `W (H + D, G*H)` of a layer, whose
+first H rows meet the state and last D rows the input, and whose columns are G gates of width H. It is 0 for the output
+layer's `W (H, V)`, none of whose rows meet a state. `scale` is the key `model.init_scale`.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from charrnn.arrays import Array
+from charrnn.nn import INITIALIZERS
 
-NAMES = ("he", "uniform", "glorot", "orthogonal")
+Initializer = Callable[[np.random.Generator, Array, int, float], None]
+"""Of the random numbers, the matrix, `hidden_size` and `scale`."""
 
 
-def he(rng: np.random.Generator, W: Array, fan: int) -> None:
-    """Normal with standard deviation `1 / sqrt(fan / 2)` (after He et al. 2015, arXiv 1502.01852).
+def he(rng: np.random.Generator, W: Array, hidden_size: int, scale: float) -> None:
+    """Draws from a normal distribution, as the textbook NumPy LSTM does.
 
-    The textbook NumPy LSTM's, where `fan` is `Z = H + D` for the gates and V for the head.
+        standard deviation = sqrt(2 / fan)      fan = H + D in a layer, V in the output layer
+
+    Source: after He et al. 2015, arXiv 1502.01852.
     """
+    fan = W.shape[0] if hidden_size else W.shape[1]
     W[...] = rng.standard_normal(W.shape) / np.sqrt(fan / 2)
 
 
-def uniform(rng: np.random.Generator, W: Array, scale: float) -> None:
-    """Uniform in `[-scale, scale]`; 0.08 is what char-rnn uses."""
+def uniform(rng: np.random.Generator, W: Array, hidden_size: int, scale: float) -> None:
+    """Draws evenly from a range around zero.
+
+        range = [-init_scale, init_scale]
+
+    Source: char-rnn, with 0.08.
+    """
     W[...] = rng.uniform(-scale, scale, W.shape)
 
 
-def glorot(rng: np.random.Generator, W: Array) -> None:
-    """Uniform within `sqrt(6 / (rows + columns))` of zero (Glorot and Bengio 2010)."""
-    uniform(rng, W, np.sqrt(6 / sum(W.shape)))
+def glorot(rng: np.random.Generator, W: Array, hidden_size: int, scale: float) -> None:
+    """Draws evenly from a range around zero that follows from the shape of the matrix; each gate is one of its own.
 
+        range = [-r, r],  r = sqrt(6 / (rows + columns))
 
-def orthogonal(rng: np.random.Generator, W: Array) -> None:
-    """A random orthogonal square matrix (Saxe et al. 2013, arXiv 1312.6120): it keeps the norm of what it meets."""
-    Q, R = np.linalg.qr(rng.standard_normal(W.shape))
-    W[...] = Q * np.sign(np.diag(R))  # with the signs of R's diagonal, Q is uniform over the orthogonal group
-
-
-def init_layer(rng: np.random.Generator, W: Array, hidden_size: int, name: str, scale: float) -> None:
-    """Fills a layer's `W (H + D, G*H)`, whose first H rows meet the state and last D rows the input.
-
-    `glorot` and `orthogonal` look at one gate's block at a time, since each gate is a matrix of its own; `orthogonal`
-    is for the H rows that meet the state and leaves the input's rows to `glorot`.
+    Source: Glorot and Bengio 2010.
     """
-    if name == "he":
-        he(rng, W, fan=W.shape[0])
-    elif name == "uniform":
-        uniform(rng, W, scale)
-    elif name in ("glorot", "orthogonal"):
-        for start in range(0, W.shape[1], hidden_size):
-            gate = W[:, start : start + hidden_size]
-            glorot(rng, gate)
-            if name == "orthogonal":
-                orthogonal(rng, gate[:hidden_size])
-    else:
-        raise ValueError(f"init {name!r} is not one of {', '.join(NAMES)}")
+    for gate in _gates(W, hidden_size):
+        _glorot(rng, gate)
 
 
-def init_head(rng: np.random.Generator, W: Array, name: str, scale: float) -> None:
-    """Fills the head's `W (H, V)`; `he` takes V for its fan, as the textbook NumPy LSTM does."""
-    if name == "he":
-        he(rng, W, fan=W.shape[1])
-    elif name == "uniform":
-        uniform(rng, W, scale)
-    else:
-        glorot(rng, W)
+def orthogonal(rng: np.random.Generator, W: Array, hidden_size: int, scale: float) -> None:
+    """Draws an orthogonal matrix for the rows of each gate that meet the state; it keeps the length of the state.
+
+    The rest begins as with `glorot`.
+
+        W_h @ W_h.T = identity
+
+    Source: Saxe et al. 2013, arXiv 1312.6120.
+    """
+    for gate in _gates(W, hidden_size):
+        _glorot(rng, gate)
+        if hidden_size:
+            Q, R = np.linalg.qr(rng.standard_normal((hidden_size, hidden_size)))
+            # with the signs of R's diagonal, Q is uniform over the orthogonal group
+            gate[:hidden_size] = Q * np.sign(np.diag(R))
+
+
+def identity(rng: np.random.Generator, W: Array, hidden_size: int, scale: float) -> None:
+    """Makes the rows of each gate that meet the state the identity matrix.
+
+    A plain RNN with `relu` begins by keeping its state as it is. The rest begins as with `glorot`.
+
+        W_h = identity
+
+    Source: Le, Jaitly and Hinton 2015, arXiv 1504.00941.
+    """
+    for gate in _gates(W, hidden_size):
+        _glorot(rng, gate)
+        if hidden_size:
+            gate[:hidden_size] = np.eye(hidden_size)
+
+
+def build(name: str) -> Initializer:
+    """Returns the initializer of that name. Raises ValueError if there is none."""
+    if name not in INITIALIZERS:
+        raise ValueError(f"init {name!r} is not one of {', '.join(INITIALIZERS)}")
+    found: Initializer = globals()[name]
+    return found
+
+
+def _gates(W: Array, hidden_size: int) -> Iterator[Array]:
+    """Yields the columns of each gate, and the whole of the output layer's matrix."""
+    width = hidden_size or W.shape[1]
+    for start in range(0, W.shape[1], width):
+        yield W[:, start : start + width]
+
+
+def _glorot(rng: np.random.Generator, W: Array) -> None:
+    bound = math.sqrt(6 / sum(W.shape))
+    W[...] = rng.uniform(-bound, bound, W.shape)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.arrays import Array
+from charrnn.arrays import Array, Batch
 from charrnn.nn import cells, head, initializers
 from charrnn.nn.noise import LayerNoise, Noise, mask, zoneout_mask
 from charrnn.nn.parameters import Parameters, Shapes
@@ -82,6 +82,11 @@ class CharLM:
         of_head = head.shapes(self.stack.output_size, self.vocab_size)
         return self.stack.shapes() | {f"head.{k}": shape for k, shape in of_head.items()}
 
+    @property
+    def input_weights(self) -> list[str]:
+        """Names of the parameters that have a row for each symbol, below the H rows that meet the state."""
+        return [f"{prefix}W" for prefix in self.stack.prefixes if prefix.startswith("layers.0.")]
+
     @cached_property
     def num_parameters(self) -> int:
         """P, all numbers that are learnt; counted without allocating any."""
@@ -98,7 +103,7 @@ class CharLM:
         """New parameters. `init` names the initializer, `init_scale` is r of "uniform" (see `initializers`)."""
         params = Parameters.zeros(self.shapes, dtype)
         self.stack.init_params(params, rng, init, init_scale, forget_bias)
-        initializers.init_head(rng, params["head.W"], init, init_scale)
+        initializers.build(init)(rng, params["head.W"], 0, init_scale)
         return params
 
     def zero_state(self, batch_size: int, dtype: npt.DTypeLike = np.float32) -> State:
@@ -139,11 +144,32 @@ class CharLM:
             drawn.append(one)
         return drawn
 
-    def noise_of_seed(self, seed: int, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> Noise | None:
-        """`noise` from a generator of its own, so that each of several processes can draw the same."""
+    def noise_of_seed(self, seed: int, batch: Batch, dtype: npt.DTypeLike, rows: slice = slice(None)) -> Noise | None:
+        """What is random in a batch, drawn from a generator of its own, and of it the part of some rows.
+
+        So each of several processes can draw the same, and keep what is its own.
+        """
         if not self.is_noisy:  # a generator takes longer to make than a step of one row
             return None
-        return self.noise(np.random.default_rng(seed), seq_length, batch_size, dtype)
+        T, B = batch.x.shape
+        drawn = self.noise(np.random.default_rng(seed), T, B, dtype)
+        return drawn and [layer.rows(rows) for layer in drawn]
+
+    @property
+    def state_size(self) -> int:
+        """S, numbers in one row of a state."""
+        return self.stack.state_size
+
+    @property
+    def step_product(self) -> int:
+        """Multiplications of one row's step in one layer: what tells whether a second thread is worth it."""
+        return len(self.stack.cell.gates) * self.hidden_size**2
+
+    @property
+    def numbers_per_step(self) -> int:
+        """How many numbers one row's step leaves for its way back, about."""
+        of_a_layer = (2 * len(self.stack.cell.gates) + len(self.stack.cell.state)) * self.hidden_size
+        return self.num_layers * of_a_layer + 2 * self.hidden_size + self.vocab_size
 
     def forward(
         self,
@@ -167,27 +193,27 @@ class CharLM:
     def loss_and_grads(
         self,
         params: dict[str, Array],
-        ids: Array,
-        targets: Array,
+        batch: Batch,
         state: State,
         grads: dict[str, Array],
-        starts: Array | None = None,
         noise: Noise | None = None,
         dstate: State | None = None,
-        count: int | None = None,
+        count: float | None = None,
     ) -> tuple[float, State]:
-        """Mean nats per character over `targets (T, B)` and the final state; writes the gradients to `grads`.
+        """Returns the mean nats of the answers in `batch` and the final state; writes the gradients to `grads`.
 
         `dstate`, where given, is the gradient of the final state (zero in truncated BPTT) and becomes that of `state`.
-        `count` is over how many characters the mean is, where these rows are only a part of a batch.
+        `count` is how many answers the mean is over, where these rows are only a part of a batch.
         """
+        ids, weights = batch.x, batch.weights
         space = self._workspaces.get(self, ids, params["head.b"].dtype)
         if dstate is None:
             dstate = space.zero_dstate()
         with np.errstate(**QUIET):
-            h = self._forward(params, ids, state, starts, noise, space)
+            h = self._forward(params, ids, state, batch.starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"], out=space.logits)
-            loss = head.cross_entropy_(logits, targets.ravel(), count)
+            flat = None if weights is None else weights.ravel()
+            loss = head.cross_entropy_(logits, batch.y.ravel(), count or batch.answers, flat)
             head.affine_backward(h, params["head.W"], logits, grads["head.W"], grads["head.b"], dx=space.dh)
             dh = space.dh.reshape(*ids.shape, -1)
             self.stack.backward(params, dh, dstate, space.tapes, noise or space.no_noise, grads)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from charrnn.arrays import Array
@@ -57,16 +55,3 @@ def log_softmax(logits: Array) -> Array:
     shifted = logits - logits.real.max(axis=-1, keepdims=True)
     log_p: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return log_p
-
-
-def norm(vector: Array) -> float:
-    """Euclidean norm of a flat vector, summed in float64 so that large models lose no digits."""
-    total = 0.0
-    for start in range(0, len(vector), BLOCK):
-        block = vector[start : start + BLOCK].astype(np.float64)
-        total += float(np.dot(block, block))
-    return math.sqrt(total)
-
-
-BLOCK = 1 << 14
-"""Elements of a long vector that are worked on at a time, so that they stay in cache from pass to pass."""

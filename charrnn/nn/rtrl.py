@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -46,40 +47,41 @@ class Sensitivity:
     def loss_and_grads(
         self,
         params: Parameters,
-        ids: Array,
-        targets: Array,
+        batch: Batch,
         state: State,
         grads: Parameters,
-        starts: Array,
         noise: Noise | None = None,
         dfinal: State | None = None,
     ) -> tuple[float, State, State]:
-        """Mean nats of a window, its final state, and the gradient of the state given; writes the gradients to `grads`.
+        """Returns a window's mean nats, its final state, and the gradient of `state`; writes the others to `grads`.
 
         As `CharLM.loss_and_grads`, but for J: where that is not zero, the gradient reaches back into earlier windows.
         """
-        T, B = ids.shape
+        T, B = batch.x.shape
+        weights = np.ones((T, B)) if batch.weights is None else batch.weights
         s = _columns(state).astype(complex)
         S, P = s.shape[1], params.vector.size
         theta = Parameters(params.shapes, params.vector.astype(complex))
         from_start = np.broadcast_to(np.eye(S), (B, S, S)).copy()  # ds/ds0
         total, d_theta, d_start = 0.0, np.zeros(P), np.zeros((B, S))
         for t in range(T):
-            at = ids[t : t + 1], targets[t], starts & (t == 0), noise and [layer.step(t) for layer in noise]
+            drawn = noise and [layer.step(t) for layer in noise]
+            at = batch.x[t : t + 1], batch.y[t], batch.starts & (t == 0), drawn
             dF_ds, dn_ds, dF_dtheta, dn_dtheta = self._partials(theta, s, at)
-            d_theta += dn_dtheta.sum(axis=0) + np.einsum("bs,bsp->p", dn_ds, self.J)
+            dn_ds *= weights[t][:, None]
+            d_theta += weights[t] @ dn_dtheta + np.einsum("bs,bsp->p", dn_ds, self.J)
             d_start += np.einsum("bs,bsu->bu", dn_ds, from_start)
             self.J[...] = dF_dtheta + dF_ds @ self.J
             from_start = dF_ds @ from_start
             s, nats = self._step(theta, s, at)
-            total += float(nats.real.sum())
-        d_theta /= T * B
-        d_start /= T * B
+            total += float(weights[t] @ nats.real)
+        d_theta /= batch.answers
+        d_start /= batch.answers
         if dfinal is not None:
             d_theta += np.einsum("bs,bsp->p", _columns(dfinal).real, self.J)
             d_start += np.einsum("bs,bsu->bu", _columns(dfinal).real, from_start)
         grads.vector[...] = d_theta
-        return total / (T * B), _state_of(s.real, state), _state_of(d_start, state)
+        return total / batch.answers, _state_of(s.real, state), _state_of(d_start, state)
 
     def gradients(self, params: Parameters) -> Callable[[Batch, State, Parameters, int], tuple[float, State]]:
         """For a training loop: from window, state, where to write the gradients and the noise's seed to loss and state.
@@ -88,9 +90,8 @@ class Sensitivity:
         """
 
         def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
-            T, B = batch.x.shape
-            noise = self.model.noise_of_seed(seed, T, B, np.float64)
-            loss, final, _ = self.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, noise)
+            noise = self.model.noise_of_seed(seed, batch, np.float64)
+            loss, final, _ = self.loss_and_grads(params, batch, state, grads, noise)
             dtype = params.vector.dtype
             return loss, [{name: array.astype(dtype) for name, array in layer.items()} for layer in final]
 
@@ -136,9 +137,21 @@ class Sensitivity:
         return read.vector
 
 
-def shape(model: CharLM, batch_size: int) -> tuple[int, int, int]:
+class Sized(Protocol):
+    """A network, as far as its sizes go."""
+
+    @property
+    def state_size(self) -> int:
+        """S, numbers in one row of a state."""
+
+    @property
+    def num_parameters(self) -> int:
+        """P."""
+
+
+def shape(model: Sized, batch_size: int) -> tuple[int, int, int]:
     """Of J: (B, S, P)."""
-    return batch_size, model.stack.state_size, model.num_parameters
+    return batch_size, model.state_size, model.num_parameters
 
 
 def seconds_of_iteration(model: CharLM, seq_length: int, batch_size: int) -> float:

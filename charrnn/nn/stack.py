@@ -76,12 +76,13 @@ class Stack:
         forget_bias: float,
     ) -> None:
         """Fills `params`, which are zero."""
+        fill = initializers.build(init)
         for prefix in self.prefixes:
             p = self.layer_params(params, prefix)
-            initializers.init_layer(rng, p["W"], self.hidden_size, init, init_scale)
+            fill(rng, p["W"], self.hidden_size, init_scale)
             for name, n in self.cell.matrices.items():
                 for rows in np.split(p[name], n):  # each H of them meet one part of the state
-                    initializers.init_layer(rng, rows, self.hidden_size, init, init_scale)
+                    fill(rng, rows, self.hidden_size, init_scale)
             if self.layer_norm:
                 p["gain"][...] = 1
             self.cell.init_bias(p["b"], self.hidden_size, forget_bias)

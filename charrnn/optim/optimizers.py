@@ -1,210 +1,195 @@
-"""Optimizers and clipping as `(init, update)` pairs that a chain links, after the design of optax.
+"""The optimizers: each turns a gradient into the step that is to be subtracted from the parameters.
 
-An update works in place: it takes the gradient as a flat vector and turns it into the step that is to be *subtracted*
-from the parameters, already multiplied by the learning rate:
-
-    optimizer = chain(clip_by_norm(5.0), adam())
+    optimizer = build(OptimConfig(name="adam", clip_norm=5.0))
     slots = optimizer.init(params.vector)
-    optimizer.update(grads.vector, slots, learning_rate)
+    optimizer.update(grads.vector, slots, learningrate)
     params.vector -= grads.vector
 
-The slots are a dict of arrays, which a checkpoint keeps as they are. Where conventions differ between libraries, these
-are PyTorch's (a test compares ten updates), with their defaults.
+An optimizer is a function of the gradient (a flat vector), its slots, the learning rate `lr` and the section `optim`
+of the configuration. It works in place: when it returns, the step is where the gradient was. The slots are
+arrays by name, which a checkpoint keeps as they are; `OPTIMIZERS` says which ones an optimizer has.
+
+Where conventions differ between libraries, these are PyTorch's: a test compares ten updates of each. In the formulas,
+g is a gradient, all else begins at 0, and n counts the updates from 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.nn.numerics import norm
+from charrnn.optim import OPTIMIZERS
+from charrnn.optim.blocks import blocks_and_scratch
+from charrnn.optim.clipping import clip_by_norm, clip_by_value
+from charrnn.optim.options import OptimConfig
 
 Slots = dict[str, Array]
 
-BLOCK = 1 << 15
-"""Elements of the vectors that are worked on at a time, so that they stay in cache from pass to pass."""
 
+def sgd(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Goes straight down the gradient.
 
-class Update(Protocol):
-    """What is done with each gradient."""
+        step = lr * g
 
-    def __call__(self, gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        """Changes `gradient` and `slots` in place. `size` is the gradient's norm, for those who know it already."""
-
-
-class Transform(NamedTuple):
-    """Two functions: what to begin with, and what to do with each gradient."""
-
-    init: Callable[[Array], Slots]
-    update: Update
-
-
-def chain(*links: Transform) -> Transform:
-    """One link after another, on shared slots."""
-
-    def init(vector: Array) -> Slots:
-        slots: Slots = {}
-        for link in links:
-            slots |= link.init(vector)
-        return slots
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        for link in links:
-            link.update(gradient, slots, learning_rate, size)
-            size = None  # it was that of the gradient as it came
-
-    return Transform(init, update)
-
-
-def clip_by_norm(limit: float) -> Transform:
-    """`g *= limit / norm(g)` where the global norm exceeds `limit` (Pascanu et al. 2013, arXiv 1211.5063)."""
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        if size is None:
-            size = norm(gradient)
-        if size > limit:
-            gradient *= limit / size
-
-    return Transform(_no_slots, update)
-
-
-def clip_by_value(limit: float) -> Transform:
-    """Each element into `[-limit, limit]`; it changes the gradient's direction, as min-char-rnn and char-rnn do."""
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        np.clip(gradient, -limit, limit, out=gradient)
-
-    return Transform(_no_slots, update)
-
-
-def sgd() -> Transform:
-    """`step = lr * g`."""
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        gradient *= learning_rate
-
-    return Transform(_no_slots, update)
-
-
-def momentum(momentum: float = 0.9) -> Transform:
-    """`v = momentum * v + g;  step = lr * v`. The rate is outside v, as in PyTorch, not as in Sutskever 2013."""
-
-    def init(vector: Array) -> Slots:
-        return {"v": np.zeros_like(vector)}
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        for g, v, _ in _blocks(gradient, slots["v"]):
-            v *= momentum
-            v += g
-            np.multiply(v, learning_rate, out=g)
-
-    return Transform(init, update)
-
-
-def adagrad(eps: float = 1e-10) -> Transform:
-    """`s += g^2;  step = lr * g / (sqrt(s) + eps)` (Duchi et al. 2011); eps outside the root."""
-
-    def init(vector: Array) -> Slots:
-        return {"s": np.zeros_like(vector)}
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        for g, s, u in _blocks(gradient, slots["s"]):
-            np.multiply(g, g, out=u)
-            s += u
-            _divide_by_root(g, g, s, u, eps, learning_rate)
-
-    return Transform(init, update)
-
-
-def rmsprop(alpha: float = 0.99, eps: float = 1e-8) -> Transform:
-    """`s = alpha * s + (1 - alpha) * g^2;  step = lr * g / (sqrt(s) + eps)` (Tieleman and Hinton 2012); eps outside."""
-
-    def init(vector: Array) -> Slots:
-        return {"s": np.zeros_like(vector)}
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        for g, s, u in _blocks(gradient, slots["s"]):
-            _decay_towards_square(s, g, u, alpha)
-            _divide_by_root(g, g, s, u, eps, learning_rate)
-
-    return Transform(init, update)
-
-
-def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Transform:
-    """Adam (Kingma and Ba 2014, arXiv 1412.6980), with their corrections for moments that begin at zero.
-
-    m = beta1 * m + (1 - beta1) * g;    s = beta2 * s + (1 - beta2) * g^2
-    step = lr * (m / (1 - beta1^n)) / (sqrt(s / (1 - beta2^n)) + eps)        at the n-th update
+    Source: Robbins and Monro 1951.
     """
-
-    def init(vector: Array) -> Slots:
-        zeros = np.zeros_like
-        count = np.zeros(1, np.int64)
-        return {"m": zeros(vector), "s": zeros(vector), "count": count}
-
-    def update(gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
-        slots["count"] += 1
-        n = int(slots["count"][0])
-        # sqrt(s / k) + eps = (sqrt(s) + eps * sqrt(k)) / sqrt(k), which spares a pass over s
-        root = math.sqrt(1 - beta2**n)
-        for g, m, s, u in _blocks(gradient, slots["m"], slots["s"]):
-            _decay_towards_square(s, g, u, beta2)
-            m *= beta1
-            g *= 1 - beta1
-            m += g
-            _divide_by_root(g, m, s, u, eps * root, learning_rate * root / (1 - beta1**n))
-
-    return Transform(init, update)
+    gradient *= lr
 
 
-def _blocks(*vectors: Array) -> Iterator[list[Array]]:
-    """Views of the same part of each of the `vectors`, small enough to stay in cache; and scratch memory as large."""
-    scratch = np.empty_like(vectors[0][:BLOCK])
-    for start in range(0, len(vectors[0]), BLOCK):
-        parts = [vector[start : start + BLOCK] for vector in vectors]
-        yield [*parts, scratch[: len(parts[0])]]
+def momentum(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Goes on in the direction of the gradients before, of which each counts less than the one after it.
+
+        v = momentum * v + g
+        step = lr * v
+
+    Source: Polyak 1964; the rate is outside v, as in PyTorch, and not as in Sutskever et al. 2013.
+    """
+    for g, v, _ in blocks_and_scratch(gradient, slots["v"]):
+        v *= optim.momentum
+        v += g
+        np.multiply(v, lr, out=g)
 
 
-def _no_slots(vector: Array) -> Slots:
-    return {}
+def nesterov(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Is `momentum` that looks ahead: its step is already that of v with the gradient counted once more.
+
+        v = momentum * v + g
+        step = lr * (g + momentum * v)
+
+    Source: Nesterov 1983, in the form of Sutskever et al. 2013 that PyTorch has.
+    """
+    for g, v, u in blocks_and_scratch(gradient, slots["v"]):
+        v *= optim.momentum
+        v += g
+        np.multiply(v, optim.momentum, out=u)
+        g += u
+        g *= lr
+
+
+def adagrad(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Divides the rate of each weight by the root of all its squared gradients so far.
+
+        s = s + g^2
+        step = lr * g / (sqrt(s) + eps)
+
+    Source: Duchi et al. 2011; eps is outside the root, as in PyTorch.
+    """
+    for g, s, u in blocks_and_scratch(gradient, slots["s"]):
+        np.multiply(g, g, out=u)
+        s += u
+        _divide_by_root(g, g, s, u, optim.eps, lr)
+
+
+def rmsprop(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Divides the rate of each weight by the root of a running mean of its squared gradients.
+
+        s = alpha * s + (1 - alpha) * g^2
+        step = lr * g / (sqrt(s) + eps)
+
+    Source: Tieleman and Hinton 2012; eps is outside the root, as in PyTorch.
+    """
+    for g, s, u in blocks_and_scratch(gradient, slots["s"]):
+        _decay_towards_square(s, g, u, optim.alpha)
+        _divide_by_root(g, g, s, u, optim.eps, lr)
+
+
+def adam(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Follows a running mean of the gradients, divided by the root of a running mean of their squares.
+
+    Both means are corrected for having begun at 0.
+
+        m = beta1 * m + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * g^2
+        step = lr * (m / (1 - beta1^n)) / (sqrt(s / (1 - beta2^n)) + eps)
+
+    Source: Kingma and Ba 2014, arXiv 1412.6980.
+    """
+    slots["count"] += 1
+    n = int(slots["count"][0])
+    # sqrt(s / k) + eps = (sqrt(s) + eps * sqrt(k)) / sqrt(k), which spares a pass over s
+    root = math.sqrt(1 - optim.beta2**n)
+    for g, m, s, u in blocks_and_scratch(gradient, slots["m"], slots["s"]):
+        _decay_towards_square(s, g, u, optim.beta2)
+        m *= optim.beta1
+        g *= 1 - optim.beta1
+        m += g
+        _divide_by_root(g, m, s, u, optim.eps * root, lr * root / (1 - optim.beta1**n))
+
+
+def adamw(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
+    """Is `adam`, with a weight decay if none is set.
+
+    Here weight decay is apart from the gradient with every optimizer (see `decay_weights`), so that `adam` with the
+    same `optim.weight_decay` is the same.
+
+        m = beta1 * m + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * g^2
+        step = lr * (m / (1 - beta1^n)) / (sqrt(s / (1 - beta2^n)) + eps)
+
+    Source: Loshchilov and Hutter 2019, arXiv 1711.05101; the default is PyTorch's.
+    """
+    adam(gradient, slots, lr, optim)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer behind the clipping that its configuration asks for. `build` makes one."""
+
+    optim: OptimConfig
+    step: Callable[[Array, Slots, float, OptimConfig], None]
+    """Turns a gradient into a step, in place."""
+
+    def init(self, vector: Array) -> Slots:
+        """Returns the slots to begin with, for parameters such as `vector`, which is flat."""
+        row = OPTIMIZERS[self.optim.name]
+        slots = {name: np.zeros_like(vector) for name in row.slots}
+        return slots | ({"count": np.zeros(1, np.int64)} if row.counts else {})
+
+    def update(self, gradient: Array, slots: Slots, learningrate: float, size: float | None = None) -> None:
+        """Clips `gradient` and turns it into the step to subtract, in place; `slots` change with it.
+
+        `size` is the gradient's norm, for those who know it already.
+        """
+        if self.optim.clip_norm is not None:
+            clip_by_norm(gradient, self.optim.clip_norm, size)
+        if self.optim.clip_value is not None:
+            clip_by_value(gradient, self.optim.clip_value)
+        self.step(gradient, slots, learningrate, self.optim)
+
+
+def build(optim: OptimConfig) -> Optimizer:
+    """Returns the optimizer that the section `optim` describes. Raises ValueError if there is none of that name."""
+    if optim.name not in OPTIMIZERS:
+        raise ValueError(f"there is no optimizer {optim.name!r}")
+    return Optimizer(optim, globals()[optim.name])
+
+
+def decay_weights(params: Mapping[str, Array], learningrate: float, optim: OptimConfig) -> None:
+    """Takes the share `learningrate * optim.weight_decay` away from every matrix, in place, and nothing from vectors.
+
+    The optimizer does not see it: the decay is decoupled (Loshchilov and Hutter 2019, arXiv 1711.05101).
+    """
+    if optim.weight_decay:
+        for array in params.values():
+            if array.ndim == 2:
+                array *= 1 - learningrate * optim.weight_decay
 
 
 def _decay_towards_square(s: Array, g: Array, u: Array, decay: float) -> None:
-    """`s = decay * s + (1 - decay) * g^2`, with u for scratch."""
+    """Computes `s = decay * s + (1 - decay) * g^2`, with u for scratch."""
     np.multiply(g, g, out=u)
     u *= 1 - decay
     s *= decay
     s += u
 
 
-def _divide_by_root(step: Array, m: Array, s: Array, u: Array, eps: float, learning_rate: float) -> None:
-    """`step = lr * m / (sqrt(s) + eps)`, with u for scratch."""
+def _divide_by_root(step: Array, m: Array, s: Array, u: Array, eps: float, lr: float) -> None:
+    """Computes `step = lr * m / (sqrt(s) + eps)`, with u for scratch."""
     np.sqrt(s, out=u)
     u += max(eps, float(np.finfo(u.dtype).tiny))  # else 0 / 0, where there was no gradient yet
     np.divide(m, u, out=step)
-    step *= learning_rate
-
-
-OPTIMIZERS: dict[str, tuple[Callable[..., Transform], tuple[str, ...]]] = {
-    "sgd": (sgd, ()),
-    "momentum": (momentum, ("momentum",)),
-    "adagrad": (adagrad, ("eps",)),
-    "rmsprop": (rmsprop, ("alpha", "eps")),
-    "adam": (adam, ("beta1", "beta2", "eps")),
-}
-"""Each optimizer by name, with the hyperparameters it takes."""
-
-
-def build(name: str, clip_norm: float | None, clip_value: float | None, **values: Any) -> Transform:
-    """The optimizer called `name` behind the clipping asked for; it takes what it needs from `values`."""
-    make, keys = OPTIMIZERS[name]
-    links = [make(**{key: values[key] for key in keys})]
-    if clip_value is not None:
-        links.insert(0, clip_by_value(clip_value))
-    if clip_norm is not None:
-        links.insert(0, clip_by_norm(clip_norm))
-    return chain(*links)
+    step *= lr

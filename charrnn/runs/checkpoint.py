@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from charrnn import tasks
 from charrnn.config import writing
 from charrnn.config.schema import Config, keys
 from charrnn.errors import CheckpointError, ConfigError, one_line
 from charrnn.files import write_atomically
 from charrnn.runs import archive
 from charrnn.runs.archive import DamagedError
-from charrnn.runs.run import Corpus, Run, arrays, blank, build_model
-from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
+from charrnn.runs.run import Corpus, Run
+from charrnn.tasks.base import Model, Scores, Task
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
-VERSION = 2
+VERSION = 3
 """Of the files that are written; files of every version before it can be read."""
 
 
@@ -31,40 +32,40 @@ class TooNewError(CheckpointError):
     """A checkpoint that is whole, as far as can be told, and of a later version than this charrnn's."""
 
 
-def save(checkpoint: Run, path: Path) -> None:
-    """Writes the checkpoint to `path`, whole or not at all. Raises OutputError; the old file is then untouched."""
-    write_atomically(path, to_bytes(checkpoint))
+def save(run: Run, path: Path) -> None:
+    """Writes the run to `path`, whole or not at all. Raises OutputError; the old file is then untouched."""
+    write_atomically(path, to_bytes(run))
 
 
-def to_bytes(checkpoint: Run) -> bytes:
-    """The file's content; the same run gives the same bytes."""
+def to_bytes(run: Run) -> bytes:
+    """Returns the file's content; the same run gives the same bytes."""
     meta = {
         "format": FORMAT,
         "version": VERSION,
-        "environment": checkpoint.environment,
-        "config": writing.to_dict(checkpoint.config),
-        "vocabulary": {
-            "symbols": checkpoint.vocabulary.symbols,
-            "encoding": checkpoint.vocabulary.encoding,
-        },
-        "corpus": vars(checkpoint.corpus),
-        "iteration": checkpoint.iteration,
-        "validation_nats": checkpoint.validation_nats,
-        "best_nats": checkpoint.best_nats,
-        "elapsed": checkpoint.elapsed if checkpoint.config.train.time_budget else 0.0,
-        "losses": checkpoint.losses,
-        "grad_norm": checkpoint.grad_norm,
-        "learning_rate": checkpoint.learning_rate,
-        "skipped": checkpoint.skipped,
-        "skipped_in_a_row": checkpoint.skipped_in_a_row,
-        "rollbacks": checkpoint.rollbacks,
-        "rng": checkpoint.rng.bit_generator.state,
+        "environment": run.environment,
+        "config": writing.to_dict(run.config),
+        **run.task.to_meta(),
+        "corpus": vars(run.corpus),
+        "iteration": run.iteration,
+        "chars": run.chars,
+        "scores": run.scores,
+        "best": run.best,
+        "without_best": run.without_best,
+        "reductions": run.reductions,
+        "elapsed": run.elapsed if run.config.train.time_budget else 0.0,
+        "losses": run.losses,
+        "grad_norm": run.grad_norm,
+        "learning_rate": run.learning_rate,
+        "skipped": run.skipped,
+        "skipped_in_a_row": run.skipped_in_a_row,
+        "rollbacks": run.rollbacks,
+        "rng": run.rng.bit_generator.state,
     }
-    return archive.to_bytes(meta, arrays(checkpoint))
+    return archive.to_bytes(meta, run.arrays())
 
 
 def find(path: Path) -> Path:
-    """The checkpoint that `path` means: itself, or in a run directory `best.npz`, else `last.npz`.
+    """Returns the checkpoint that `path` means: itself, or in a run directory `best.npz`, else `last.npz`.
 
     Raises CheckpointError where there is none.
     """
@@ -80,89 +81,94 @@ def find(path: Path) -> Path:
 
 
 def load(path: Path | str) -> Run:
-    """The checkpoint in a file or a run directory (see `find`).
+    """Returns the run that is kept in a file or a run directory (see `find`).
 
     Raises CheckpointError, with what is wrong, for anything but a whole checkpoint.
     """
     path = find(Path(path))
     with archive.open_archive(path) as opened:
-        meta = _of_today(opened.read_meta(), path)
-        config, vocabulary, corpus = _read_config(meta)
+        meta = _as_written_now(opened.read_meta(), path)
+        config, task, corpus = _read_config(meta)
         try:
-            needed = _least_size(config, len(vocabulary))
+            model = task.model(config.model)
         except ConfigError as error:
             raise DamagedError(error.messages[0]) from error
-        if opened.size < needed:
+        if opened.size < (needed := _least_size(config, model)):
             raise DamagedError(f"it is smaller than the {needed:,} bytes that its configuration means")
-        run = blank(config, vocabulary, corpus)
-        opened.fill(arrays(run))
-        run.rng.bit_generator.state = meta["rng"]
-        run.iteration = _count(meta["iteration"])
+        run = Run.blank(config, task, corpus, model)
+        opened.fill(run.arrays())
+        _read_progress(run, meta)
         if not 0 <= run.slots.get("count", np.zeros(1))[0] <= run.iteration:
             raise DamagedError("its optim.count is not of its iteration")
-        run.validation_nats = _number(meta["validation_nats"])
-        run.best_nats = _number(meta["best_nats"])
-        run.elapsed = _number(meta["elapsed"]) or 0.0
-        run.losses = [_loss(nats) for nats in meta["losses"]]
-        run.grad_norm, run.learning_rate = _number(meta["grad_norm"]), _loss(meta["learning_rate"])
-        run.skipped, run.skipped_in_a_row = _count(meta["skipped"]), _count(meta["skipped_in_a_row"])
-        run.rollbacks = _count(meta["rollbacks"])
-        run.environment = {str(k): str(v) for k, v in meta["environment"].items()}
         return run
 
 
-def _of_today(meta: Any, path: Path) -> Any:
-    """The JSON of a file of any version, as this version writes it."""
+def _as_written_now(meta: Any, path: Path) -> Any:
+    """The JSON of a file of any version, in the words of this version."""
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise DamagedError("it was not written by charrnn")
     version = meta["version"]
     if type(version) is not int or version < 1:
         raise DamagedError("its format version is not a whole number")
     if version > VERSION:
-        by = _told(str(meta["environment"]["charrnn"]), 20)  # in this place for ever
+        by = _shortened(str(meta["environment"]["charrnn"]), 20)  # in this place for ever
         raise TooNewError(
             f"{path} has format version {version}, written by charrnn {by}; this charrnn {__version__} reads versions "
             f"1 to {VERSION}: update charrnn"
         )
-    if version == 1:
+    if version < 2:
         of_the_run: dict[str, Any] = {"losses": [], "grad_norm": None, "learning_rate": 0.0}
         of_mishaps = {"skipped": 0, "skipped_in_a_row": 0, "rollbacks": 0}
         meta = {**meta, **of_the_run, **of_mishaps, "environment": meta["versions"]}
+    if version < 3:  # language models all, whose batches were alike
+        nats, best = meta["validation_nats"], meta["best_nats"]
+        scores = None if nats is None else {"nats": nats}
+        meta = {**meta, "chars": None, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
     return meta
 
 
-def _read_config(meta: Any) -> tuple[Config, Vocabulary, Corpus]:
+def _read_config(meta: Any) -> tuple[Config, Task, Corpus]:
     sections = meta["config"].values() if isinstance(meta["config"], dict) else ()
     if sum(len(section) for section in sections if isinstance(section, dict)) > 2 * len(keys()):
         raise DamagedError("its configuration has far more keys than there are")  # and each would get its advice
     try:
         config = writing.from_dict(meta["config"], archive.META)
     except ConfigError as error:
-        raise DamagedError(_told(error.messages[0], 300)) from error
+        raise DamagedError(_shortened(error.messages[0], 300)) from error
     if config.train.seed is None:
         raise DamagedError("its configuration has no seed")
-    vocabulary = Vocabulary(**meta["vocabulary"])
-    symbols = vocabulary.symbols
-    if not isinstance(symbols, str) or not 0 < len(symbols) <= MOST_SYMBOLS or list(symbols) != sorted(set(symbols)):
-        raise DamagedError("its vocabulary is not a sorted set of characters")
-    if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
-        raise DamagedError("its vocabulary has lone surrogates, which are no characters")
-    if vocabulary.encoding != config.data.encoding:
-        raise DamagedError("its vocabulary is not in the encoding of its configuration")
+    try:
+        task = tasks.find(config.task.name).from_meta(meta, config.data)
+    except ValueError as error:
+        raise DamagedError(str(error)) from error
     corpus = meta["corpus"]
-    return config, vocabulary, Corpus(str(corpus["name"]), _count(corpus["size"]), str(corpus["sha256"]))
+    return config, task, Corpus(str(corpus["name"]), _count(corpus["size"]), str(corpus["sha256"]))
 
 
-def _least_size(config: Config, vocab_size: int) -> int:
+def _read_progress(run: Run, meta: Any) -> None:
+    """Fills in what is neither an array nor the configuration."""
+    run.rng.bit_generator.state = meta["rng"]
+    if meta["chars"] is None:
+        train = run.config.train
+        meta = {**meta, "chars": _count(meta["iteration"]) * train.batch_size * train.seq_length}
+    for name in ("iteration", "chars", "without_best", "reductions", "skipped", "skipped_in_a_row", "rollbacks"):
+        setattr(run, name, _count(meta[name]))
+    run.scores = _scores(meta["scores"])
+    run.best = _number_or_none(meta["best"])
+    run.elapsed = _number_or_none(meta["elapsed"]) or 0.0
+    run.losses = [_number(nats) for nats in meta["losses"]]
+    run.grad_norm, run.learning_rate = _number_or_none(meta["grad_norm"]), _number(meta["learning_rate"])
+    run.environment = {str(k): str(v) for k, v in meta["environment"].items()}
+
+
+def _least_size(config: Config, model: Model) -> int:
     """Bytes of a configuration's parameters and state, counted without allocating any; its file is larger."""
-    model = build_model(config.model, vocab_size)
-    parameters = model.num_parameters
-    state = config.train.batch_size * model.stack.state_size
-    sensitivity = state * parameters * 8 if config.train.gradient == "rtrl" else 0
-    return np.dtype(config.train.dtype).itemsize * (parameters + state) + sensitivity
+    state = config.train.batch_size * model.state_size
+    sensitivity = state * model.num_parameters * 8 if config.train.gradient == "rtrl" else 0
+    return np.dtype(config.train.dtype).itemsize * (model.num_parameters + state) + sensitivity
 
 
-def _told(text: str, most: int) -> str:
+def _shortened(text: str, most: int) -> str:
     """Words of a file, which may be any, for a message."""
     return one_line(text if len(text) <= most else text[:most] + "...")
 
@@ -173,11 +179,15 @@ def _count(value: Any) -> int:
     return value
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None else _loss(value)
+def _scores(value: Any) -> Scores | None:
+    return None if value is None else {str(name): _number(score) for name, score in value.items()}
 
 
-def _loss(value: Any) -> float:
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _number(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise DamagedError("a loss is not a number")
     return float(value)

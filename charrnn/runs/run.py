@@ -3,59 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.config.schema import Config, ModelConfig
+from charrnn.config.schema import Config
 from charrnn.environment import environment
-from charrnn.errors import ConfigError
-from charrnn.nn.model import CharLM
+from charrnn.nn import rtrl
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.optim import optimizers as optim
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.optim import optimizers, schedules
+from charrnn.optim.optimizers import Slots
+from charrnn.tasks.base import Examples, Model, Scores, Task
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Which text the run learns from: what resuming compares."""
+    """Which examples the run learns from: what resuming compares."""
 
     name: str
     size: int
     sha256: str
 
+    @classmethod
+    def of(cls, examples: Examples) -> Corpus:
+        """Returns what is kept of these examples."""
+        return cls(examples.name, examples.size, examples.sha256)
+
 
 @dataclass
 class Run:
-    """All that a run is between two updates. Training changes it in place; `save` keeps it; `load` brings it back."""
+    """A run between two updates. Training changes it in place; a checkpoint keeps it."""
 
     config: Config
-    vocabulary: Vocabulary
+    task: Task
     corpus: Corpus
+    model: Model
     params: Parameters
-    slots: optim.Slots
-    """The optimizer's."""
+    slots: Slots
+    """What the optimizer remembers."""
     state: State
-    """What the streams carry from window to window."""
+    """What the rows of a batch carry to the next."""
     rng: np.random.Generator
+    average: Parameters | None = None
+    """The exponential average of the parameters, where the configuration asks for one."""
     iteration: int = 0
-    """Updates done; it gives the place in the text too."""
-    validation_nats: float | None = None
-    """Of these weights, if this is where an evaluation stood."""
-    best_nats: float | None = None
-    """The lowest validation loss so far."""
+    """Updates done; it gives the place in the examples too."""
+    chars: int = 0
+    """Symbols trained on so far."""
+    scores: Scores | None = None
+    """Of these weights on the validation part, if this is where an evaluation stood."""
+    best: float | None = None
+    """The best score so far, by the measure of the task."""
+    without_best: int = 0
+    """Evaluations in a row that found nothing better."""
+    reductions: int = 0
+    """Times that the validation part came to a standstill, at which the schedule `plateau` reduces the rate."""
     elapsed: float = 0.0
     """Seconds of training so far; kept only by runs that end on the clock, so that others' files are reproducible."""
     losses: list[float] = field(default_factory=list)
-    """Of the windows since the last line of `metrics.jsonl`, in nats per character."""
+    """Of the batches since the last line of `metrics.jsonl`, in nats per answer."""
     grad_norm: float | None = None
     """Of the gradient of the last update, before clipping."""
     learning_rate: float = 0.0
     """Of the last update."""
     skipped: int = 0
-    """Windows passed over because their loss or gradient was infinite or not a number."""
+    """Batches passed over because their loss or gradient was infinite or not a number."""
     skipped_in_a_row: int = 0
     """The same since the last update."""
     rollbacks: int = 0
@@ -63,74 +76,73 @@ class Run:
     environment: dict[str, str] = field(default_factory=environment)
     """What computed this, where it matters for the last bits."""
 
-    @cached_property
-    def model(self) -> CharLM:
-        """The network that the configuration describes."""
-        return build_model(self.config.model, len(self.vocabulary))
+    @classmethod
+    def blank(cls, config: Config, task: Task, corpus: Corpus, model: Model | None = None) -> Run:
+        """Returns a run with every array that the configuration means, all zero. `config.train.seed` must be set."""
+        model = model or task.model(config.model)
+        dtype, batch_size = np.dtype(config.train.dtype), config.train.batch_size
+        params = Parameters.zeros(model.shapes, dtype)
+        slots = optimizers.build(config.optim).init(params.vector)
+        if config.train.gradient == "rtrl":
+            slots["sensitivity"] = np.zeros(rtrl.shape(model, batch_size))
+        state, rng = model.zero_state(batch_size, dtype), np.random.default_rng(config.train.seed)
+        average = Parameters.zeros(model.shapes, dtype) if config.optim.average else None
+        return cls(config, task, corpus, model, params, slots, state, rng, average)
 
+    @classmethod
+    def new(cls, config: Config, task: Task, corpus: Corpus, model: Model | None = None) -> Run:
+        """Returns a run before its first update, its weights drawn with `config.train.seed`, which must be set."""
+        run = cls.blank(config, task, corpus, model)
+        m = config.model
+        drawn = run.model.init_params(run.rng, config.train.dtype, m.init, m.init_scale, m.forget_bias)
+        run.params.vector[...] = drawn.vector
+        if run.average is not None:
+            run.average.vector[...] = drawn.vector
+        return run
 
-def build_model(config: ModelConfig, vocab_size: int) -> CharLM:
-    """The network of a configuration."""
-    of_training = ("forget_bias", "init", "init_scale")
-    fields = {name: value for name, value in vars(config).items() if name not in of_training}
-    try:
-        return CharLM(vocab_size, **fields)
-    except ValueError as error:
-        raise ConfigError(f"model: {error}") from None
+    @property
+    def weights(self) -> Parameters:
+        """What the run predicts with: the average of its parameters where it keeps one, and else these."""
+        return self.params if self.average is None else self.average
 
+    def arrays(self) -> dict[str, Array]:
+        """Every array that the run is made of, by its name in a checkpoint."""
+        found = dict(self.params)
+        for slot, vector in self.slots.items():
+            if vector.shape == self.params.vector.shape:
+                named = Parameters(self.params.shapes, vector)
+                found |= {f"optim.{slot}.{name}": array for name, array in named.items()}
+            else:
+                found[f"optim.{slot}"] = vector
+        if self.average is not None:
+            found |= {f"average.{name}": array for name, array in self.average.items()}
+        for entry, state in enumerate(self.state):
+            found |= {f"state.{entry}.{name}": array for name, array in state.items()}
+        return found
 
-def build_optimizer(config: Config) -> optim.Transform:
-    """The optimizer of a configuration, clipping included."""
-    o = config.optim
-    values = {name: getattr(o, name) for name in ("momentum", "alpha", "beta1", "beta2", "eps")}
-    return optim.build(o.name, o.clip_norm, o.clip_value, **values)
+    def is_better(self, score: float) -> bool:
+        """Whether a score is better than any before, by the measure of the task."""
+        if self.best is None:
+            return True
+        return score > self.best if self.task.higher_is_better else score < self.best
 
+    def note_scores(self, scores: Scores) -> None:
+        """Notes an evaluation of these weights, and whether it was the last of many that found nothing better."""
+        self.scores = scores
+        self.without_best = 0 if self.is_better(scores[self.task.measure]) else self.without_best + 1
+        self.reductions += schedules.stands_still(self.without_best, self.config.optim)
 
-def new(config: Config, vocabulary: Vocabulary, corpus: Corpus) -> Run:
-    """A run before its first update. `config.train.seed` must be set."""
-    checkpoint = blank(config, vocabulary, corpus)
-    m = config.model
-    checkpoint.params.vector[...] = checkpoint.model.init_params(
-        checkpoint.rng, config.train.dtype, m.init, m.init_scale, m.forget_bias
-    ).vector
-    return checkpoint
+    def go_back(self, earlier: Run) -> None:
+        """Makes this run what `earlier`, of the same run, was; in place, as its arrays may be shared with others.
 
-
-def blank(config: Config, vocabulary: Vocabulary, corpus: Corpus) -> Run:
-    """A checkpoint with every array that the configuration means, all zero."""
-    dtype = np.dtype(config.train.dtype)
-    model = build_model(config.model, len(vocabulary))
-    params = Parameters.zeros(model.shapes, dtype)
-    slots = build_optimizer(config).init(params.vector)
-    state = model.zero_state(config.train.batch_size, dtype)
-    if config.train.gradient == "rtrl":
-        slots["sensitivity"] = np.zeros((config.train.batch_size, model.stack.state_size, params.vector.size))
-    rng = np.random.default_rng(config.train.seed)
-    return Run(config, vocabulary, corpus, params, slots, state, rng)
-
-
-def arrays(checkpoint: Run) -> dict[str, Array]:
-    """Every array of the file by its name there."""
-    found = dict(checkpoint.params)
-    for slot, vector in checkpoint.slots.items():
-        if vector.shape == checkpoint.params.vector.shape:
-            named = Parameters(checkpoint.params.shapes, vector)
-            found |= {f"optim.{slot}.{name}": array for name, array in named.items()}
-        else:
-            found[f"optim.{slot}"] = vector
-    for layer, state in enumerate(checkpoint.state):
-        found |= {f"state.{layer}.{name}": array for name, array in state.items()}
-    return found
-
-
-def go_back(run: Run, earlier: Run) -> None:
-    """Makes `run` what `earlier`, of the same run, was; in place, as its arrays may be shared with others.
-
-    Time goes on nevertheless, and so do the counts of what went wrong.
-    """
-    before, mine = arrays(earlier), arrays(run)
-    for name, array in mine.items():
-        array[...] = before[name]
-    run.rng.bit_generator.state = earlier.rng.bit_generator.state
-    run.iteration, run.validation_nats, run.best_nats = earlier.iteration, earlier.validation_nats, earlier.best_nats
-    run.losses, run.grad_norm, run.learning_rate = list(earlier.losses), earlier.grad_norm, earlier.learning_rate
+        Time goes on nevertheless, and so do the counts of what went wrong.
+        """
+        before = earlier.arrays()
+        for name, array in self.arrays().items():
+            array[...] = before[name]
+        self.rng.bit_generator.state = earlier.rng.bit_generator.state
+        self.losses = list(earlier.losses)
+        for name in (
+            "iteration", "chars", "scores", "best", "without_best", "reductions", "grad_norm", "learning_rate"
+        ):  # fmt: skip
+            setattr(self, name, getattr(earlier, name))

@@ -32,6 +32,10 @@ class Streams:
     context: Array
     """How many characters before `first[b]` may be read to warm up the state: (B,)."""
 
+    def __len__(self) -> int:
+        """Returns how many characters are predicted."""
+        return int(self.lengths.sum())
+
     @property
     def batch_size(self) -> int:
         """B."""
@@ -73,7 +77,7 @@ class Windows:
         return Batch(x, y, np.full(self.streams.batch_size, iteration % len(self) == 0))
 
 
-class Split(NamedTuple):
+class Cut(NamedTuple):
     """A text cut into its three parts."""
 
     train: Streams
@@ -97,7 +101,7 @@ def side_by_side(ids: LongIds, start: int, stop: int) -> Streams:
     return Streams(ids, start + offsets, np.clip(n - offsets, 0, length), offsets)
 
 
-def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Split:
+def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Cut:
     """Training text first, then a contiguous validation text, then a contiguous test text.
 
     Raises DataError, with what is needed and what was found, if a part that is asked for is too short.
@@ -122,14 +126,14 @@ def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: 
             )
     length = (n_train - 1) // batch_size
     first = np.arange(batch_size) * length
-    return Split(
+    return Cut(
         Streams(ids, first, np.full(batch_size, length), np.zeros_like(first)),
         side_by_side(ids, n_train, n_train + n_validation),
         side_by_side(ids, N - n_test, N),
     )
 
 
-def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Split:
+def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Cut:
     """Karpathy's loader: the text is cut into B rows, and the *columns* of this matrix are split.
 
     So the validation text is B pieces, one from each B-th of the text: losses are lower than on a contiguous tail
@@ -153,7 +157,7 @@ def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_siz
         first = rows + start * seq_length
         return Streams(ids, first, np.full(batch_size, windows * seq_length), first)
 
-    return Split(part(0, train), part(train, validation), part(train + validation, test))
+    return Cut(part(0, train), part(train, validation), part(train + validation, test))
 
 
 def _advice(pairs: int, windows: int, seq_length: int) -> str:
@@ -165,4 +169,4 @@ def _advice(pairs: int, windows: int, seq_length: int) -> str:
     return "use more text, or --set data.split=[1,0,0]"
 
 
-SPLITS = {"tail": split_tail, "columns": split_columns}
+CUTS = {"tail": split_tail, "columns": split_columns}

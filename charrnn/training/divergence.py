@@ -1,4 +1,4 @@
-"""What is known of a window whose loss or gradient is infinite or not a number, for a person to look at."""
+"""What is done about a batch whose loss or gradient is infinite or not a number."""
 
 from __future__ import annotations
 
@@ -7,25 +7,72 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.nn import head
+from charrnn.errors import DivergedError
 from charrnn.nn.parameters import Parameters
+from charrnn.runs.directory import DIVERGED
 from charrnn.runs.run import Run
-from charrnn.text.streams import Windows
+from charrnn.tasks.base import Split
+from charrnn.training.progress import Progress
+from charrnn.training.saving import Saver
+
+MOST_SKIPPED = 20
+"""Batches that may be skipped one after another; if more are bad, it is the weights that are."""
+
+MOST_ROLLBACKS = 3
 
 MOST_ROWS = 8
-"""Of the window, that are told: those with the largest loss."""
+"""Of the batch, that are told: those with the largest loss."""
 
 
-def report(run: Run, windows: Windows, what: str, grads: Parameters) -> dict[str, Any]:
-    """The content of `diverged.json`, of the window that `run` stands before.
+class Divergence:
+    """Acts as `train.on_divergence` says."""
+
+    def __init__(self, progress: Progress, split: Split, saver: Saver) -> None:
+        self.run = progress.run
+        self.progress = progress
+        self.split = split
+        self.saver = saver
+
+    def of_batch(self, error: DivergedError, grads: Parameters) -> None:
+        """Keeps what is known of the batch; returns where it is to be skipped, and else raises DivergedError."""
+        run, saver = self.run, self.saver
+        told = report(run, self.split, error.what, grads)
+        saver.tolerate(DIVERGED, lambda: saver.directory.write_diverged(told))
+        where = f"{error.what}; see {saver.directory.path / DIVERGED}"
+        if run.config.train.on_divergence != "skip":
+            raise DivergedError(where)
+        if run.skipped_in_a_row >= MOST_SKIPPED:
+            raise DivergedError(f"{where}; {MOST_SKIPPED} batches before it were skipped already")
+        if not run.skipped:
+            saver.warn(f"{where}; its batch is skipped, and so will be others like it")
+
+    def go_back(self, error: DivergedError) -> None:
+        """Goes on from the last checkpoint at half the rate, if the configuration says so and that may still help.
+
+        Else raises `error`.
+        """
+        run, saver = self.run, self.saver
+        if run.config.train.on_divergence != "rollback":
+            raise error
+        if run.rollbacks >= MOST_ROLLBACKS:
+            raise DivergedError(f"{error.what}; the rate was halved {MOST_ROLLBACKS} times already")
+        earlier, _ = saver.directory.newest()
+        run.go_back(earlier)
+        run.rollbacks += 1
+        saver.directory.trim_metrics(self.progress.last_line)
+        saver.warn(
+            f"{error.what}; back to iteration {run.iteration:,}, and on with the learning rate at half, "
+            f"for the {('first', 'second', 'third')[run.rollbacks - 1]} time of {MOST_ROLLBACKS}"
+        )
+
+
+def report(run: Run, split: Split, what: str, grads: Parameters) -> dict[str, Any]:
+    """Returns the content of `diverged.json`, of the batch that `run` stands before, for a person to look at.
 
     What is not a number is null there, as JSON has no word for it.
     """
-    batch, start = windows.batch(run.iteration), windows.start(run.iteration)
-    logits, _ = run.model.forward(run.params, batch.x, run.state, batch.starts)
     with np.errstate(all="ignore"):
-        nats = head.nats(logits, batch.y).mean(axis=0)  # (B,)
-        worst = np.argsort(-np.nan_to_num(nats, nan=np.inf), kind="stable")[:MOST_ROWS].tolist()
+        rows = run.task.explain(run.model, run.params, split, run.iteration, run.state)
         parameters = {
             name: {
                 "largest_weight": _finite(np.abs(array).max()),
@@ -39,18 +86,15 @@ def report(run: Run, windows: Windows, what: str, grads: Parameters) -> dict[str
         "learning_rate_halved": run.rollbacks,
         "skipped": run.skipped,
         "last_good_grad_norm": run.grad_norm,
-        "largest_state": _finite(max(np.abs(array).max() for layer in run.state for array in layer.values())),
+        "largest_state": _finite(max((np.abs(a).max() for entry in run.state for a in entry.values()), default=0.0)),
         "parameters": parameters,
-        "rows": [
-            {
-                "row": b,
-                "offset": int(windows.streams.first[b]) + start,
-                "nats_per_char": _finite(nats[b]),
-                "text": run.vocabulary.decode(batch.x[:, b]),
-            }
-            for b in worst
-        ],
+        "rows": [{**row, "nats": _finite(row["nats"])} for row in sorted(rows, key=_badness)[:MOST_ROWS]],
     }
+
+
+def _badness(row: dict[str, Any]) -> float:
+    """Sorts the worst rows first; what is no number is worse than any."""
+    return -row["nats"] if math.isfinite(row["nats"]) else -math.inf
 
 
 def _finite(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Truncated backpropagation through time over a text: one update after another. It prints nothing and saves nothing."""
+"""One update after another. It prints nothing and saves nothing."""
 
 from __future__ import annotations
 
@@ -10,99 +10,97 @@ import numpy as np
 
 from charrnn.arrays import Batch
 from charrnn.errors import DivergedError
-from charrnn.nn.numerics import norm
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.optim.optimizers import Transform
-from charrnn.optim.schedules import Position, Schedule
+from charrnn.optim import average, optimizers, schedules
+from charrnn.optim.clipping import norm
+from charrnn.optim.schedules import Position
 from charrnn.runs.run import Run
-from charrnn.text.streams import Windows
+from charrnn.tasks.base import Batches
+from charrnn.training.gradients import Gradients
 
 MOST_NATS = 1e6
-"""A loss beyond this is no text's: the weights have exploded, though they may still be finite."""
+"""A loss beyond this is no answer's: the weights have exploded, though they may still be finite."""
 
 
 class Update(NamedTuple):
     """What one iteration did."""
 
     nats: float
-    """Mean loss of its window, before the update."""
+    """Mean loss of its batch, before the update."""
     grad_norm: float
     """Global norm of the gradient, before clipping."""
     learning_rate: float
+    chars: int
+    """Symbols that the batch has."""
     skipped: bool = False
-    """Whether its window was passed over, and nothing was updated."""
+    """Whether the batch was passed over, and nothing was updated."""
 
-
-Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
-"""Window, carried state, where to write the gradients, seed of the noise: loss and final state."""
 
 OnDivergence = Callable[[DivergedError, Parameters], None]
-"""Is told of a window whose loss or gradient is no number, and the gradients: raises, or returns to have it skipped."""
+"""Is told of a batch whose loss or gradient is no number, and the gradients: raises, or returns to have it skipped."""
+
+
+def stop(error: DivergedError, grads: Parameters) -> None:
+    """Lets training end at the first batch whose loss or gradient is no number."""
+    raise error
 
 
 def updates(
     run: Run,
-    windows: Windows,
-    optimizer: Transform,
-    schedule: Schedule,
+    batches: Batches,
+    gradients: Gradients,
     progress: Callable[[], float],
-    gradients: Gradients | None = None,
-    on_divergence: OnDivergence | None = None,
+    on_divergence: OnDivergence = stop,
 ) -> Iterator[Update]:
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
 
-    `gradients`, where given, does the work of the model's own `loss_and_grads` with `run.params` (see `parallel`).
-
-    The state is carried from window to window and no gradient crosses their border (Williams and Peng 1990). A loss or
-    gradient that is infinite or not a number is seen before the update, and raised as DivergedError, unless
-    `on_divergence` chooses to skip the window.
+    The state is carried from batch to batch and no gradient crosses their border (Williams and Peng 1990). A loss or
+    gradient that is infinite or not a number is seen before the update, and told to `on_divergence`.
     """
-    model, params = run.model, run.params
-    grads = Parameters.zeros(params.shapes, params.vector.dtype)
-    # Decoupled, and of matrices alone (Loshchilov and Hutter 2019, arXiv 1711.05101).
-    decayed = [array for array in params.values() if array.ndim == 2] if run.config.optim.weight_decay else []
+    optim = run.config.optim
+    optimizer, schedule = optimizers.build(optim), schedules.build(optim)
+    grads = Parameters.zeros(run.params.shapes, run.params.vector.dtype)
     while (done := progress()) < 1:
-        batch = windows.batch(run.iteration)
-        T, B = batch.x.shape
-        before = run.rng.bit_generator.state if model.is_noisy else None
-        seed = int(run.rng.integers(2**63)) if model.is_noisy else 0
-        try:
-            if gradients:
-                loss, state = gradients(batch, run.state, grads, seed)
-            else:
-                noise = model.noise_of_seed(seed, T, B, params.vector.dtype)
-                loss, state = model.loss_and_grads(params, batch.x, batch.y, run.state, grads, batch.starts, noise)
-        except BaseException:
-            if before:  # so that `run` is what it was, and may be saved
-                run.rng.bit_generator.state = before
-            raise
+        batch = batches.batch(run.iteration)
+        loss, state = _compute(run, gradients, batch, grads)
         nats, grad_norm = float(loss), norm(grads.vector)
-        learning_rate = schedule(Position(run.iteration, run.iteration // len(windows), done)) * 0.5**run.rollbacks
+        position = Position(run.iteration, run.iteration // len(batches), done, run.reductions)
+        learning_rate = schedule(position) * 0.5**run.rollbacks
+        run.chars += batch.chars
         if not abs(nats) < MOST_NATS or not math.isfinite(grad_norm):
-            error = DivergedError(
-                f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}"
-            )
-            if not on_divergence:
-                raise error
-            on_divergence(error, grads)
+            what = f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}"
+            on_divergence(DivergedError(what), grads)
             _skip(run)
-            yield Update(nats, grad_norm, learning_rate, skipped=True)
+            yield Update(nats, grad_norm, learning_rate, batch.chars, skipped=True)
             continue
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
             optimizer.update(grads.vector, run.slots, learning_rate, grad_norm)
-            for W in decayed:
-                W *= 1 - learning_rate * run.config.optim.weight_decay
-            params.vector -= grads.vector
+            optimizers.decay_weights(run.params, learning_rate, optim)
+            run.params.vector -= grads.vector
+            if run.average is not None and optim.average:
+                average.update(run.average.vector, run.params.vector, optim.average, run.iteration + 1 - run.skipped)
         run.state = state
         run.iteration += 1
         run.grad_norm, run.learning_rate = grad_norm, learning_rate
         run.skipped_in_a_row = 0
-        yield Update(nats, grad_norm, learning_rate)
+        yield Update(nats, grad_norm, learning_rate, batch.chars)
+
+
+def _compute(run: Run, gradients: Gradients, batch: Batch, grads: Parameters) -> tuple[float, State]:
+    """Loss and final state of a batch; where that fails, the random state is put back, so that `run` may be saved."""
+    if not run.model.is_noisy:
+        return gradients(batch, run.state, grads, 0)
+    before = run.rng.bit_generator.state
+    try:
+        return gradients(batch, run.state, grads, int(run.rng.integers(2**63)))
+    except BaseException:
+        run.rng.bit_generator.state = before
+        raise
 
 
 def _skip(run: Run) -> None:
-    """Passes a window over. What it left in the state may be as bad as its loss, so that begins anew."""
+    """Passes a batch over. What it left in the state may be as bad as its loss, so that begins anew."""
     run.state = run.model.zero_state(run.config.train.batch_size, run.params.vector.dtype)
     if "sensitivity" in run.slots:
         run.slots["sensitivity"][...] = 0

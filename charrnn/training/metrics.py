@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from charrnn.runs.run import Run
+from charrnn.tasks.base import Scores
+from charrnn.training.loop import Update
+from charrnn.training.progress import Progress
 
 EVERY = 20
 """Iterations between two lines of metrics.jsonl, beside those of evaluations."""
@@ -20,28 +24,32 @@ class Record:
     iteration: int
     epoch: float
     chars: int
-    """Characters trained on so far."""
+    """Symbols trained on so far."""
     train_nats: float | None
-    """Mean training loss since the last line of metrics.jsonl, in nats per character; None if all was skipped."""
+    """Mean training loss since the last line of metrics.jsonl, in nats per answer; None if all was skipped."""
     learning_rate: float
     grad_norm: float | None
-    """Of the last update's window, before clipping; None before the first."""
+    """Of the last update's batch, before clipping; None before the first."""
     chars_per_s: float
     """Training speed over the same iterations, evaluations and checkpoints not counted; 0 if there were none."""
     elapsed_s: float
     skipped: int
-    """Windows passed over so far, because their loss or gradient was no number."""
+    """Batches passed over so far, because their loss or gradient was no number."""
     rollbacks: int
     """Times that the run has gone back to a checkpoint."""
-    val_nats: float | None = None
-    """Validation loss, on evaluations."""
+    scores: Scores | None = None
+    """On evaluations, what the task finds on the validation part."""
+
+    @property
+    def val_nats(self) -> float | None:
+        """The validation loss, on evaluations."""
+        return None if self.scores is None else self.scores["nats"]
 
     def as_dict(self) -> dict[str, Any]:
-        """Without `val_nats` where there is none."""
+        """Returns the line, each score under its name behind `val_`."""
         found = dataclasses.asdict(self)
-        if self.val_nats is None:
-            del found["val_nats"]
-        return found
+        scores = found.pop("scores") or {}
+        return found | {f"val_{name}": score for name, score in scores.items()}
 
 
 class Clock:
@@ -54,20 +62,38 @@ class Clock:
 
     def restart(self) -> None:
         """Counts the updates anew."""
-        self.updates, self.seconds = 0, 0.0
+        self.chars, self.seconds = 0, 0.0
 
     def begin(self) -> None:
-        """An update begins."""
+        """Notes that an update begins."""
         self._mark = time.monotonic()
 
-    def stop(self) -> None:
-        """It ended."""
+    def stop(self, update: Update) -> None:
+        """Notes that it ended."""
         now = self.tick()
         self.seconds += now - self._mark
-        self.updates += 1
+        self.chars += update.chars
 
     def tick(self) -> float:
         """Brings the run's own time up to now, which it returns."""
         now = time.monotonic()
         self.run.elapsed = self._before + now - self._began
         return now
+
+
+def record(progress: Progress, clock: Clock) -> Record:
+    """Returns where the run stands now."""
+    run = progress.run
+    return Record(
+        iteration=run.iteration,
+        epoch=round(progress.epoch, 4),
+        chars=run.chars,
+        train_nats=math.fsum(run.losses) / len(run.losses) if run.losses else None,
+        learning_rate=run.learning_rate,
+        grad_norm=run.grad_norm,
+        chars_per_s=round(clock.chars / max(clock.seconds, 1e-9), 1),
+        elapsed_s=round(run.elapsed, 3),
+        skipped=run.skipped,
+        rollbacks=run.rollbacks,
+        scores=run.scores,
+    )

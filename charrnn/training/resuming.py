@@ -6,7 +6,7 @@ from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.run import Run
-from charrnn.text.encoding import Text
+from charrnn.tasks.base import Examples
 
 RESUMABLE = (
     "train.epochs",
@@ -22,9 +22,9 @@ RESUMABLE = (
 """What may be changed when a run is resumed; all else would make it another run."""
 
 
-def refuse_another_run(checkpoint: Run, config: Config, text: Text) -> None:
+def refuse_another_run(run: Run, config: Config, examples: Examples) -> None:
     """Raises ConfigError or CheckpointError where configuration or text are not those of the run."""
-    before, after = writing.to_dict(checkpoint.config), writing.to_dict(config)
+    before, after = writing.to_dict(run.config), writing.to_dict(config)
     changed = [
         f"{section}.{name} was {before[section][name]!r} and cannot become {value!r} in a resumed run; "
         f"begin a new run, with --init-from if the weights shall be kept"
@@ -34,18 +34,18 @@ def refuse_another_run(checkpoint: Run, config: Config, text: Text) -> None:
     ]
     if changed:
         raise ConfigError(*changed)
-    corpus = checkpoint.corpus
-    if text.sha256 != corpus.sha256:
+    corpus = run.corpus
+    if examples.sha256 != corpus.sha256:
         raise CheckpointError(
-            f"{text.name} ({text.size:,} bytes, sha256 {text.sha256[:12]}...) is not the text of this run, "
+            f"{examples.name} ({examples.size:,} bytes, sha256 {examples.sha256[:12]}...) is not the text of this run, "
             f"{corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...); give that text, or begin a new "
             f"run with --init-from"
         )
 
 
-def changes(checkpoint: Run, now: dict[str, str]) -> list[str]:
+def changes(run: Run, now: dict[str, str]) -> list[str]:
     """What computes otherwise than before, where that is known, as in `numpy 2.1.0 became 2.4.6`."""
-    before = checkpoint.environment
-    if not checkpoint.iteration:  # nothing has been computed
+    before = run.environment
+    if not run.iteration:  # nothing has been computed
         return []
     return [f"{name} {before[name]} became {now[name]}" for name in now if before.get(name, now[name]) != now[name]]

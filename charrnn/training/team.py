@@ -1,178 +1,164 @@
-"""One window on several cores: each process takes some of its rows, and the gradients are added in a fixed order.
+"""One batch on several cores: each process takes some of its rows, and the gradients are added in a fixed order.
 
 Processes, and not threads: a step of a small network is some thirty NumPy calls of a few microseconds, and threads
-would wait for the interpreter's lock between them as long as they compute. The processes share one block of memory,
-which holds the parameters, the window, the carried state and a gradient for each; they say no more to each other than
-"begin" and "done". A worker ends when its pipe does, so none outlives the run, however that dies.
+would wait for the interpreter's lock between them as long as they compute. The processes share memory, which holds the
+parameters, the batch, the carried state and a gradient for each. What they say to each other beyond that is a line that
+tells where in it the batch lies, left empty where that has not changed, and a byte when they are done. A worker ends
+when its pipe does, so none outlives the run, however that dies.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import itertools
 import json
-import math
-import mmap
-import os
 import subprocess
 import sys
-import tempfile
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.arrays import Array, Batch
 from charrnn.errors import OutputError
-from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
+from charrnn.tasks.base import Model
+from charrnn.training.shared_memory import Layout, SharedMemory, layout_of
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where what is in the shared block: the same in every process."""
+class Fixed(NamedTuple):
+    """The arrays that are there as long as a team is; N is the number of parameters."""
 
-    model: dict[str, Any]
-    seq_length: int
-    batch_size: int
-    dtype: str
-    count: int
-    """Of processes."""
+    params: Array
+    """(N,)"""
+    grads: Array
+    """A row for each process: (processes, N)."""
+    losses: Array
+    """(processes,)"""
+    seed: Array
+    """Of the noise of the batch: (1,)."""
 
-    def build(self) -> CharLM:
-        """The network."""
-        return CharLM(**self.model)
+    @classmethod
+    def of(cls, arrays: list[Any]) -> Self:
+        """Returns what is in arrays of this layout."""
+        return cls(*arrays)
 
-    def rows(self, process: int) -> slice:
-        """The rows of a process: as equal shares as can be."""
-        B, count = self.batch_size, self.count
-        return slice(B * process // count, B * (process + 1) // count)
-
-    def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-        """Shape and type of each array of the block."""
-        model, dtype = self.build(), np.dtype(self.dtype)
-        ids = np.min_scalar_type(model.vocab_size - 1)
-        T, B, H, entries = self.seq_length, self.batch_size, model.hidden_size, len(model.stack.prefixes)
-        N = model.num_parameters
-        states = [f"state.{layer}.{name}" for layer in range(entries) for name in model.stack.cell.state]
-        return {
-            "params": ((N,), dtype),
-            "grads": ((self.count, N), dtype),
-            "losses": ((self.count,), np.dtype(np.float64)),
-            "x": ((T, B), ids),
-            "y": ((T, B), ids),
-            "starts": ((B,), np.dtype(np.bool_)),
-            "seed": ((1,), np.dtype(np.uint64)),
-            **dict.fromkeys(states, ((B, H), dtype)),
-        }
-
-    def size(self) -> int:
-        """Of the block in bytes."""
-        return sum(_padded(shape, dtype) for shape, dtype in self.shapes().values())
-
-    def arrays(self, block: mmap.mmap) -> dict[str, Array]:
-        """The arrays as views of the block."""
-        found, start = {}, 0
-        for name, (shape, dtype) in self.shapes().items():
-            found[name] = np.frombuffer(block, dtype, math.prod(shape), start).reshape(shape)
-            start += _padded(shape, dtype)
-        return found
+    @classmethod
+    def layout(cls, count: int, processes: int, dtype: str) -> list[Layout]:
+        """Returns their shapes and types."""
+        return [((count,), dtype), ((processes, count), dtype), ((processes,), "<f8"), ((1,), "<u8")]
 
 
-def _shared_memory(size: int) -> int:
-    """The descriptor of a file of zeros without a name."""
-    if hasattr(os, "memfd_create"):  # in memory: no disk is written to, and none can be full when a page is touched
-        descriptor = os.memfd_create("charrnn")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.truncate(descriptor, size)
-    return descriptor
+class Message(NamedTuple):
+    """The arrays of one batch: itself, and the state that it begins from, which becomes that after it."""
 
+    batch: Batch
+    state: State
 
-def _padded(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """Bytes of an array, up to a whole cache line."""
-    return -(-math.prod(shape) * dtype.itemsize // 64) * 64
+    def arrays(self) -> list[Array | None]:
+        """Returns all of them in one order."""
+        return [*self.batch, *(array for entry in self.state for array in entry.values())]
+
+    @classmethod
+    def of(cls, arrays: list[Array | None], names: list[list[str]]) -> Self:
+        """Returns the message whose `arrays()` these are; `names` are those of the entries of its state."""
+        found: Any = iter(arrays)
+        batch = Batch(*itertools.islice(found, len(Batch._fields)))
+        return cls(batch, [{name: next(found) for name in entry} for entry in names])
 
 
 class Share:
-    """The part of one process in every window."""
+    """The part of one process in every batch."""
 
-    def __init__(self, layout: Layout, block: mmap.mmap, process: int) -> None:
-        self.model = layout.build()
-        self.arrays = layout.arrays(block)
+    def __init__(self, model: Model, fixed: Fixed, process: int) -> None:
+        self.model = model
+        self.fixed = fixed
         self.process = process
-        self.rows = layout.rows(process)
-        self.params = Parameters(self.model.shapes, self.arrays["params"])
-        self.grads = Parameters(self.model.shapes, self.arrays["grads"][process])
-        self.state: State = [
-            {name: self.arrays[f"state.{layer}.{name}"][self.rows] for name in self.model.stack.cell.state}
-            for layer in range(len(self.model.stack.prefixes))
-        ]
+        self.params = Parameters(model.shapes, fixed.params)
+        self.grads = Parameters(model.shapes, fixed.grads[process])
 
-    def compute(self) -> None:
-        """Loss and gradient of our rows, and their state after the window, all into the block."""
-        a, rows = self.arrays, self.rows
-        x, y, starts = a["x"], a["y"], a["starts"][rows]
-        drawn = self.model.noise_of_seed(int(a["seed"][0]), len(x), x.shape[1], self.grads.vector.dtype)
-        noise = drawn and [layer.rows(rows) for layer in drawn]  # all draw the same, and each keeps what is its own
-        loss, final = self.model.loss_and_grads(
-            self.params, x[:, rows], y[:, rows], self.state, self.grads, starts, noise, count=x.size
+    def compute(self, message: Message) -> None:
+        """Writes the loss and gradient of our rows, and their state after the batch, into the memory."""
+        batch, processes = message.batch, len(self.fixed.losses)
+        B = batch.x.shape[-1]
+        rows = slice(B * self.process // processes, B * (self.process + 1) // processes)  # as equal as can be
+        # All processes draw the same noise, and each keeps what is its own.
+        noise = self.model.noise_of_seed(int(self.fixed.seed[0]), batch, self.params.vector.dtype, rows)
+        before = [{name: array[rows] for name, array in entry.items()} for entry in message.state]
+        loss, after = self.model.loss_and_grads(
+            self.params, batch.rows(rows), before, self.grads, noise, count=batch.answers
         )
-        a["losses"][self.process] = loss
-        for mine, new in zip(self.state, final, strict=True):
+        self.fixed.losses[self.process] = loss
+        for old, new in zip(before, after, strict=True):
             for name, array in new.items():
-                mine[name][...] = array
+                old[name][...] = array
 
 
 class Team:
     """The workers, and this process, which does a share of its own and should give BLAS one thread, as they do."""
 
-    def __init__(self, model: CharLM, seq_length: int, batch_size: int, params: Parameters, count: int) -> None:
+    def __init__(self, model: Model, params: Parameters, processes: int) -> None:
         """`params` are what training begins from; from now on they are `self.params`, which all processes see."""
-        fields = {name: value for name, value in asdict(model).items() if not name.startswith("_")}
-        self.layout = Layout(fields, seq_length, batch_size, params.vector.dtype.str, count)
-        descriptor = _shared_memory(self.layout.size())
-        try:
-            self.share = Share(self.layout, mmap.mmap(descriptor, self.layout.size()), 0)
-            self.workers = [self._start(descriptor, process) for process in range(1, count)]
-        finally:
-            os.close(descriptor)
+        self._fixed_memory, self._batch_memory = SharedMemory.new(), SharedMemory.new()
+        layout = Fixed.layout(model.num_parameters, processes, params.vector.dtype.str)
+        fixed = Fixed.of(self._fixed_memory.arrays(layout))
+        self.share = Share(model, fixed, 0)
         self.params = self.share.params
         self.params.vector[...] = params.vector
+        self._layout: list[Layout | None] = []
+        order = {
+            "path": sys.path,
+            "model": address_of(model),
+            "fixed": layout,
+            "memory": [self._fixed_memory.descriptor, self._batch_memory.descriptor],
+        }
+        try:
+            self.workers = [self._start({**order, "process": process}) for process in range(1, processes)]
+        except BaseException:
+            self._fixed_memory.close()
+            self._batch_memory.close()
+            raise
 
-    def _start(self, descriptor: int, process: int) -> subprocess.Popen[bytes]:
-        task = {"layout": asdict(self.layout), "descriptor": descriptor, "process": process}
+    def _start(self, order: dict[str, Any]) -> subprocess.Popen[bytes]:
         worker = subprocess.Popen(
             [sys.executable, "-c", "from charrnn.training.team import work; work()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=[descriptor],
+            pass_fds=order["memory"],
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
-        _tell(worker, json.dumps(task).encode() + b"\n")
-        _hear(worker)  # that it has mapped the block, before the file is closed
+        _tell(worker, json.dumps(order).encode() + b"\n")
+        _hear(worker)  # that it has mapped the memory
         return worker
 
     def loss_and_grads(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
-        """`CharLM.loss_and_grads` of a window, the same but for the order in which rows are added up.
+        """Does what the model's `loss_and_grads` does, the same but for the order in which rows are added up.
 
-        `seed` is of the window's noise.
+        `seed` is of the batch's noise.
         """
-        a = self.share.arrays
-        a["x"][...], a["y"][...], a["starts"][...] = batch
-        a["seed"][0] = seed
-        states = {f"state.{layer}.{name}": array for layer, s in enumerate(state) for name, array in s.items()}
-        for name, array in states.items():
-            a[name][...] = array
+        given = Message(batch, state)
+        layout = [None if array is None else layout_of(array) for array in given.arrays()]
+        line = b"\n"
+        if layout != self._layout:
+            self._layout = layout
+            names = [list(entry) for entry in state]
+            self._message = Message.of(self._batch_memory.arrays(layout), names)
+            line = json.dumps({"layout": layout, "state": names}).encode() + b"\n"
+        for mine, theirs in zip(self._message.arrays(), given.arrays(), strict=True):
+            if mine is not None:
+                mine[...] = theirs
+        fixed = self.share.fixed
+        fixed.seed[0] = seed
         for worker in self.workers:
-            _tell(worker, b"\n")
-        self.share.compute()
+            _tell(worker, line)
+        self.share.compute(self._message)
         for worker in self.workers:
             _hear(worker)
-        np.sum(a["grads"], axis=0, out=grads.vector)
-        final = [{name: a[f"state.{layer}.{name}"].copy() for name in s} for layer, s in enumerate(state)]
-        return float(a["losses"].sum()), final
+        np.sum(fixed.grads, axis=0, out=grads.vector)
+        final = [{name: array.copy() for name, array in entry.items()} for entry in self._message.state]
+        return float(fixed.losses.sum()), final
 
     def close(self) -> None:
         """Ends the workers."""
@@ -182,19 +168,39 @@ class Team:
             except (OSError, subprocess.TimeoutExpired):  # dead already, or stuck
                 worker.kill()
                 worker.wait()
+        self._fixed_memory.close()
+        self._batch_memory.close()
 
 
 def work() -> None:
-    """A worker's life, between its two pipes: from the task it is told to their end."""
-    with open(0, "rb", buffering=0) as commands, open(1, "wb", buffering=0) as answers:
-        task = json.loads(commands.readline())
-        layout = Layout(**task["layout"])
-        share = Share(layout, mmap.mmap(task["descriptor"], layout.size()), task["process"])
+    """A worker's life, between its two pipes: from the order it is given to their end."""
+    with open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
+        order = json.loads(commands.readline())
+        sys.path[:] = order["path"]
+        fixed_memory, batch_memory = (SharedMemory(descriptor) for descriptor in order["memory"])
+        share = Share(model_at(order["model"]), Fixed.of(fixed_memory.arrays(order["fixed"])), order["process"])
         with threadpool_limits(1, user_api="blas"):
             answers.write(b".")
-            while commands.read(1):
-                share.compute()
+            while line := commands.readline():
+                if line != b"\n":
+                    told = json.loads(line)
+                    message = Message.of(batch_memory.arrays(told["layout"]), told["state"])
+                share.compute(message)
                 answers.write(b".")
+
+
+def address_of(model: Any) -> dict[str, Any]:
+    """Returns what another process needs to build a model anew: a model is a dataclass of plain values."""
+    kind = type(model)
+    fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model) if field.init}
+    return {"module": kind.__module__, "class": kind.__qualname__, "fields": fields}
+
+
+def model_at(address: dict[str, Any]) -> Model:
+    """Returns the model that `address_of` told."""
+    kind = getattr(importlib.import_module(address["module"]), address["class"])
+    model: Model = kind(**address["fields"])
+    return model
 
 
 def _tell(worker: subprocess.Popen[bytes], message: bytes) -> None:
@@ -213,7 +219,7 @@ def _hear(worker: subprocess.Popen[bytes]) -> None:
 
 
 class LostWorkerError(OutputError):
-    """A worker ended before its time. What this process has is as it was before the window."""
+    """A worker ended before its time. What this process has is as it was before the batch."""
 
 
 LOST = "a worker process ended, perhaps for want of memory; go on with --resume, or with --set train.threads=1 too"

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from charrnn.arrays import Batch
 from charrnn.judging.evaluation import CONTEXT, Score, evaluate, nats_of_characters
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
@@ -38,7 +39,7 @@ def trained(cell, ids, rng, updates=300):
     state = model.zero_state(16)
     for iteration in range(updates):
         x, y, starts = windows.batch(iteration)
-        _, state = model.loss_and_grads(params, x, y, state, grads, starts)
+        _, state = model.loss_and_grads(params, Batch(x, y, starts), state, grads)
         optimizer.update(grads.vector, slots, 0.01)
         params.vector -= grads.vector
     return model, params

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from charrnn.arrays import Batch
 from charrnn.judging.gradcheck.subject import check_model
 from charrnn.nn import rtrl
 from charrnn.nn.cells import CELLS, build
@@ -44,12 +45,12 @@ def test_two_windows_with_the_sensitivity_carried_have_the_gradient_of_one(rng):
     x, y = rng.integers(V, size=(2, 2 * T, B))
     starts, nowhere = np.ones(B, bool), np.zeros(B, bool)
     whole, first, second, cut_off = (Parameters.zeros(model.shapes, np.float64) for _ in range(4))
-    loss, _ = model.loss_and_grads(params, x, y, model.zero_state(B), whole, starts)
+    loss, _ = model.loss_and_grads(params, Batch(x, y, starts), model.zero_state(B), whole)
 
     carried = Sensitivity.zero(model, B)
-    one, state, _ = carried.loss_and_grads(params, x[:T], y[:T], model.zero_state(B), first, starts)
-    other, _, _ = carried.loss_and_grads(params, x[T:], y[T:], state, second, nowhere)
-    model.loss_and_grads(params, x[T:], y[T:], state, cut_off, nowhere)
+    one, state, _ = carried.loss_and_grads(params, Batch(x[:T], y[:T], starts), model.zero_state(B), first)
+    other, _, _ = carried.loss_and_grads(params, Batch(x[T:], y[T:], nowhere), state, second)
+    model.loss_and_grads(params, Batch(x[T:], y[T:], nowhere), state, cut_off)
 
     assert (one + other) / 2 == pytest.approx(loss, abs=1e-12)
     np.testing.assert_allclose((first.vector + second.vector) / 2, whole.vector, rtol=0, atol=1e-12)
@@ -64,7 +65,7 @@ def test_a_row_that_begins_a_text_forgets_what_its_state_depended_on(rng):
     results = []
     for sensitivity in (fresh, stale):
         grads = Parameters.zeros(model.shapes, np.float64)
-        sensitivity.loss_and_grads(params, x, y, model.zero_state(B), grads, np.ones(B, bool))
+        sensitivity.loss_and_grads(params, Batch(x, y, np.ones(B, bool)), model.zero_state(B), grads)
         results.append(grads.vector)
     np.testing.assert_array_equal(*results)
 

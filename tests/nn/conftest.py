@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from architectures import ARCHITECTURES, CAUSAL, KINDS, Architecture
 
+from charrnn.arrays import Batch
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.parameters import Parameters
@@ -56,7 +57,7 @@ class Window:
         grads = Parameters(self.params.shapes, np.full_like(self.params.vector, np.nan))
         dstate = copy.deepcopy(self.dstate)
         loss, final = self.model.loss_and_grads(
-            self.params, self.ids, self.targets, self.state, grads, self.starts, self.noise, dstate
+            self.params, Batch(self.ids, self.targets, self.starts), self.state, grads, self.noise, dstate
         )
         return named(logits, loss, grads, dstate, final)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from architectures import CAUSAL
 
+from charrnn.arrays import Batch
 from charrnn.nn import unroll
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
@@ -45,7 +46,7 @@ def window(request, rng):
     state, starts, noise = model.zero_state(B), np.arange(B) % 2 == 0, model.noise(rng, T, B)
 
     def compute():
-        model.loss_and_grads(params, x, y, state, grads, starts, noise)
+        model.loss_and_grads(params, Batch(x, y, starts), state, grads, noise)
 
     compute.model = model
     return compute

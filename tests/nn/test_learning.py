@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from charrnn.arrays import Batch
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -23,7 +24,7 @@ def losses(model, params, optimizer, learning_rate, windows, noise=lambda: None)
     slots, grads, state = optimizer.init(params.vector), Parameters.zeros(params.shapes, params.vector.dtype), None
     for x, y, starts in windows:
         state = state or model.zero_state(x.shape[1], params.vector.dtype)
-        loss, state = model.loss_and_grads(params, x, y, state, grads, starts, noise())
+        loss, state = model.loss_and_grads(params, Batch(x, y, starts), state, grads, noise())
         optimizer.update(grads.vector, slots, learning_rate)
         params.vector -= grads.vector
         yield float(loss)

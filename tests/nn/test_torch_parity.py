@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import reference
 
+from charrnn.arrays import Batch
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.optim import optimizers as optim
 
 STORED = dict(np.load(Path(__file__).parents[1] / "fixtures" / "torch_parity.npz"))
 IDS, TARGETS = STORED["ids"], STORED["targets"]
+NOWHERE = np.zeros(IDS.shape[1], bool)
 CASES = sorted(name.removesuffix(":loss") for name in STORED if name.endswith(":loss"))
 LEARNING_CASES = sorted(name.split(":losses.") for name in STORED if ":losses." in name)
 TOLERANCE = 1e-12
@@ -74,7 +76,7 @@ def test_model_computes_what_pytorch_does(case, names, assert_same):
     state, dstate = stored_state(case, "state"), copy.deepcopy(stored_state(case, "dfinal"))
     grads = Parameters(model.shapes, np.full_like(params.vector, np.nan))
     logits, _ = model.forward(params, IDS, state)
-    loss, final = model.loss_and_grads(params, IDS, TARGETS, state, grads, dstate=dstate)
+    loss, final = model.loss_and_grads(params, Batch(IDS, TARGETS, NOWHERE), state, grads, dstate=dstate)
     expected = results_of_torch(case, names)
     assert_same(names(logits, loss, grads, dstate, final), expected, TOLERANCE)
     assert all(np.abs(array).max() > 1e-3 for array in expected.values())
@@ -87,7 +89,7 @@ def test_ten_updates_of_a_model_give_the_losses_that_pytorch_has(case, name):
     slots, grads = optimizer.init(params.vector), Parameters.zeros(model.shapes, np.float64)
     expected, losses = STORED[f"{case}:losses.{name}"], []
     for _ in expected:
-        loss, _ = model.loss_and_grads(params, IDS, TARGETS, stored_state(case, "state"), grads)
+        loss, _ = model.loss_and_grads(params, Batch(IDS, TARGETS, NOWHERE), stored_state(case, "state"), grads)
         losses.append(loss)
         optimizer.update(grads.vector, slots, float(STORED[f"learning_rate:{name}"]))
         params.vector -= grads.vector

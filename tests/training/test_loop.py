@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from charrnn.arrays import Batch
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_dict
 from charrnn.errors import CheckpointError, ConfigError, DataError, DivergedError
@@ -57,7 +58,7 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
         x = np.array([[ids[b * length + place + t] for b in range(B)] for t in range(T)])
         y = np.array([[ids[b * length + place + t + 1] for b in range(B)] for t in range(T)])
         noise = model.noise(np.random.default_rng(int(rng.integers(2**63))), T, B) if dropout else None
-        loss, state = model.loss_and_grads(params, x, y, state, grads, np.full(B, window == 0), noise)
+        loss, state = model.loss_and_grads(params, Batch(x, y, np.full(B, window == 0)), state, grads, noise)
         size = np.sqrt(np.sum(np.square(grads.vector, dtype=np.float64)))
         np.testing.assert_allclose((update.nats, update.grad_norm), (loss, size), rtol=1e-5)
         assert update.learning_rate == 0.05

@@ -55,7 +55,7 @@ def assert_a_team_agrees(together, model, params, batch, state, seeds):
     grads, shared = (Parameters.zeros(model.shapes, np.float64) for _ in range(2))
     for seed in seeds:
         noise = model.noise(np.random.default_rng(seed), T, B, np.float64)
-        loss, final = model.loss_and_grads(params, batch.x, batch.y, state, grads, batch.starts, noise)
+        loss, final = model.loss_and_grads(params, batch, state, grads, noise)
         shared_loss, shared_final = together.loss_and_grads(batch, state, shared, seed)
         assert shared_loss == pytest.approx(loss, abs=1e-12)
         np.testing.assert_allclose(shared.vector, grads.vector, rtol=0, atol=1e-12)

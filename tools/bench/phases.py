@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from charrnn.arrays import Batch
 from charrnn.nn import head, unroll
 from charrnn.nn.cells.base import Tape
 from charrnn.nn.model import CharLM
@@ -45,6 +46,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     params, grads = model.init_params(rng), Parameters.zeros(model.shapes, np.float32)
     x, y = rng.integers(V, size=(2, T, B)).astype(np.uint8)
+    batch = Batch(x, y, np.zeros(B, bool))
     state, optimizer = model.zero_state(B), optim.build("adam", 5.0, None, beta1=0.9, beta2=0.999, eps=1e-8)
     slots = optimizer.init(params.vector)
     seconds: dict[str, float] = defaultdict(float)
@@ -68,7 +70,7 @@ def main() -> None:
         while time.perf_counter() < end:
             seconds.clear()
             began = time.perf_counter()
-            model.loss_and_grads(params, x, y, state, grads)
+            model.loss_and_grads(params, batch, state, grads)
             seconds["window: all"] = time.perf_counter() - began
             began = time.perf_counter()
             optimizer.update(grads.vector, slots, 1e-3, norm(grads.vector))

@@ -14,6 +14,7 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from charrnn.arrays import Batch
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -43,7 +44,7 @@ def learn(cell: str, activation: str, delay: int, seed: int) -> int | None:
     slots, state, starts, right_before = optimizer.init(params.vector), model.zero_state(B), np.ones(B, bool), False
     for iteration in range(1, ITERATIONS + 1):
         x, y = lines(rng, delay)
-        model.loss_and_grads(params, x, y, state, grads, starts)
+        model.loss_and_grads(params, Batch(x, y, starts), state, grads)
         optimizer.update(grads.vector, slots, LEARNING_RATE)
         params.vector -= grads.vector
         if iteration % EVERY == 0:

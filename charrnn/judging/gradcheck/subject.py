@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.arrays import Array
+from charrnn.arrays import Array, Batch
 from charrnn.judging.gradcheck.check import SMALLEST, Oracle, Row, check
 from charrnn.judging.gradcheck.oracles import complex_step, finite_difference
 from charrnn.nn import head
@@ -53,10 +53,8 @@ class Subject:
 
     model: CharLM
     params: Parameters
-    ids: Array
-    targets: Array
+    batch: Batch
     state: State
-    starts: Array
     noise: Noise | None
     cotangent: State
     """What the objective multiplies the final state by."""
@@ -71,13 +69,16 @@ class Subject:
         ids, targets = rng.integers(model.vocab_size, size=(2, T, B))
         state, cotangent = _random_state(model, rng, 0.5, dtype), _random_state(model, rng, 1.0, dtype)
         starts = (np.arange(B) % 2 == 1) & (model.initial_state != "zero")
-        return cls(model, params, ids, targets, state, starts, model.noise(rng, T, B, dtype), cotangent)
+        weights = rng.uniform(0.5, 1.5, (T, B)) * (rng.random((T, B)) < 0.75)  # a quarter of it is padding
+        batch = Batch(ids, targets, starts, weights)
+        return cls(model, params, batch, state, model.noise(rng, T, B, dtype), cotangent)
 
     def objective(self) -> Any:
         """The loss and the multiples of the final state: forward alone; the backward pass has no part in its judge."""
-        logits, final = self.model.forward(self.params, self.ids, self.state, self.starts, self.noise)
+        x, y, starts, weights = self.batch
+        logits, final = self.model.forward(self.params, x, self.state, starts, self.noise)
         extra = sum((c[k] * f[k]).sum() for c, f in zip(self.cotangent, final, strict=True) for k in f)
-        return head.nats(logits, self.targets).mean() + extra
+        return (head.nats(logits, y) * weights).sum() / self.batch.answers + extra
 
     def arrays(self) -> dict[str, Array]:
         """All that `objective` is differentiated by."""
@@ -87,16 +88,15 @@ class Subject:
         """By backpropagation through time."""
         grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
         dstate = [{name: d.copy() for name, d in layer.items()} for layer in self.cotangent]
-        window = self.params, self.ids, self.targets, self.state, grads
-        self.model.loss_and_grads(*window, self.starts, self.noise, dstate)
+        self.model.loss_and_grads(self.params, self.batch, self.state, grads, self.noise, dstate)
         return {**grads, **_named(dstate)}
 
     def forward_mode(self) -> Oracle:
         """By real-time recurrent learning, all at once, as an oracle of single coordinates."""
         grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
-        window = self.params, self.ids, self.targets, self.state, grads
         sensitivity = Sensitivity.zero(self.model, BATCH_SIZE)
-        _, _, dstate = sensitivity.loss_and_grads(*window, self.starts, self.noise, self.cotangent)
+        window = self.params, self.batch, self.state, grads
+        _, _, dstate = sensitivity.loss_and_grads(*window, self.noise, self.cotangent)
         found, names = {**grads, **_named(dstate)}, {id(array): name for name, array in self.arrays().items()}
         return lambda loss, array, where: float(found[names[id(array)]][where])
 

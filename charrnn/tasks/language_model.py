@@ -1,0 +1,160 @@
+"""The language model: one text, in which each character is predicted from those before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from charrnn.arrays import Array
+from charrnn.errors import ConfigError, DataError
+from charrnn.judging.evaluation import evaluate
+from charrnn.nn import head
+from charrnn.nn.build import build_model
+from charrnn.nn.model import QUIET, CharLM
+from charrnn.nn.options import ModelConfig
+from charrnn.nn.stack import State
+from charrnn.tasks.base import Model, Scores, Split, Symbols, Task, Window
+from charrnn.text.corpus import Library
+from charrnn.text.encoding import Text
+from charrnn.text.options import DataConfig
+from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
+from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """Predicts the next character of a text in the symbols of `vocabulary`."""
+
+    vocabulary: Vocabulary
+
+    measure: ClassVar[str] = "nats"
+    higher_is_better: ClassVar[bool] = False
+    invitation: ClassVar[str] = "let it write: charrnn sample"
+
+    @classmethod
+    def read(cls, library: Library, source: str, data: DataConfig) -> Text:
+        """Reads the text of `source`: a file, '-' for standard input, or the name of a corpus. Raises DataError."""
+        return library.read(source, data.encoding)
+
+    @classmethod
+    def of(cls, examples: Text) -> Self:
+        """Returns the task with the characters of this text. Raises DataError where there is but one, or too many."""
+        vocabulary = Vocabulary.of(examples.symbols, examples.encoding)
+        if len(vocabulary) < 2:
+            raise DataError(
+                f"{examples.name} has one distinct character, {vocabulary.symbols!r}; there is nothing to predict"
+            )
+        return cls(vocabulary)
+
+    def cut(self, ids: LongIds, data: DataConfig, window: Window) -> Cut:
+        """Cuts a text into its training, validation and test streams. Raises DataError if it is too short."""
+        return CUTS[data.split_by](ids, data.split, window.batch_size, window.seq_length)
+
+    def split(self, examples: Text, data: DataConfig, window: Window, most: int | None) -> Split:
+        """Cuts the text in three; an evaluation reads at most `most` characters of the validation text.
+
+        Raises DataError if the text is too short, or has characters that the vocabulary lacks.
+        """
+        train, validation, test = self.cut(examples.ids(self.vocabulary), data, window)
+        windows = Windows(train, window.seq_length)
+        return Split(windows, _at_most(validation, most, data.split_by), test if len(test) else None)
+
+    def describe(self, split: Split) -> str:
+        """As in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""
+        assert isinstance(split.train, Windows)
+        streams = split.train.streams
+        validated = len(split.validation) if split.validation else 0
+        return (
+            f"{len(streams.ids):,} characters, {len(self.vocabulary)} distinct; "
+            f"{len(streams):,} to learn from, {validated:,} to validate on"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the characters and their encoding."""
+        vocabulary = self.vocabulary
+        return {"vocabulary": len(vocabulary), "symbols": vocabulary.symbols, "encoding": vocabulary.encoding}
+
+    def model(self, config: ModelConfig) -> CharLM:
+        """Returns the network. Raises ConfigError for one that would see the character that it is to predict."""
+        if config.bidirectional:
+            raise ConfigError(
+                "model.bidirectional: a model that reads the text from its end as well sees the character that it is "
+                "to predict, and would learn to copy it; set it to false"
+            )
+        return build_model(config, len(self.vocabulary))
+
+    def judge(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Scores:
+        """Returns the mean nats per character."""
+        return {"nats": evaluate(model, params, part, stop)}
+
+    def explain(
+        self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
+    ) -> list[dict[str, Any]]:
+        """Returns each row's text, where in the data it stands, and its mean nats."""
+        assert isinstance(split.train, Windows)
+        batch, start = split.train.batch(iteration), split.train.start(iteration)
+        logits, _ = model.forward(params, batch.x, state, batch.starts)
+        with np.errstate(**QUIET):
+            nats = head.nats(logits, batch.y).mean(axis=0)  # (B,)
+        return [
+            {
+                "row": b,
+                "offset": int(first) + start,
+                "nats": float(nats[b]),
+                "text": self.vocabulary.decode(batch.x[:, b]),
+            }
+            for b, first in enumerate(split.train.streams.first)
+        ]
+
+    def symbols(self, model: CharLM) -> dict[str, Symbols]:
+        """Returns the axes of the characters: the first layer's rows that meet the input, and the head's columns."""
+        names: list[object] = list(self.vocabulary.symbols)
+        if self.vocabulary.encoding == BYTES:
+            # A byte of 128 or more is part of a character, or another one than that of the same number.
+            names = [symbol if symbol.isascii() else ord(symbol) for symbol in self.vocabulary.symbols]
+        of_input = {name: Symbols(0, model.hidden_size, names) for name in model.input_weights}
+        return of_input | {"head.W": Symbols(1, 0, names), "head.b": Symbols(0, 0, names)}
+
+    def to_meta(self) -> dict[str, Any]:
+        """Returns the vocabulary, as JSON."""
+        return {"vocabulary": dataclasses.asdict(self.vocabulary)}
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
+        """Returns the task with the vocabulary that `to_meta` told. Raises ValueError where that can be none."""
+        vocabulary = Vocabulary(**meta["vocabulary"])
+        symbols = vocabulary.symbols
+        if (
+            not isinstance(symbols, str)
+            or not 0 < len(symbols) <= MOST_SYMBOLS
+            or list(symbols) != sorted(set(symbols))
+        ):
+            raise ValueError("its vocabulary is not a sorted set of characters")
+        if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
+            raise ValueError("its vocabulary has lone surrogates, which are no characters")
+        if vocabulary.encoding != data.encoding:
+            raise ValueError("its vocabulary is not in the encoding of its configuration")
+        return cls(vocabulary)
+
+
+def language_model_of(task: Task, model: Model) -> tuple[LanguageModel, CharLM]:
+    """Returns both as what they are in a run of this task. Raises ConfigError where they are of another."""
+    if not isinstance(task, LanguageModel) or not isinstance(model, CharLM):
+        raise ConfigError("this is for language models, and the run has learnt another task; charrnn info says which")
+    return task, model
+
+
+def _at_most(validation: Streams, most: int | None, split_by: str) -> Streams | None:
+    """What an evaluation reads of the validation text: up to `most` characters; None where there is no text."""
+    if not len(validation):
+        return None
+    if most is None or len(validation) < most:
+        return validation
+    if split_by == "tail":
+        start = int(validation.first[0])
+        return side_by_side(validation.ids, start, start + most)
+    return dataclasses.replace(validation, lengths=np.minimum(validation.lengths, -(-most // validation.batch_size)))

@@ -1,0 +1,51 @@
+"""The section `data` of a configuration."""
+
+from __future__ import annotations
+
+import codecs
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn.keys import key
+
+
+def parse_encoding(value: Any) -> str:
+    """Returns the name of an encoding that Python knows, or "bytes". Raises ValueError for any other."""
+    name = str(value)
+    try:
+        known = name == "bytes" or codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise ValueError("'bytes' or the name of an encoding that Python knows, such as utf-8")
+    return name
+
+
+def parse_split(value: Any) -> tuple[float, float, float]:
+    """Returns three shares that add up to 1, the first of them above 0. Raises ValueError for anything else."""
+    a = b = c = -1.0
+    if isinstance(value, list | tuple) and len(value) == 3 and all(type(part) in (int, float) for part in value):
+        a, b, c = (float(part) for part in value)
+    if not min(a, b, c) >= 0 or a == 0 or not math.isclose(a + b + c, 1, abs_tol=1e-6):
+        raise ValueError("three numbers that add up to 1, for training, validation and test: [0.9, 0.05, 0.05]")
+    return a, b, c
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How a text is read and cut."""
+
+    encoding: str = key(
+        "utf-8",
+        "of the text; `bytes` makes each byte a symbol, whatever it means",
+        parse=parse_encoding,
+    )
+    split: tuple[float, float, float] = key(
+        (0.9, 0.05, 0.05), "shares for training, validation and test", parse=parse_split
+    )
+    split_by: str = key(
+        "tail",
+        "`tail` cuts the text in three; `columns` cuts each of the streams, as char-rnn does",
+        choices=("tail", "columns"),
+    )

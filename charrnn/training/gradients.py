@@ -1,0 +1,46 @@
+"""Who computes the gradient of a batch. It is chosen once for a run, and the loop knows one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from charrnn.arrays import Batch
+from charrnn.cores import Plan
+from charrnn.nn.parameters import Parameters
+from charrnn.nn.rtrl import Sensitivity
+from charrnn.nn.stack import State
+from charrnn.runs.run import Run
+from charrnn.training.team import Team
+
+Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
+"""Takes a batch, the carried state, where to write the gradients, and the seed of the noise; returns loss and state."""
+
+
+@contextmanager
+def chosen(run: Run, plan: Plan) -> Iterator[Gradients]:
+    """Yields who computes the gradients of a run: this process, a team of them, or real-time recurrent learning.
+
+    A team moves `run.params` into memory that its processes share.
+    """
+    if run.config.train.gradient == "rtrl":
+        yield Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)  # type: ignore[arg-type]
+    elif plan.processes == 1:
+        yield alone(run)
+    else:
+        team = Team(run.model, run.params, plan.processes)
+        run.params = team.params
+        try:
+            yield team.loss_and_grads
+        finally:
+            team.close()
+
+
+def alone(run: Run) -> Gradients:
+    """Backpropagation through the batch, in this process."""
+
+    def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
+        noise = run.model.noise_of_seed(seed, batch, run.params.vector.dtype)
+        return run.model.loss_and_grads(run.params, batch, state, grads, noise)
+
+    return compute

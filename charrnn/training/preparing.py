@@ -1,0 +1,60 @@
+"""All that can fail before a run has a directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from typing import NamedTuple
+
+from charrnn import tasks
+from charrnn.config.schema import Config
+from charrnn.errors import ConfigError, OutputError
+from charrnn.runs.run import Corpus, Run
+from charrnn.runs.transfer import take_over
+from charrnn.tasks.base import Examples, Split, Task, Window
+from charrnn.training import limits
+
+
+class Prepared(NamedTuple):
+    """A run before its first update, and what it learns from."""
+
+    run: Run
+    split: Split
+    notes: list[str]
+    """What a user may want to know."""
+
+
+def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepared:
+    """Prepares a new run; `old`, where given, is one whose weights the new one begins with.
+
+    Raises ConfigError, DataError, CheckpointError, OutputError.
+    """
+    config = with_seed(config)
+    task = tasks.find(config.task.name).of(examples)
+    model = task.model(config.model)
+    limits.refuse_hopeless(config, model)
+    split = split_of(task, config, examples)
+    if config.optim.schedule == "plateau" and split.validation is None:
+        raise ConfigError(
+            "optim.schedule: plateau follows the validation loss, and data.split leaves no validation part; "
+            "give it one, or choose another schedule"
+        )
+    try:
+        run = Run.new(config, task, Corpus.of(examples), model)
+    except MemoryError:
+        raise OutputError(limits.out_of_memory(config, model)) from None
+    return Prepared(run, split, take_over(run, old) if old else [])
+
+
+def with_seed(config: Config) -> Config:
+    """Returns the configuration with a seed, which is drawn if there is none."""
+    if config.train.seed is not None:
+        return config
+    train = dataclasses.replace(config.train, seed=secrets.randbits(32))
+    return dataclasses.replace(config, train=train)
+
+
+def split_of(task: Task, config: Config, examples: Examples) -> Split:
+    """Returns the parts of the examples under a configuration. Raises DataError where they are too few."""
+    train = config.train
+    return task.split(examples, config.data, Window(train.batch_size, train.seq_length), train.eval_chars)

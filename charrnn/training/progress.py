@@ -1,0 +1,53 @@
+"""How much of a run is done, and whether it is time to evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from charrnn.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Follows a run, whose epochs have so many batches."""
+
+    run: Run
+    batches_per_epoch: int
+    evaluates: bool
+    """Whether there is a validation part."""
+
+    @property
+    def total_iterations(self) -> int | None:
+        """Iterations of the whole run; None where only the clock ends it."""
+        train = self.run.config.train
+        ends = [n for n in (train.iterations, train.epochs and train.epochs * self.batches_per_epoch) if n]
+        return min(ends, default=None)
+
+    def share(self) -> float:
+        """Returns the share of the run that is done: of its iterations or of its time, whichever is further."""
+        budget, total = self.run.config.train.time_budget, self.total_iterations
+        return max(
+            self.run.iteration / total if total else 0.0,
+            self.run.elapsed / budget if budget else 0.0,
+        )
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training examples that are done."""
+        return self.run.iteration / self.batches_per_epoch
+
+    @property
+    def evaluation_is_due(self) -> bool:
+        """Whether these weights are to be evaluated and were not yet."""
+        here = self.share() >= 1 or self.run.iteration % self.run.config.train.eval_every == 0
+        return bool(self.evaluates and self.run.iteration and here and self.run.scores is None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.share() >= 1 and not self.evaluation_is_due
+
+    @property
+    def last_line(self) -> int:
+        """The iteration of the last line of metrics that may be there: none of an evaluation that is yet to come."""
+        return self.run.iteration - self.evaluation_is_due
