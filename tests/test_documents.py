@@ -652,7 +652,7 @@ def test_the_arithmetic_of_the_example_gives_its_numbers(title):
         assert eval(arithmetic.replace("^", "**"), functions) == pytest.approx(float(result), abs=2e-6), name
 
 
-def test_the_loss_and_what_is_left_at_the_initial_state_are_as_the_example_says(example):
+def test_loss_and_what_is_left_at_the_initial_state_are_as_the_example_says(example):
     rest = example["The rest"]
     assert f"**{rest['loss']:.6f}**" in section(DERIVATION, "Forward, t = 1")
     assert rest["dh0"] == example["Backward, t = 0"]["dh"]

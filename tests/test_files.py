@@ -98,7 +98,7 @@ def test_a_disk_that_lies_is_noticed_before_the_rename(tmp_path, monkeypatch):
     assert (os.listdir(tmp_path), path.read_bytes()) == (["f"], b"old")
 
 
-def test_a_directory_that_cannot_be_synced_does_no_harm_once_the_file_is_in_place(tmp_path, monkeypatch):
+def test_a_directory_that_cannot_be_synced_is_no_harm_once_the_file_is_there(tmp_path, monkeypatch):
     real, calls = os.fsync, []
 
     def second_fails(handle):

@@ -230,7 +230,7 @@ def writes(monkeypatch):
 
 
 @given(st.text("ab", max_size=30), st.text("ab", min_size=1, max_size=5))
-def test_a_text_ends_before_the_stop_text_and_holds_back_no_more_than_may_be_its_beginning(text, stop):
+def test_a_text_ends_before_the_stop_and_holds_back_only_what_may_begin_it(text, stop):
     with pytest.MonkeyPatch.context() as patch:
         run = model_of()
         patch.setattr(sampling, "generate", lambda *a, **k: (run.vocabulary.encode(c) for c in text))

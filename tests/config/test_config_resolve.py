@@ -37,7 +37,7 @@ def test_a_wrong_value_is_told_even_where_a_later_layer_replaces_it():
 
 
 @pytest.mark.parametrize(("key", "value"), [("train.iterations", 50), ("train.time_budget", "2m")])
-def test_the_default_number_of_epochs_steps_aside_for_another_end_but_one_that_was_set_stays(key, value):
+def test_default_epochs_give_way_to_another_end_and_epochs_once_set_stay(key, value):
     other = Setting(key, value, "x")
     assert resolve([other])[0].train.epochs is None
     assert resolve([other, Setting("train.epochs", 10, "y")])[0].train.epochs == 10

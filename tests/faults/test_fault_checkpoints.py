@@ -100,7 +100,7 @@ def test_row_12_a_checkpoint_cut_short_is_refused_in_one_line(charrnn, finished,
 
 
 @pytest.mark.parametrize("where", CUTS.values(), ids=CUTS)
-def test_row_12_a_run_whose_last_checkpoint_is_cut_short_goes_on_from_the_one_before(charrnn, finished, run, where):
+def test_row_12_a_run_goes_on_from_the_checkpoint_before_one_cut_short(charrnn, finished, run, where):
     whole = (run / "last.npz").read_bytes()
     (run / "last.npz").write_bytes(cut(whole, where))
     said = charrnn("train", "-o", "run", "--resume").ok().err
@@ -269,7 +269,7 @@ def test_row_15_what_is_no_file_is_told_so_and_not_waited_for(process, tmp_path,
 
 
 @pytest.mark.parametrize("kind", [*OTHERS, "directory", "pipe", "link to a device"])
-def test_row_15_a_run_whose_last_checkpoint_is_something_else_goes_on_from_the_one_before(process, finished, run, kind):
+def test_row_15_a_run_goes_on_from_the_checkpoint_before_a_file_that_is_none(process, finished, run, kind):
     (run / "last.npz").unlink()
     if kind in OTHERS:
         (run / "last.npz").write_bytes(OTHERS[kind])
@@ -808,7 +808,7 @@ def test_row_21_a_message_shows_the_values_of_a_file_escaped_and_shortened(path,
     refused(craft(whole, put(path, EVIL)), tmp_path, NOT_ONE)
 
 
-def test_row_21_what_names_the_corpus_and_the_writer_is_text_whatever_the_file_has(whole, tmp_path):
+def test_row_21_corpus_and_writer_have_names_of_text_whatever_the_file_has(whole, tmp_path):
     crafted = {"corpus.name": 5, "corpus.sha256": [1], "environment": {"charrnn": 7}}
     back = load_bytes(craft(whole, lambda meta: [put(k, v)(meta) for k, v in crafted.items()] and None), tmp_path / "c")
     assert all(type(value) is str for value in (back.corpus.name, back.corpus.sha256, back.environment["charrnn"]))
@@ -827,7 +827,7 @@ def test_row_21_info_shows_the_words_of_a_file_in_as_many_lines_as_ever(charrnn,
 
 
 @pytest.mark.parametrize("count", [-1, -5, -(1 << 63), 6, (1 << 63) - 1])
-def test_row_21_more_updates_of_the_optimizer_than_of_the_run_or_fewer_than_none_are_refused(count, whole, tmp_path):
+def test_row_21_fewer_updates_than_none_or_more_than_of_the_run_are_refused(count, whole, tmp_path):
     """The fifth root of minus one is none, and 1 / (1 - beta ** 0) neither."""
     content = npy(np.array([count]))
     refused(craft(whole, replace={"optim.count.npy": content}), tmp_path, "optim.count")
@@ -844,7 +844,7 @@ def spoiled(whole, name, value):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_row_22_a_number_that_is_not_finite_is_refused_by_the_name_of_its_array(value, whole, tmp_path):
+def test_row_22_a_number_that_is_not_finite_is_refused_with_its_arrays_name(value, whole, tmp_path):
     for name in names(whole):
         if name != "optim.count":
             assert name in refused(spoiled(whole, name, value), tmp_path, "holds numbers that are not finite")
@@ -860,7 +860,7 @@ def test_row_22_a_model_that_is_not_finite_is_refused_by_every_command(
     charrnn(command, *words).fails(4, "odd.npz", "layers.0.W holds numbers that are not finite")
 
 
-def test_row_22_a_run_whose_last_checkpoint_is_not_finite_goes_on_from_the_one_before(charrnn, finished, run):
+def test_row_22_a_run_goes_on_from_the_checkpoint_before_one_not_finite(charrnn, finished, run):
     (run / "last.npz").write_bytes(spoiled((run / "last.npz").read_bytes(), "head.W", np.nan))
     said = charrnn("train", "-o", "run", "--resume").ok().err
     assert "head.W holds numbers that are not finite" in next(line for line in said.splitlines() if "passed" in line)

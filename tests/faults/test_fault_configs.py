@@ -40,7 +40,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("what", MISTAKES)
-def test_row_48_a_mistake_is_told_with_its_line_and_what_is_right_and_nothing_begins(charrnn, tmp_path, what):
+def test_row_48_a_mistake_is_told_with_line_and_remedy_and_nothing_begins(charrnn, tmp_path, what):
     content, parts = MISTAKES[what]
     (tmp_path / "my.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     charrnn("train", "harbour", "-c", "my.yaml").fails(2, *parts)
@@ -48,7 +48,7 @@ def test_row_48_a_mistake_is_told_with_its_line_and_what_is_right_and_nothing_be
     assert not (tmp_path / "runs").exists()
 
 
-def test_row_48_all_mistakes_of_the_file_the_assignments_and_the_flags_are_told_at_once(charrnn, tmp_path):
+def test_row_48_all_mistakes_of_file_assignments_and_flags_are_told_at_once(charrnn, tmp_path):
     (tmp_path / "my.yaml").write_text(
         "model:\n  hiden_size: 8\n  cell: lstn\nmodel: {}\noptim:\n  learning_rate: fast\ntrian: {}\n"
     )

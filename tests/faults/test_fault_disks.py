@@ -94,7 +94,7 @@ def test_row_04_a_cause_that_stays_is_told_once_and_another_one_again(forks, tmp
     assert "Input/output error" in outcome.warnings[1]
 
 
-def test_row_04_metrics_and_the_best_checkpoint_have_no_room_and_training_goes_on(forks, reference, tmp_path):
+def test_row_04_without_room_for_metrics_and_best_npz_training_goes_on(forks, reference, tmp_path):
     faults = [Fault("ENOSPC", "write", on) for on in ("metrics.jsonl", ".best.npz.tmp-*")]
     outcome = forks.run(begin(), prepare(tmp_path / "here"), *faults).ok()
     assert len(outcome.warnings) == 2
@@ -161,9 +161,7 @@ def until(condition, process):
             process.wait(timeout=0.002)
 
 
-def test_row_04_with_no_room_for_a_while_a_real_run_warns_and_comes_to_the_same_end(
-    start, forks, place, tmp_path, no_room
-):
+def test_row_04_with_no_room_for_a_while_a_real_run_warns_and_ends_the_same(start, forks, place, tmp_path, no_room):
     forks.run(begin(**NO_VALIDATION), prepare(tmp_path / "whole")).ok()
     with start(*begin(**NO_VALIDATION), "-q", cwd=place) as process:
         until((place / "run/prev.npz").exists, process)
@@ -385,7 +383,7 @@ def test_row_09_a_read_only_disk_is_found_before_the_first_iteration(forks, tmp_
     again(forks, tmp_path / "here")
 
 
-def test_row_09_on_a_mount_that_is_read_only_nothing_begins_and_nothing_is_resumed(forks, disk):
+def test_row_09_on_a_read_only_mount_nothing_begins_and_nothing_is_resumed(forks, disk):
     folder = prepare(disk / "here")
     forks.run(begin(), folder).ok()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -408,7 +406,7 @@ def test_row_09_where_one_may_not_write_nothing_begins_and_nothing_is_resumed(fo
     forks.run(MORE, folder, user=OTHER).ok()
 
 
-def test_row_09_a_directory_that_becomes_read_only_is_a_warning_and_an_error_at_the_end(forks, reference, tmp_path):
+def test_row_09_a_directory_made_read_only_is_a_warning_and_then_an_error(forks, reference, tmp_path):
     folder = owned(prepare(tmp_path / "here"))
     outcome = forks.run(begin(), folder, Fault("protect", "write", LAST_NEW, 2), user=OTHER)
     outcome.ends(6, "cannot write run/last.npz: Permission denied")
@@ -487,7 +485,7 @@ def test_row_10_removed_while_a_real_process_trains_a_directory_is_made_again(st
     assert (folder / "run/last.npz").read_bytes() == (tmp_path / "whole/run/last.npz").read_bytes()
 
 
-def test_row_10_removed_and_taken_by_a_run_that_goes_on_a_directory_is_left_to_it(start, forks, tmp_path):
+def test_row_10_a_directory_removed_and_taken_by_another_run_is_left_to_it(start, forks, tmp_path):
     folder = prepare(tmp_path / "here")
     long = NO_VALIDATION | {"train__iterations": 200}
     forks.run(begin(**long, train__seed=2), prepare(tmp_path / "whole")).ok()
@@ -529,7 +527,7 @@ def test_row_11_where_temporary_files_go_has_no_effect(process, charrnn, tmp_pat
     assert (tmp_path / "run/last.npz").read_bytes() == (tmp_path / "usual/last.npz").read_bytes()
 
 
-def test_row_11_where_there_is_no_place_for_temporary_files_two_processes_train(charrnn, tmp_path, monkeypatch):
+def test_row_11_without_a_place_for_temporary_files_two_processes_train(charrnn, tmp_path, monkeypatch):
     (prepare(tmp_path / "here") / "text.txt").rename(tmp_path / "text.txt")
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
     monkeypatch.setattr(team, "Team", seen := mock.Mock(wraps=team.Team))
@@ -569,7 +567,7 @@ def test_row_39_a_file_that_a_reader_has_open_for_a_moment_is_replaced(windows, 
     assert 0 < windows.slept < 1
 
 
-def test_row_39_a_file_that_a_reader_keeps_open_is_an_error_after_some_seconds_and_stays(windows, tmp_path):
+def test_row_39_a_file_that_a_reader_keeps_open_stays_and_is_soon_an_error(windows, tmp_path):
     path = tmp_path / "f"
     path.write_bytes(b"old")
     windows.refused["f"] = ALWAYS

@@ -122,9 +122,7 @@ def test_row_01_no_call_that_changes_a_file_escapes_the_watch(forks, reference, 
 
 @needs_strace
 @pytest.mark.parametrize("stride", sample(29, 1))
-def test_row_01_killed_at_any_call_that_the_kernel_sees_a_run_goes_on_from_what_it_had_saved(
-    forks, reference, tmp_path, stride
-):
+def test_row_01_killed_at_any_system_call_a_run_goes_on_from_what_it_saved(forks, reference, tmp_path, stride):
     trace = tmp_path / "trace"
     forks.run(begin(), prepare(tmp_path / "counted"), strace=["-o", str(trace), "-e", "trace=%file,%desc"]).ok()
     calls = calls_in(trace)
@@ -171,7 +169,7 @@ def ends_within(seconds, process):
 
 
 @pytest.mark.parametrize("least", sample(3, 200))
-def test_row_02_killed_at_random_moments_until_it_is_done_a_run_comes_to_the_same_end(start, forks, tmp_path, least):
+def test_row_02_killed_at_random_moments_until_done_a_run_ends_the_same(start, forks, tmp_path, least):
     settings = {"train__iterations": 20 + 20 * least, "train__checkpoint_every": 2, "train__eval_every": 3}
     whole, folder = prepare(tmp_path / "whole"), prepare(tmp_path / "killed")
     forks.run(begin(**settings), whole).ok()
@@ -197,7 +195,7 @@ def test_row_02_killed_at_random_moments_until_it_is_done_a_run_comes_to_the_sam
 
 
 @pytest.mark.parametrize("least", sample(20, 2000))
-def test_row_02_killed_at_random_calls_again_and_again_runs_come_to_the_same_end(forks, reference, tmp_path, least):
+def test_row_02_killed_at_random_calls_time_and_again_runs_end_the_same(forks, reference, tmp_path, least):
     rng, kills, runs = random.Random(least), 0, 0
     while kills < least:
         folder, saved, code = prepare(tmp_path / f"run-{runs}"), [], -signal.SIGKILL
@@ -258,9 +256,7 @@ def cut_off(log, cuts, judge, folder):
 
 
 @pytest.mark.parametrize("cuts", sample(500, 50_000))
-def test_row_03_whatever_a_loss_of_power_leaves_a_run_goes_on_from_what_it_had_saved(
-    reference, tmp_path, no_sync, cuts
-):
+def test_row_03_after_any_loss_of_power_a_run_goes_on_from_what_it_had_saved(reference, tmp_path, no_sync, cuts):
     losses = cut_off(reference.log, cuts, partial(loss, reference), tmp_path / "left")
     assert not losses, losses[:3]
 
@@ -361,9 +357,7 @@ def renamed_too_early(run, data):
 
 
 @pytest.mark.parametrize("save", [in_place, rotated_too_early, renamed_too_early])
-def test_row_03_a_program_that_saves_in_the_wrong_order_is_found_to_lose_checkpoints(
-    reference, tmp_path, no_sync, save
-):
+def test_row_03_saving_in_the_wrong_order_is_found_to_lose_checkpoints(reference, tmp_path, no_sync, save):
     folder = tmp_path / "careless"
     (folder / "run").mkdir(parents=True)
     log = Log(folder)

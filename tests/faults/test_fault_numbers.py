@@ -88,7 +88,7 @@ def test_row_46_a_rate_of_1e30_ends_in_exit_code_5_under_every_policy(train, tmp
         checkpoints.load(path)
 
 
-def test_row_46_a_skipped_window_changes_no_weight_and_is_counted_in_every_line(train, spoil, tmp_path, charrnn, text):
+def test_row_46_a_skipped_window_changes_no_weight_and_every_line_counts_it(train, spoil, tmp_path, charrnn, text):
     spoil([3, 4, 8])
     words = sets("train.on_divergence=skip", "train.iterations=9", "train.checkpoint_every=1", "train.eval_every=4")
     result = charrnn(
@@ -108,7 +108,7 @@ def test_row_46_a_skipped_window_changes_no_weight_and_is_counted_in_every_line(
     assert checkpoints.load(tmp_path / "run" / "last.npz").skipped == 3
 
 
-def test_row_46_skipping_leaves_weights_and_optimizer_as_they_were_and_the_state_empty(begin, spoil):
+def test_row_46_skipping_keeps_weights_and_optimizer_and_empties_the_state(begin, spoil):
     run = begin(train__on_divergence="skip", train__iterations=4)
     spoil([2])
     kept = [{name: array.copy() for name, array in runs.arrays(run.run).items()} for _ in run.records()]
@@ -120,7 +120,7 @@ def test_row_46_skipping_leaves_weights_and_optimizer_as_they_were_and_the_state
     assert any(np.any(kept[2][name] != kept[1][name]) for name in kept[1])
 
 
-def test_row_46_twenty_bad_windows_in_a_row_end_the_run_and_one_good_among_them_does_not(begin, spoil):
+def test_row_46_twenty_bad_windows_end_a_run_unless_a_good_one_is_among_them(begin, spoil):
     run = begin("one", train__on_divergence="skip", train__iterations=60)
     spoil(range(3, 60))
     with pytest.raises(module.DivergedError, match="20 windows before it were skipped"):
@@ -144,7 +144,7 @@ def test_row_46_a_run_of_skipped_windows_alone_has_no_loss_and_says_so(begin, sp
     assert strict_json(line)["skipped"] == 5
 
 
-def test_row_46_going_back_means_the_weights_of_the_checkpoint_and_half_the_rate(begin, spoil):
+def test_row_46_going_back_means_the_checkpoints_weights_and_half_the_rate(begin, spoil):
     run = begin(train__on_divergence="rollback", train__iterations=14, optim__schedule="constant")
     spoil([8])
     seen = [(record.iteration, record.learning_rate) for record in run.records()]
@@ -171,9 +171,7 @@ def test_row_46_before_the_first_checkpoint_there_is_one_to_go_back_to(begin, sp
 
 
 @pytest.mark.parametrize("killed_at", [6, 8, 9])
-def test_row_46_a_run_that_was_killed_after_it_went_back_ends_like_one_that_was_not(
-    begin, prose, monkeypatch, killed_at
-):
+def test_row_46_a_run_killed_after_it_went_back_ends_like_one_that_was_not(begin, prose, monkeypatch, killed_at):
     real, now = module.loop.norm, {}
 
     def bad_at_the_full_rate(vector):
@@ -200,7 +198,7 @@ def test_row_46_a_run_that_was_killed_after_it_went_back_ends_like_one_that_was_
     assert ends[0] == ends[1]
 
 
-def test_row_46_a_validation_loss_that_is_no_number_rolls_back_and_else_ends_the_run(begin, monkeypatch):
+def test_row_46_a_validation_loss_of_nan_rolls_back_and_else_ends_the_run(begin, monkeypatch):
     losses = iter([2.0, np.nan, 1.9, 1.8, 1.7, 1.6])
     monkeypatch.setattr(module, "evaluate", lambda *rest: next(losses))
     run = begin("one", train__on_divergence="rollback", train__iterations=15)

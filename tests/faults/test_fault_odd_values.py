@@ -58,7 +58,7 @@ def sample(charrnn, trained):
 
 @pytest.mark.parametrize("temperature", ["-0.0", "1e-9", "1e-300", "5e-324"])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_row_47_at_no_temperature_and_next_to_none_the_likeliest_character_is_written(sample, temperature, seed):
+def test_row_47_at_next_to_no_temperature_the_likeliest_character_is_written(sample, temperature, seed):
     greedy = sample("-n", 100, "--temperature", 0)
     assert len(greedy) == 100
     assert sample("-n", 100, "--temperature", temperature, "--seed", seed) == greedy
@@ -95,7 +95,7 @@ def test_row_47_an_empty_prompt_is_none(sample, nothing):
     assert sample("-n", 50, "--seed", 1, *nothing) == sample("-n", 50, "--seed", 1)
 
 
-def test_row_47_an_empty_stop_never_comes_and_a_length_without_end_may_be_ended_by_another(sample):
+def test_row_47_an_empty_stop_never_comes_and_another_ends_an_endless_length(sample):
     whole = sample("-n", 60, "--seed", 1)
     assert sample("-n", 60, "--seed", 1, "--stop", "") == whole
     assert sample("-n", 10**30, "--seed", 1, "--stop", whole[50:].decode()) == whole[:50]
@@ -129,7 +129,7 @@ def test_row_47_a_prompt_file_may_be_as_large_as_it_may_and_no_larger(charrnn, t
         charrnn(*words, stdin=stdin + b"e").fails(2, f"--prompt-file {place} is larger than", "tail -c")
 
 
-def test_row_47_a_prompt_file_of_a_hundred_megabytes_is_refused_in_little_memory(charrnn, trained, tmp_path):
+def test_row_47_a_prompt_of_a_hundred_megabytes_is_refused_in_little_memory(charrnn, trained, tmp_path):
     (tmp_path / "prompt.txt").touch()
     os.truncate(tmp_path / "prompt.txt", 100_000_000)
     tracemalloc.start()
@@ -190,7 +190,7 @@ def test_row_51_nothing_asks_the_clock_on_the_wall():
     assert asks.search("now = time.time()")
 
 
-def test_row_51_what_goes_on_is_what_is_further_and_not_what_a_clock_calls_newer(train, charrnn, tmp_path):
+def test_row_51_what_goes_on_is_what_is_further_not_what_a_clock_calls_newer(train, charrnn, tmp_path):
     train("-o", "run").ok()
     for name, seconds in {"last.npz": 0, "prev.npz": 1 << 32, "best.npz": 1 << 33}.items():
         os.utime(tmp_path / "run" / name, (seconds, seconds))
@@ -269,7 +269,7 @@ def test_row_51_where_nobody_knows_a_home_it_is_said_what_to_set(monkeypatch, tm
 
 
 @posix
-def test_row_51_in_a_directory_that_is_gone_commands_work_on_what_has_a_whole_path(text, tiny, tmp_path, trained):
+def test_row_51_in_a_directory_that_is_gone_commands_work_on_whole_paths(text, tiny, tmp_path, trained):
     gone, run = tmp_path / "gone", tmp_path / "run"
 
     def there(*arguments):

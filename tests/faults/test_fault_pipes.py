@@ -124,7 +124,7 @@ def test_row_36_a_run_comes_to_its_end_whatever_its_streams_are(text, tiny, tmp_
     assert ended(tmp_path, 12)
 
 
-def test_row_36_without_streams_several_processes_share_a_run_as_they_do_with_them(text, tmp_path):
+def test_row_36_without_streams_several_processes_share_a_run_as_with_them(text, tmp_path):
     """Files and pipes then have the numbers 0, 1 and 2, which a child may take for its streams."""
     settings = ["model.hidden_size=128", "train.batch_size=32", "train.seq_length=64", "train.iterations=2"]
     settings += ["train.seed=1", "train.threads=2", "data.split=[1,0,0]"]

@@ -40,7 +40,7 @@ def lines(run):
 
 
 @pytest.mark.parametrize("torn", [b'{"iteration": 15, "train_', b"\xff\xfe\0", b'{"iteration": 99}\n{"itera', b"[]\n"])
-def test_row_50_a_torn_line_is_dropped_on_resuming_and_the_metrics_end_as_if_nothing_had_been(begin, prose, torn):
+def test_row_50_resuming_drops_a_torn_line_and_metrics_end_as_without_it(begin, prose, torn):
     whole = begin("whole", train__iterations=30)
     list(whole.records())
     stopped = begin("stopped", train__iterations=30)
@@ -184,7 +184,7 @@ def test_row_52_a_checkpoint_too_large_for_memory_is_a_checkpoint_error(tmp_path
     assert done.stderr.count("\n") == 1
 
 
-def test_row_52_memory_that_ends_during_a_save_is_a_warning_and_at_the_end_an_error(begin, monkeypatch):
+def test_row_52_no_memory_for_a_save_is_a_warning_and_at_the_end_an_error(begin, monkeypatch):
     run = begin(train__iterations=20)
     real, short = checkpoints.to_bytes, [False]
 

@@ -101,9 +101,7 @@ def damage(run, names):
 @pytest.mark.parametrize(
     "names", [names for n in (1, 2) for names in itertools.combinations(CHECKPOINTS, n)], ids=" ".join
 )
-def test_row_26_a_run_goes_on_from_its_newest_whole_checkpoint_and_deletes_no_damaged_one(
-    train, run, longer, names, quiet
-):
+def test_row_26_a_run_resumes_its_newest_whole_file_and_keeps_damaged_ones(train, run, longer, names, quiet):
     damaged = damage(run, names)
     whole = max((ITERATIONS[name], name) for name in CHECKPOINTS if name not in names)[0]
     said = train("-o", "run", "--resume", *LONGER, *quiet).ok().err.splitlines()
@@ -132,7 +130,7 @@ def test_row_26_a_checkpoint_is_damaged_once_more_and_each_is_kept(train, run, l
     assert (run / LAST).read_bytes() == longer
 
 
-def test_row_26_what_a_disk_would_not_read_for_a_while_is_whole_again_under_its_other_name(train, run, longer):
+def test_row_26_what_a_disk_failed_to_read_is_whole_under_its_other_name(train, run, longer):
     content = (run / LAST).read_bytes()
     with watched(run, Faults([Fault("EIO", "read", on=LAST, last=ALWAYS)])):
         said = train("-o", "run", "--resume", *LONGER)
@@ -144,7 +142,7 @@ def test_row_26_what_a_disk_would_not_read_for_a_while_is_whole_again_under_its_
 @pytest.mark.skipif(os.name == "nt", reason="it has no fork and no SIGKILL")
 @pytest.mark.parametrize("stride", sample(16, 1))
 @pytest.mark.parametrize("names", [(LAST,), (PREVIOUS,), (LAST, PREVIOUS)], ids=" ".join)
-def test_row_26_killed_at_any_call_a_resumed_run_has_all_that_is_damaged_and_goes_on_from_what_is_whole(
+def test_row_26_killed_at_any_call_a_resumed_run_keeps_damage_and_goes_on(
     forks, finished, longer, tmp_path, names, stride
 ):
     whole = max(ITERATIONS[name] for name in CHECKPOINTS if name not in names)
@@ -175,7 +173,7 @@ def iteration_of(path):
     return -1
 
 
-def test_row_27_where_no_checkpoint_is_whole_each_is_told_why_and_nothing_is_changed(train, run):
+def test_row_27_without_a_whole_checkpoint_each_is_told_why_and_none_changes(train, run):
     def files():
         return {path.name: path.read_bytes() for path in run.iterdir() if path.name != ".lock"}
 
@@ -233,7 +231,7 @@ def another(name, old):
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_row_28_a_key_that_would_make_it_another_run_is_refused_with_both_values(train, finished, contents, name):
+def test_row_28_a_key_that_makes_it_another_run_is_refused_with_both_values(train, finished, contents, name):
     section, _, key = name.partition(".")
     old = contents(finished / LAST)[1]["config"][section][key]
     new = another(name, old)
@@ -436,7 +434,7 @@ def test_row_29_a_run_that_was_interrupted_and_resumed_is_the_run_that_was_not(n
 @pytest.mark.long
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("cell", CELLS_OF_ALL_RUNS)
-def test_row_29_a_run_that_was_interrupted_at_any_iteration_is_the_run_that_was_not(no_sync, tmp_path, cell, optimizer):
+def test_row_29_a_run_interrupted_at_any_iteration_is_the_run_that_was_not(no_sync, tmp_path, cell, optimizer):
     runs = list(product(cell, optimizer))
     count = sum(interrupt(tmp_path, ALL, **changes) for changes in runs)
     print(f"{cell}, {optimizer}: {len(runs)} runs, {count:,} interruptions, 0 differences")
@@ -525,9 +523,7 @@ def test_row_29_so_is_one_that_was_interrupted_after_each_of_its_iterations(no_s
 
 
 @pytest.mark.parametrize(("split_by", "windows_of_one"), [("tail", 3), ("columns", 2)])
-def test_row_29_so_is_one_that_was_left_in_an_evaluation_which_it_then_begins_with(
-    no_sync, tmp_path, split_by, windows_of_one
-):
+def test_row_29_so_is_one_left_in_an_evaluation_which_it_then_begins_with(no_sync, tmp_path, split_by, windows_of_one):
     changes = EVENTFUL | SPLITS[split_by]
     whole = to_the_end(begin(tmp_path / "whole", **changes))
     iterations = [7, 14, 21, 28, 30]
@@ -543,9 +539,7 @@ def test_row_29_so_is_one_that_was_left_in_an_evaluation_which_it_then_begins_wi
     assert leave(begin(tmp_path / "run", **changes), windows=windows + 1) is None
 
 
-def test_row_29_an_evaluation_that_was_made_up_for_has_one_line_of_metrics_though_the_run_was_killed_then(
-    no_sync, tmp_path
-):
+def test_row_29_so_is_one_killed_after_it_made_up_for_an_evaluation(no_sync, tmp_path):
     whole = to_the_end(begin(tmp_path / "whole", **EVENTFUL))
     assert leave(begin(tmp_path / "run", **EVENTFUL), windows=1) == 7
     assert leave(resume(tmp_path / "run"), records=3, save=False) == 9
@@ -593,7 +587,7 @@ def test_row_29_so_is_one_that_was_interrupted_left_and_killed_time_and_again(no
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_row_29_a_complete_run_that_is_given_more_to_do_is_the_run_that_had_it_at_first(train, tmp_path, optimizer):
+def test_row_29_a_complete_run_given_more_is_the_run_that_had_it_at_first(train, tmp_path, optimizer):
     words = sets("model.dropout=0.3", "model.num_layers=2", "model.initial_state=learned", f"optim.name={optimizer}")
     train("-o", "whole", *words, *sets("train.iterations=23")).ok()
     train("-o", "run", *words, *sets("train.iterations=7")).ok()
@@ -649,7 +643,7 @@ def test_row_29_so_is_one_that_skipped_windows(no_sync, tmp_path, poison, counts
 
 
 @pytest.mark.parametrize("counts", sample([1, 13, 15, 17, 18, 25], range(1, 30)))
-def test_row_29_so_is_one_that_went_back_if_it_went_back_to_the_same_checkpoint(no_sync, tmp_path, poison, counts):
+def test_row_29_so_is_one_that_went_back_if_to_the_same_checkpoint(no_sync, tmp_path, poison, counts):
     """What an interruption leaves is newer than any other checkpoint, and then what there is to go back to."""
     poison(lambda run: run.iteration == 17 and not run.rollbacks)
     whole = begin(tmp_path / "whole", **GOING_BACK)
@@ -705,7 +699,7 @@ def test_row_29_without_any_one_of_its_arrays_it_would_be_another_run(no_sync, t
     assert all(LAST in changed for changed in changed_by_forgetting(names, tmp_path / "run").values())
 
 
-def test_row_29_without_what_real_time_recurrent_learning_carries_it_would_be_another_run(no_sync, tmp_path):
+def test_row_29_without_the_sensitivity_of_rtrl_it_would_be_another_run(no_sync, tmp_path):
     leave(begin(tmp_path / "run", **RTRL), records=9)
     assert changed_by_forgetting(["optim.sensitivity"], tmp_path / "run") == {
         "optim.sensitivity": {LAST, BEST, METRICS}
@@ -744,7 +738,7 @@ def test_row_29_without_any_one_of_its_numbers_it_would_be_another_run(
     assert changed_by_forgetting([field], tmp_path / "run") == {field: expected}
 
 
-def test_row_29_without_the_number_of_windows_skipped_in_a_row_it_would_skip_too_many(no_sync, tmp_path, poison):
+def test_row_29_without_the_count_of_windows_skipped_it_would_skip_too_many(no_sync, tmp_path, poison):
     def last_words(run):
         with pytest.raises(DivergedError) as error:
             to_the_end(run)
@@ -759,7 +753,7 @@ def test_row_29_without_the_number_of_windows_skipped_in_a_row_it_would_skip_too
     to_the_end(resume(copy, forgetting("skipped_in_a_row")))
 
 
-def test_row_29_without_its_seconds_a_run_that_ends_on_the_clock_would_take_longer(no_sync, tmp_path, monkeypatch):
+def test_row_29_without_its_seconds_a_run_of_two_seconds_would_take_longer(no_sync, tmp_path, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks) / 100)  # each look at the clock takes 10 ms
     run = begin(tmp_path / "run", train__iterations=None, train__time_budget=2)
@@ -867,7 +861,7 @@ def test_row_31_two_seeds_give_two_runs(train, contents, tmp_path):
     assert {name for name in one if one[name] == other[name]} == {"optim.count"}
 
 
-def test_row_31_a_seed_that_was_drawn_is_written_down_and_gives_the_same_run_again(train, contents, tmp_path):
+def test_row_31_a_seed_that_was_drawn_is_kept_and_gives_the_same_run_again(train, contents, tmp_path):
     for name in ("one", "other"):
         train("-o", name, "--set", "train.seed=null").ok()
     seeds = [contents(tmp_path / name / LAST)[1]["config"]["train"]["seed"] for name in ("one", "other")]

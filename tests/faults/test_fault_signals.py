@@ -196,23 +196,17 @@ def interrupt(charrnn, train, whole, run, moment, name):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_row_32_interrupted_at_any_moment_a_run_is_saved_and_goes_on_as_if_it_had_not_been(
-    charrnn, train, whole, tmp_path, moment
-):
+def test_row_32_interrupted_at_any_moment_a_run_saves_and_goes_on_unchanged(charrnn, train, whole, tmp_path, moment):
     interrupt(charrnn, train, whole, tmp_path / "run", moment, "SIGINT")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_row_34_terminated_at_any_moment_a_run_is_saved_and_goes_on_as_if_it_had_not_been(
-    charrnn, train, whole, tmp_path, moment
-):
+def test_row_34_terminated_at_any_moment_a_run_saves_and_goes_on_unchanged(charrnn, train, whole, tmp_path, moment):
     interrupt(charrnn, train, whole, tmp_path / "run", moment, "SIGTERM")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_row_35_hung_up_at_any_moment_a_run_is_saved_and_goes_on_as_if_it_had_not_been(
-    charrnn, train, whole, tmp_path, moment
-):
+def test_row_35_hung_up_at_any_moment_a_run_saves_and_goes_on_unchanged(charrnn, train, whole, tmp_path, moment):
     interrupt(charrnn, train, whole, tmp_path / "run", moment, "SIGHUP")
 
 
@@ -247,7 +241,7 @@ def test_row_32_interrupted_at_any_line_a_run_goes_on_as_if_it_had_not_been(trai
 
 @unclosed
 @pytest.mark.parametrize("count", sample(5, 400))
-def test_row_32_interrupted_at_any_line_a_resumed_run_goes_on_as_if_it_had_not_been(train, whole, tmp_path, count):
+def test_row_32_interrupted_at_any_line_a_resumed_run_goes_on_unchanged(train, whole, tmp_path, count):
     begun, run = tmp_path / "begun", tmp_path / "run"
     with signal_at("charrnn.nn.head.nats", 4):
         stopped(train("-o", "begun", *NOISY), "SIGINT", "at iteration 5")
@@ -289,9 +283,7 @@ def interrupt_at_call(number, run, since=(True,)):
 
 @unclosed
 @pytest.mark.parametrize("stride", sample(23, 1))
-def test_row_32_interrupted_at_any_call_by_which_it_saves_a_run_goes_on_as_if_it_had_not_been(
-    train, whole, tmp_path, stride
-):
+def test_row_32_interrupted_at_any_call_of_a_save_a_run_goes_on_unchanged(train, whole, tmp_path, stride):
     run = tmp_path / "run"
     for number in itertools.count(1, stride):
         with interrupt_at_call(number, run) as calls:
@@ -308,9 +300,7 @@ def test_row_32_interrupted_at_any_call_by_which_it_saves_a_run_goes_on_as_if_it
 
 @unclosed
 @pytest.mark.parametrize("stride", sample(4, 1))
-def test_row_33_interrupted_again_at_any_call_by_which_it_saves_a_run_has_whole_files_and_goes_on(
-    train, whole, tmp_path, stride
-):
+def test_row_33_interrupted_again_in_any_call_of_a_save_a_run_stays_whole(train, whole, tmp_path, stride):
     run = tmp_path / "run"
     for number in itertools.count(1, stride):
         with (
@@ -342,7 +332,7 @@ def test_row_33_interrupted_again_at_any_call_by_which_it_saves_a_run_has_whole_
         ("SIGHUP", "SIGINT", False),
     ],
 )
-def test_row_33_of_two_signals_the_second_counts_and_an_interrupt_does_not_wait(train, tmp_path, first, second, saved):
+def test_row_33_of_two_signals_the_second_counts_and_an_interrupt_is_at_once(train, tmp_path, first, second, saved):
     with (
         signal_at("charrnn.text.streams.Windows.batch", 7, name=first),
         signal_at("charrnn.nn.model.CharLM.loss_and_grads", 7, name=second),
@@ -379,9 +369,7 @@ def test_row_33_what_a_signal_breaks_off_may_raise_what_it_likes(
 
 
 @pytest.mark.parametrize("stride", sample(5, 1))
-def test_row_34_a_run_is_saved_within_an_iteration_and_one_window_of_an_evaluation(
-    train, tmp_path, monkeypatch, stride
-):
+def test_row_34_a_run_is_saved_within_an_iteration_or_a_window_of_evaluation(train, tmp_path, monkeypatch, stride):
     """Counted from any iteration and any window, of which there are 12 and 30."""
     done, places = [], {"update": "charrnn.nn.model.CharLM.loss_and_grads", "window": "charrnn.nn.head.nats"}
 
@@ -453,9 +441,7 @@ def test_row_35_what_saves_a_run_does_nothing_to_another_command(charrnn, traine
 # --- USR1 -------------------------------------------------------------------------------------------------------------
 
 
-def test_row_35_a_run_that_is_asked_to_is_saved_each_time_and_goes_on_to_the_same_end(
-    charrnn, text, tiny, whole, tmp_path
-):
+def test_row_35_a_run_is_saved_each_time_it_is_asked_to_and_ends_the_same(charrnn, text, tiny, whole, tmp_path):
     with signal_at("charrnn.text.streams.Windows.batch", 3, 4, 8, name="SIGUSR1") as sent:
         result = charrnn("train", text, "-c", tiny, "-o", "run", *NOISY).ok()
     assert len(sent) == 3
@@ -465,9 +451,7 @@ def test_row_35_a_run_that_is_asked_to_is_saved_each_time_and_goes_on_to_the_sam
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_row_35_a_run_that_is_asked_to_at_any_moment_is_saved_and_goes_on_to_the_same_end(
-    train, whole, tmp_path, moment
-):
+def test_row_35_a_run_is_saved_whenever_it_is_asked_to_and_ends_the_same(train, whole, tmp_path, moment):
     place, call, _ = MOMENTS[moment]
     with signal_at(place, call, name="SIGUSR1") as sent:
         assert train("-o", "run", *NOISY).ok().err == ""
@@ -475,7 +459,7 @@ def test_row_35_a_run_that_is_asked_to_at_any_moment_is_saved_and_goes_on_to_the
     assert_same(tmp_path / "run", whole)
 
 
-def test_row_35_where_a_save_that_was_asked_for_fails_it_is_a_warning_and_the_run_goes_on(train, whole, tmp_path):
+def test_row_35_a_save_that_was_asked_for_and_fails_is_only_a_warning(train, whole, tmp_path):
     full = Faults([Fault("ENOSPC", "write", on=".last.npz.tmp-*")])  # the first time alone
     with signal_at("charrnn.text.streams.Windows.batch", 3, name="SIGUSR1"), watched(tmp_path / "run", full):
         result = train("-o", "run", *NOISY).ok()
@@ -485,7 +469,7 @@ def test_row_35_where_a_save_that_was_asked_for_fails_it_is_a_warning_and_the_ru
     assert_same(tmp_path / "run", whole)
 
 
-def test_row_35_where_the_disk_stays_full_each_save_fails_and_what_was_asked_for_again_is_told_once(train, tmp_path):
+def test_row_35_if_the_disk_stays_full_saves_that_were_asked_for_warn_once(train, tmp_path):
     full = Faults([Fault("ENOSPC", "write", on=".last.npz.tmp-*", last=ALWAYS)])
     with signal_at("charrnn.text.streams.Windows.batch", 3, 4, name="SIGUSR1"), watched(tmp_path / "run", full):
         result = train("-o", "run", *NOISY)
@@ -652,7 +636,7 @@ PROCESSES = {"train in two processes": 1, "gradcheck of all": 2}
     [(command, has_numpy) for command in SLOW] + [(command, alive) for command in PROCESSES],
     ids=[*SLOW, *(f"{command}, as they start" for command in PROCESSES)],
 )
-def test_row_32_ctrl_c_in_a_terminal_ends_a_command_with_one_line_and_leaves_no_process(slow, tmp_path, command, when):
+def test_row_32_ctrl_c_ends_a_command_with_one_line_and_leaves_no_process(slow, tmp_path, command, when):
     with in_terminal(*slow[command], cwd=tmp_path) as (process, user):
         wait_until(lambda: has_numpy(process.pid))
         wait_until(lambda: sum(map(when, descendants(process.pid))) >= PROCESSES.get(command, 0))
@@ -678,7 +662,7 @@ def waits_in_vain(process, pipe):
 
 @needs_proc
 @pytest.mark.parametrize("command", ["train slow.txt -o run", "train - -o run", "eval RUN slow.txt", "eval RUN -"])
-def test_row_32_interrupted_while_it_waits_for_its_text_a_command_ends_with_one_line(trained, tmp_path, command):
+def test_row_32_interrupted_waiting_for_its_text_a_command_ends_in_one_line(trained, tmp_path, command):
     words = [trained if word == "RUN" else word for word in command.split()]
     os.mkfifo(tmp_path / "slow.txt")
     with launched(*words, cwd=tmp_path, stdin=subprocess.PIPE) as process, contextlib.ExitStack() as stack:
@@ -791,9 +775,7 @@ main()
 
 
 @pytest.mark.parametrize("place", ["temporary", "replace", "sync_directory"])
-def test_row_33_interrupted_again_while_it_saves_a_run_ends_at_once_and_has_whole_files(
-    train, endless, tmp_path, place
-):
+def test_row_33_interrupted_again_as_it_saves_a_run_ends_at_once_and_whole(train, endless, tmp_path, place):
     run, marks = tmp_path / "run", tmp_path / "marks"
     words = [f"charrnn.runs.directory.{place}", 600, marks, *endless, "-q"]
     with launched(*words, cwd=tmp_path, code=SLOWED) as process:
@@ -817,7 +799,7 @@ def test_row_33_interrupted_again_while_it_saves_a_run_ends_at_once_and_has_whol
 # --- row 34 ---
 
 
-def test_row_34_a_run_that_is_terminated_is_saved_and_goes_on_as_if_it_had_not_been(train, endless, tmp_path):
+def test_row_34_a_run_that_is_terminated_saves_and_goes_on_unchanged(train, endless, tmp_path):
     with launched(*endless, "-q", cwd=tmp_path) as process:
         wait_until(lambda: lines_of_metrics(tmp_path / "run"))
         process.send_signal(signal.SIGTERM)
@@ -826,7 +808,7 @@ def test_row_34_a_run_that_is_terminated_is_saved_and_goes_on_as_if_it_had_not_b
     assert_goes_on(train, tmp_path / "run")
 
 
-def test_row_34_a_run_that_is_terminated_in_a_long_evaluation_does_not_wait_for_its_end(train, endless, tmp_path):
+def test_row_34_a_run_terminated_in_an_evaluation_does_not_wait_for_its_end(train, endless, tmp_path):
     """Each of the ten windows takes its time."""
     run, marks = tmp_path / "run", tmp_path / "marks"
     with launched("charrnn.nn.head.nats", 0.4, marks, *endless, "-q", cwd=tmp_path, code=SLOWED) as process:
@@ -913,9 +895,7 @@ def tell(process, line):
 
 @pytest.mark.parametrize("rounds", sample(10, 1000))
 @pytest.mark.parametrize("before", ["new", "abandoned"])
-def test_row_37_of_two_that_take_a_directory_at_the_same_instant_one_wins_and_the_other_names_it(
-    tmp_path, rounds, before
-):
+def test_row_37_of_two_that_take_a_directory_at_once_one_wins_and_is_named(tmp_path, rounds, before):
     with contextlib.ExitStack() as stack:
         racers = [stack.enter_context(launched(cwd=tmp_path, code=RACER, stdin=subprocess.PIPE)) for _ in range(2)]
         pids = [int(racer.stdout.readline()) for racer in racers]
@@ -937,9 +917,7 @@ def test_row_37_of_two_that_take_a_directory_at_the_same_instant_one_wins_and_th
 
 
 @pytest.mark.parametrize("rounds", sample(2, 20))
-def test_row_37_of_two_runs_that_begin_in_a_directory_at_the_same_instant_one_wins_and_the_other_names_it(
-    endless, tmp_path, rounds
-):
+def test_row_37_of_two_runs_that_begin_in_a_directory_one_wins_and_is_named(endless, tmp_path, rounds):
     for number in range(rounds):
         folder = tmp_path / f"{number}"
         folder.mkdir()

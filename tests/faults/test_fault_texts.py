@@ -72,7 +72,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("what", STRANGE)
-def test_row_40_bytes_that_are_no_utf_8_are_refused_with_the_place_of_the_first_and_what_to_try(refuses, what):
+def test_row_40_bytes_that_are_no_utf_8_are_refused_with_place_and_remedy(refuses, what):
     data, byte, offset, line, proposed = STRANGE[what]
     place = f"bad.txt is not utf-8: byte {byte} at offset {offset} (line {line}); "
     refuses(data, 3, place, f"--set data.encoding={proposed}, ", "--set data.encoding=bytes")
@@ -126,7 +126,7 @@ def test_row_40_marks_crlf_zeros_and_wide_characters_are_symbols_like_others(cha
         (rb"one\ntwo \ud83d three" * 50, "unicode_escape", ["lone surrogate U+D83D in line 2"]),
     ],
 )
-def test_row_40_half_a_character_is_refused_in_every_encoding_that_can_write_it(refuses, data, encoding, parts):
+def test_row_40_half_a_character_is_refused_in_each_encoding_that_writes_it(refuses, data, encoding, parts):
     refuses(data, 3, *parts, words=["--set", f"data.encoding={encoding}"])
 
 
@@ -146,9 +146,7 @@ def test_row_41_a_text_of_one_symbol_teaches_nothing(refuses, data):
 
 @pytest.mark.parametrize("n", [2, 3, 20, 400, 2000])
 @pytest.mark.parametrize("split_by", ["tail", "columns"])
-def test_row_41_a_text_that_is_too_short_says_what_is_needed_and_following_the_advice_trains(
-    charrnn, tmp_path, n, split_by
-):
+def test_row_41_a_text_that_is_too_short_is_refused_with_advice_that_works(charrnn, tmp_path, n, split_by):
     (tmp_path / "short.txt").write_text(("ab c" * n)[:n])
     sets = ["--set", "model.hidden_size=4", "--set", "train.epochs=1", "--set", f"data.split_by={split_by}"]
     first = charrnn("train", "short.txt", "-q", *sets)
@@ -173,7 +171,7 @@ def test_row_41_needed_and_found_are_the_true_numbers(train, tmp_path):
 
 
 @pytest.mark.parametrize(("split", "part"), [("[0.98,0.02,0]", "validation"), ("[0.98,0,0.02]", "test")])
-def test_row_41_a_part_without_a_character_to_predict_is_refused_with_what_it_has(train, tmp_path, split, part):
+def test_row_41_a_part_with_no_character_to_predict_is_refused_with_its_size(train, tmp_path, split, part):
     (tmp_path / "short.txt").write_text("abcd" * 24)
     result = train("--set", f"data.split={split}", source="short.txt")
     result.fails(3, f"its {part} part has 1 of the 2 characters needed", "--set data.split=[1,0,0]")
@@ -329,7 +327,7 @@ def test_row_42_a_file_that_has_no_size_is_read_to_its_end(charrnn):
     assert facts["bytes"] > 0
 
 
-def test_row_42_a_file_whose_beginning_somebody_else_has_read_is_read_from_there(text):
+def test_row_42_a_file_whose_beginning_another_has_read_is_read_from_there(text):
     with open(text, "rb") as stdin:
         os.lseek(stdin.fileno(), 1000, os.SEEK_SET)
         command = [sys.executable, "-m", "charrnn", "info", "-", "--json"]
@@ -468,7 +466,7 @@ def test_row_44_a_text_that_changes_while_it_is_read_is_refused(
     assert not (tmp_path / "runs").exists()
 
 
-def test_row_44_a_text_that_is_replaced_while_it_is_read_is_the_one_that_was_opened(charrnn, tmp_path, monkeypatch):
+def test_row_44_a_text_replaced_while_it_is_read_is_the_one_that_was_opened(charrnn, tmp_path, monkeypatch):
     path, data, append = tmp_path / "log.txt", b"line\n" * 800, codes.Codes.append
     path.write_bytes(data)
 
@@ -504,9 +502,7 @@ def places(process, path):
 
 @linux
 @pytest.mark.parametrize("command", ["train", "info"])
-def test_row_44_a_text_that_is_cut_short_under_a_process_that_reads_it_ends_that_with_one_line(
-    start, tmp_path, text, command
-):
+def test_row_44_a_text_cut_short_while_it_is_read_is_an_error_of_one_line(start, tmp_path, text, command):
     path = tmp_path / "growing.txt"
     path.write_bytes(text.read_bytes())
     os.truncate(path, 8 << 30)  # which takes long enough to be read
@@ -533,7 +529,7 @@ LONGER = ["--set", "train.iterations=600", "--set", "train.checkpoint_every=50",
         ("removed", "in memory"),
     ],
 )
-def test_row_44_what_happens_to_a_text_during_training_has_no_effect_and_a_resumed_run_notices_it(
+def test_row_44_a_text_that_changes_has_no_effect_until_resuming_notices_it(
     charrnn, start, train, text, tiny, tmp_path, contents, place, what
 ):
     path, data = tmp_path / "text.txt", text.read_bytes() * (6_000 if place == "on disk" else 1)
@@ -560,7 +556,7 @@ def test_row_44_what_happens_to_a_text_during_training_has_no_effect_and_a_resum
 
 
 @linux
-def test_row_44_a_copy_that_is_cut_short_ends_the_run_with_one_line_and_what_was_saved_goes_on(
+def test_row_44_a_copy_cut_short_ends_the_run_and_what_was_saved_goes_on(
     charrnn, start, text, tiny, tmp_path, contents
 ):
     """Nobody else knows the copy's place; a disk that fails may lose it none the less."""
@@ -607,7 +603,7 @@ def measured(*arguments, cwd):
 
 
 @linux
-def test_row_45_a_million_symbols_are_refused_with_their_number_in_seconds_and_little_memory(million, text, tmp_path):
+def test_row_45_a_million_symbols_are_refused_in_seconds_and_little_memory(million, text, tmp_path):
     _, _, usual = measured("info", text, cwd=tmp_path)
     result, seconds, peak = measured("train", "million.txt", cwd=tmp_path)
     result.fails(3, "1,000,000 distinct characters", "at most 65,536", "--set data.encoding=bytes")
@@ -631,7 +627,7 @@ def test_row_45_eval_names_some_of_the_characters_that_the_model_never_saw(charr
     assert len(result.err) < 1000
 
 
-def test_row_45_as_many_symbols_as_a_model_may_have_are_taken_and_one_more_is_not():
+def test_row_45_as_many_symbols_as_a_model_may_have_are_taken_but_no_more():
     symbols = "".join(map(chr, range(0x10000, 0x10000 + MOST_SYMBOLS)))
     assert Vocabulary.of(symbols[::-1]).symbols == symbols
     with pytest.raises(DataError, match="65,537 distinct characters"):

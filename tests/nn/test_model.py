@@ -15,7 +15,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_an_option_is_for_the_cells_that_have_what_it_changes_and_refused_for_others(cell, option):
+def test_an_option_is_refused_for_cells_that_do_not_have_what_it_changes(cell, option):
     if fits(cell["cell"], option):
         assert CharLM(5, **cell, **OPTIONS[option]).stack.cell
         return
@@ -23,7 +23,7 @@ def test_an_option_is_for_the_cells_that_have_what_it_changes_and_refused_for_ot
         CharLM(5, **cell, **OPTIONS[option])
 
 
-def test_every_option_that_is_refused_is_refused_for_some_cell_and_taken_by_another():
+def test_every_option_that_one_cell_is_refused_is_taken_by_another():
     cells = {kind["cell"] for kind in KINDS.values()}
     for option in REFUSALS:
         assert {fits(cell, option) for cell in cells} == {True, False}

@@ -97,9 +97,7 @@ def test_every_registered_cell_has_a_reference():
         assert cell.state == reference.STATE_KEYS[name]
 
 
-def test_the_reference_sees_input_and_output_gates_swapped_which_no_gradient_can(
-    window, names, assert_same, monkeypatch
-):
+def test_the_reference_sees_that_gates_are_swapped_which_no_gradient_can(window, names, assert_same, monkeypatch):
     def swap(arrays):
         """The i and o columns of W and b exchanged."""
         exchanged = dict(arrays)

@@ -75,7 +75,7 @@ def test_a_vector_of_many_blocks_is_updated_as_one_block_would_be(name, monkeypa
 
 @pytest.mark.parametrize("eps", [1e-8, 1e-10, 1e-46, 1e-60])
 @pytest.mark.parametrize("name", ["adagrad", "rmsprop", "adam"])
-def test_a_character_that_has_not_appeared_yet_is_not_moved_however_small_eps_is(name, eps):
+def test_a_character_that_has_not_appeared_is_not_moved_however_small_eps_is(name, eps):
     optimizer = optim.OPTIMIZERS[name][0](eps=eps)
     vector = np.array([1.0, 2.0], np.float32)
     slots = optimizer.init(vector)
@@ -102,7 +102,7 @@ def test_after_clipping_by_norm_the_norm_is_the_limit_or_nothing_changed(g, limi
 
 
 @given(VECTORS, LIMITS)
-def test_after_clipping_by_value_no_element_is_beyond_and_those_within_are_as_they_were(g, limit):
+def test_clipping_by_value_brings_elements_within_and_leaves_those_that_were(g, limit):
     clipped = g.copy()
     optim.clip_by_value(limit).update(clipped, {}, 0.1)
     assert np.abs(clipped).max() <= limit
@@ -128,7 +128,7 @@ def test_a_chain_updates_in_order_and_shares_its_slots():
     assert g[0] == 3
 
 
-def test_the_norm_that_is_known_already_is_not_believed_after_the_gradient_has_changed():
+def test_a_norm_that_is_known_is_not_believed_once_the_gradient_has_changed():
     halve = optim.Transform(lambda v: {}, lambda g, slots, lr, size: np.multiply(g, 0.5, out=g))
     g = np.array([4.0])
     optim.chain(optim.clip_by_norm(3.0)).update(g, {}, 0.0, size=4.0)

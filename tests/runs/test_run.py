@@ -86,7 +86,7 @@ def test_a_checkpoint_crafted_without_a_change_is_the_same(small, whole, tmp_pat
     assert same(load_bytes(craft(whole), tmp_path / "c.npz"), small)
 
 
-def test_the_file_is_an_npz_that_numpy_reads_with_the_members_and_meta_documented(small, whole):
+def test_the_file_is_an_npz_that_numpy_reads_with_members_as_documented(small, whole):
     stored = np.load(io.BytesIO(whole), allow_pickle=False)
     names = ["layers.0.W", "layers.0.b", "head.W", "head.b"]
     expected = ["__meta__", *names, *(f"optim.{slot}.{name}" for slot in "ms" for name in names), "optim.count"]

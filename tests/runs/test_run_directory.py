@@ -50,7 +50,7 @@ def test_rotation_works_where_there_are_no_hard_links(run, monkeypatch):
     assert iterations(run.directory) == {"last.npz": 3, "prev.npz": 2}
 
 
-def test_after_a_save_that_failed_and_one_that_did_not_nothing_temporary_is_left(run, monkeypatch):
+def test_after_saves_that_failed_and_that_did_not_nothing_temporary_is_left(run, monkeypatch):
     save_at(run, 1)
     save_at(run, 2)
     real = module.replace
@@ -91,7 +91,7 @@ def test_a_directory_without_a_checkpoint_cannot_be_resumed(run):
         run.directory.newest()
 
 
-def test_a_second_process_is_told_who_holds_the_directory_and_may_have_it_afterwards(run):
+def test_a_second_process_is_told_who_holds_the_directory_and_has_it_later(run):
     path = run.directory.path
     code = (
         "import sys\nfrom pathlib import Path\nfrom charrnn.errors import CharrnnError\n"
@@ -185,7 +185,7 @@ def test_other_peoples_temporary_files_are_left_alone(tmp_path):
     assert not ours.exists()
 
 
-def test_a_run_that_ended_before_its_first_checkpoint_does_not_block_its_directory(tmp_path):
+def test_a_run_that_ended_before_a_first_checkpoint_blocks_no_directory(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"iteration": 20}\n')
     RunDirectory(tmp_path).close()
     assert not (tmp_path / "metrics.jsonl").exists()

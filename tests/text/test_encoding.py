@@ -176,9 +176,7 @@ def test_the_line_of_a_lone_surrogate_is_that_of_the_text(size):
 @pytest.mark.parametrize(
     ("count", "dtype"), [(1, "uint8"), (256, "uint8"), (257, "uint16"), (65536, "uint16"), (65537, "uint32")]
 )
-def test_codes_have_the_smallest_type_that_holds_them_and_grow_when_a_symbol_needs_it(
-    count, dtype, in_memory, monkeypatch
-):
+def test_codes_have_the_smallest_type_that_holds_them_and_grow_with_a_symbol(count, dtype, in_memory, monkeypatch):
     monkeypatch.setattr(storage, "IN_MEMORY", in_memory)
     distinct = "".join(map(chr, range(0x10000 + count - 1, 0x10000 - 1, -1)))
     text = distinct[:200] * 3 + distinct + distinct[-5:] + distinct[:5]

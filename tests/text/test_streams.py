@@ -56,7 +56,7 @@ def test_only_the_first_window_of_an_epoch_starts_a_text_and_there_all_rows_do(c
 
 
 @given(windows())
-def test_every_training_character_is_a_target_at_most_once_in_an_epoch_and_in_turn_over_the_epochs(case):
+def test_a_character_is_a_target_once_an_epoch_at_most_and_each_in_turn(case):
     w, n = case
     B, T = w.streams.batch_size, w.seq_length
     length = (n - 1) // B
@@ -147,7 +147,7 @@ def test_a_column_split_is_that_of_a_naive_loader_after_karpathys(sizes, count, 
             np.testing.assert_array_equal(w.batch(i).y.T, y[start + i])
 
 
-def test_a_text_too_short_to_learn_from_is_refused_with_what_is_needed_and_what_was_found():
+def test_a_text_too_short_is_refused_with_what_is_needed_and_what_was_found():
     with pytest.raises(DataError, match="has 640 characters, and batch_size 32 x seq_length 20 needs 641"):
         split_tail(positions(640), (1, 0, 0), 32, 20)
     split_tail(positions(641), (1, 0, 0), 32, 20)

@@ -26,7 +26,7 @@ def test_an_id_is_the_rank_of_its_character_among_the_distinct_ones(text):
 
 
 @given(st.text("abcé"), st.text("abcdeéß\n🦊", min_size=1))
-def test_unknown_characters_are_those_that_were_not_in_the_text_in_order_of_appearance(known, text):
+def test_unknown_characters_are_those_not_in_the_text_in_order_of_appearance(known, text):
     vocabulary = Vocabulary.of(known + "a")
     expected = []
     for c in text:

@@ -73,7 +73,7 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm_fgr"])
-def test_weight_decay_shrinks_matrices_by_its_share_times_the_rate_and_no_vectors(cell, settle, text):
+def test_weight_decay_shrinks_matrices_by_share_times_rate_and_no_vectors(cell, settle, text):
     """Beside the optimizer's update, which does not see it."""
 
     def after_one_update(weight_decay):
@@ -120,7 +120,7 @@ def test_a_line_of_metrics_has_the_mean_loss_since_the_line_before(begin, monkey
         assert line["chars"] == line["iteration"] * 24
 
 
-def test_evaluations_and_checkpoints_in_the_middle_change_nothing_of_the_training(begin):
+def test_evaluations_and_checkpoints_on_the_way_change_nothing_of_training(begin):
     # as many rows and as long windows as an evaluation has, so that the two share their workspace
     shared = {"model__dropout": 0.3, "train__batch_size": 1, "train__seq_length": 64, "data__split": [0.8, 0.2, 0]}
     often = begin("often", train__eval_every=1, train__checkpoint_every=1, **shared)
@@ -244,7 +244,7 @@ def loads(run):
 
 @pytest.mark.parametrize("learning_rate", [1e30, 1e60])
 @pytest.mark.parametrize("name", optim.OPTIMIZERS)
-def test_a_learning_rate_far_too_high_is_told_as_divergence_and_what_was_saved_is_finite(name, learning_rate, begin):
+def test_a_learning_rate_far_too_high_diverges_and_what_was_saved_is_finite(name, learning_rate, begin):
     run = begin(optim__name=name, optim__learning_rate=learning_rate, train__checkpoint_every=1, train__eval_every=1)
     with pytest.raises(DivergedError, match=r"diverged at iteration \d+"):
         list(run.records())

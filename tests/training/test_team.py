@@ -176,7 +176,7 @@ def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
-def test_an_interrupted_run_of_several_processes_is_saved_and_leaves_none_behind(tmp_path):
+def test_an_interrupted_run_of_several_processes_is_saved_and_none_stays(tmp_path):
     sets = [
         "model.hidden_size=64",
         "train.batch_size=32",
