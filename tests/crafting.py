@@ -14,12 +14,11 @@ import pytest
 from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import CheckpointError, one_line
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
 from charrnn.runs.run import Run
 from charrnn.text.encoding import decode
-from charrnn.text.streams import Windows
 from charrnn.training import loop
-from charrnn.training.trainer import Trainer
+from charrnn.training.gradients import alone
+from charrnn.training.preparing import prepare
 
 TEXT = decode(["a naïve café, a façade; no cliché\n".encode() * 9], "a text", "utf-8")
 
@@ -29,10 +28,8 @@ def small_run(**changes):
     small = {"model.hidden_size": 2, "train.batch_size": 2, "train.seq_length": 5, "train.seed": 3}
     small |= {"data.split": [1, 0, 0]} | changes
     config, _ = resolve([Setting(key, value, "test") for key, value in small.items()])
-    run, split, _ = Trainer.prepare(config, TEXT)
-    updates = loop.updates(
-        run, Windows(split.train, 5), runs.build_optimizer(config), lambda p: 0.01, lambda: run.iteration / 5
-    )
+    run, split, _ = prepare(config, TEXT)
+    updates = loop.updates(run, split.train, alone(run), lambda: run.iteration / 5)
     assert len(list(updates)) == 5
     return run
 

@@ -7,6 +7,7 @@ import pytest
 from charrnn.config.resolve import Setting, resolve
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
+from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer
 
 SMALL = {
@@ -42,8 +43,8 @@ def begin(tmp_path, prose, settle):
     runs = []
 
     def begin(name="run", old=None, **changes):
-        prepared = Trainer.prepare(settle(**changes), prose, old)
-        runs.append(Trainer.begin(RunDirectory(tmp_path / name), *prepared))
+        prepared = prepare(settle(**changes), prose, old)
+        runs.append(Trainer.begin(RunDirectory(tmp_path / name), prepared))
         return runs[-1]
 
     yield begin

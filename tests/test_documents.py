@@ -33,7 +33,8 @@ from charrnn.nn.cells.base import Tape
 from charrnn.optim.optimizers import OPTIMIZERS
 from charrnn.resources import CONFIGS
 from charrnn.runs import checkpoint
-from charrnn.runs import run as runs
+from charrnn.runs.run import Corpus, Run
+from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.metrics import Record
 from charrnn.training.resuming import RESUMABLE
@@ -368,7 +369,7 @@ def test_every_array_and_key_of_a_checkpoint_is_described():
         chosen = {"model.cell": cell, "model.initial_state": "learned", "optim.name": optimizer, "train.seed": 0}
         chosen["model.layer_norm"] = goes_with(cell, "layer_norm")
         config, _ = resolve([Setting(key, value, "") for key, value in chosen.items()])
-        run = runs.new(config, Vocabulary("ab"), runs.Corpus("ab.txt", 2, ""))
+        run = Run.new(config, LanguageModel(Vocabulary("ab")), Corpus("ab.txt", 2, ""))
         with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
             names |= set(file.files)
             meta = json.loads(file["__meta__"].tobytes())
@@ -385,7 +386,7 @@ def test_the_reading_with_numpy_alone_expects_what_charrnn_expects(run_directory
     (block,) = blocks((DOCS / "checkpoint-format.md").read_text("utf-8"), "python")
     exec(block, names)
     run = charrnn.load(run_directory)
-    ids = run.vocabulary.encode("The ")[:, None]
+    ids = run.task.vocabulary.encode("The ")[:, None]
     logits, _ = run.model.forward(run.params, ids, run.model.zero_state(1))
     np.testing.assert_allclose(names["logits"], logits[-1, 0], rtol=1e-5, atol=1e-6)
     assert np.ptp(logits[-1, 0]) > 0.1

@@ -15,8 +15,9 @@ from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import DataError
 from charrnn.nn.cells import CELLS
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
+from charrnn.runs.run import Corpus, Run
 from charrnn.sampling import draw, generate, opening, probabilities, sample, sample_many
+from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.vocabulary import Vocabulary
 
 LOGITS = arrays(
@@ -154,7 +155,7 @@ def model_of(cell="lstm", dtype="float64", symbols="\n abcdefgh"):
     settings = {"model.cell": cell, "model.hidden_size": 7, "model.num_layers": 2, "train.seed": 4}
     settings |= {"train.dtype": dtype, "model.initial_state": "learned", "model.dropout": 0.5}
     config, _ = resolve([Setting(key, value, "test") for key, value in settings.items()])
-    run = runs.new(config, Vocabulary(symbols), runs.Corpus("x", 1, ""))
+    run = Run.new(config, LanguageModel(Vocabulary(symbols)), Corpus("x", 1, ""))
     run.params.vector[...] = np.random.default_rng(5).standard_normal(run.params.vector.size) * 0.7
     return run
 
@@ -169,7 +170,7 @@ def test_each_character_is_drawn_from_what_one_pass_over_the_text_expects(cell, 
     assert len(set(texts)) == 3
 
     read = prompt or "\n"
-    ids = np.array([run.vocabulary.encode(read + text) for text in texts]).T
+    ids = np.array([run.task.vocabulary.encode(read + text) for text in texts]).T
     state = run.model.zero_state(3, np.float64)
     logits, _ = run.model.forward(run.params, ids, state, np.ones(3, bool))
     expected = softmax(logits[len(read) - 1 : -1])
@@ -181,7 +182,7 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another():
     a, b, c = ("".join(sample(run, "abc", length=60, seed=seed)) for seed in (1, 1, 2))
     assert a == b != c
     assert len(a) == 60
-    assert set(a) <= set(run.vocabulary.symbols)
+    assert set(a) <= set(run.task.vocabulary.symbols)
 
 
 def test_sampling_leaves_the_run_as_it_was():
@@ -222,7 +223,7 @@ def writes(monkeypatch):
 
     def writes(*texts):
         run = model_of()
-        ids = np.array([run.vocabulary.encode(text) for text in texts]).T
+        ids = np.array([run.task.vocabulary.encode(text) for text in texts]).T
         monkeypatch.setattr(sampling, "generate", lambda *a, **k: iter(ids))
         return run
 
@@ -233,7 +234,7 @@ def writes(monkeypatch):
 def test_a_text_ends_before_the_stop_and_holds_back_only_what_may_begin_it(text, stop):
     with pytest.MonkeyPatch.context() as patch:
         run = model_of()
-        patch.setattr(sampling, "generate", lambda *a, **k: (run.vocabulary.encode(c) for c in text))
+        patch.setattr(sampling, "generate", lambda *a, **k: (run.task.vocabulary.encode(c) for c in text))
         parts = list(sample(run, "a", length=len(text), stop=stop))
     kept, found, _ = text.partition(stop)
     assert "".join(parts) == kept

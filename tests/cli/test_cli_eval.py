@@ -130,7 +130,7 @@ def test_the_colours_of_the_page_are_whole_bits_of_surprise(charrnn, trained, te
     )
     levels = [int(level or 0) for level, coloured, plain in pieces for _ in html.unescape(coloured or plain)]
     run = load(trained)
-    ids = run.vocabulary.encode(text.read_text("utf-8"))
+    ids = run.task.vocabulary.encode(text.read_text("utf-8"))
     nats = nats_of_characters(run.model, run.params, side_by_side(ids, 0, len(ids)))
     assert levels == [min(int(n / math.log(2)), 7) for n in nats]
     assert len(set(levels)) > 3

@@ -28,7 +28,7 @@ def test_info_of_a_checkpoint_is_true(charrnn, trained, text):
     assert facts["corpus_sha256"] == hashlib.sha256(text.read_bytes()).hexdigest()
     assert (facts["iteration"], facts["seed"], facts["batch_size"], facts["seq_length"]) == (200, 1, 4, 8)
     assert facts["model"].startswith("lstm 1x16, ")
-    assert facts["best_nats"] == run.best_nats
+    assert facts["best_nats"] == run.best
     assert f"charrnn {package.__version__}" in facts["written_by"]
 
 

@@ -24,7 +24,10 @@ def test_characters_keep_their_weights_wherever_their_index_went(train, other, t
     old, new = load(tmp_path / "old"), load(tmp_path / "new" / "last.npz")
     assert new.config.model.cell == cell
     H = new.config.model.hidden_size
-    places = {c: (old.vocabulary.symbols.find(c), new.vocabulary.symbols.find(c)) for c in new.vocabulary.symbols}
+    places = {
+        c: (old.task.vocabulary.symbols.find(c), new.task.vocabulary.symbols.find(c))
+        for c in new.task.vocabulary.symbols
+    }
     shared = {c: pair for c, pair in places.items() if pair[0] >= 0}
     assert any(was != now for was, now in shared.values())
     assert {"Ü", "~"} <= set(places) - set(shared)
@@ -84,7 +87,7 @@ def test_bytes_and_characters_are_not_mixed_up(train, tmp_path):
     train("-o", "old", "--set", "data.encoding=bytes", source="bytes.txt").ok()
     train("-o", "new", "--init-from", "old", *STILL, source="utf-8.txt").ok()
     old, new = load(tmp_path / "old"), load(tmp_path / "new")
-    byte, letter = (run.vocabulary.symbols.index("\u00c3") for run in (old, new))
+    byte, letter = (run.task.vocabulary.symbols.index("\u00c3") for run in (old, new))
     assert (new.params["head.W"][:, letter] != old.params["head.W"][:, byte]).any()
 
 

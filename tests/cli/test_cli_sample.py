@@ -41,7 +41,7 @@ def test_without_a_seed_each_text_is_new(sample):
 
 
 def test_what_is_written_are_characters_of_the_model(sample, trained):
-    assert set(sample("-n", 300, "--seed", 1, "--temperature", 5)) <= set(load(trained).vocabulary.symbols)
+    assert set(sample("-n", 300, "--seed", 1, "--temperature", 5)) <= set(load(trained).task.vocabulary.symbols)
 
 
 def test_the_prompt_comes_first_and_counts_extra(sample):
@@ -196,7 +196,7 @@ def test_every_width_of_utf_8_and_crlf_come_back_as_they_were(charrnn, learned_u
 
 
 def test_the_byte_order_mark_is_a_symbol_like_others(charrnn, learned_unicode):
-    assert load(learned_unicode).vocabulary.symbols == "\n\ra\u00e9€\ufeff𝄞"
+    assert load(learned_unicode).task.vocabulary.symbols == "\n\ra\u00e9€\ufeff𝄞"
     result = charrnn("sample", learned_unicode, "--prompt", "\ufeff", "-n", 3, "--temperature", 0).ok()
     assert result.out.startswith(b"\xef\xbb\xbf")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -41,14 +42,15 @@ from makers import make_golden
 
 import charrnn
 from charrnn import errors
-from charrnn.optim import schedules
 from charrnn.runs import archive
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
+from charrnn.runs.run import Corpus, Run
+from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.encoding import decode
 from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
 from charrnn.training import loop
-from charrnn.training.trainer import split_text
+from charrnn.training.gradients import alone
+from charrnn.training.preparing import split_of
 
 NOT_ONE = "is not a charrnn checkpoint, or is damaged"
 
@@ -656,7 +658,7 @@ def test_row_20_the_largest_meta_that_a_run_can_write_can_be_read(tmp_path):
     }
     config = small_run(**{**most, "model.hidden_size": 1}).config
     everything = "".join(map(chr, range(0x10FFFF - MOST_SYMBOLS, 0x10FFFF)))
-    run = runs.new(config, Vocabulary(everything), runs.Corpus("🦊" * 255, 1 << 60, "0" * 64))
+    run = Run.new(config, LanguageModel(Vocabulary(everything)), Corpus("🦊" * 255, 1 << 60, "0" * 64))
     run.losses = [0.1 + 0.2] * 1000
     checkpoints.save(run, tmp_path / "c.npz")
     assert same(checkpoints.load(tmp_path / "c.npz"), run)
@@ -737,9 +739,9 @@ ODD = {
     "an iteration that is true": ({"change": put("iteration", True)}, "a count is not a whole number"),
     "an iteration that no run reaches": ({"change": put("iteration", 10**400)}, "a count is not a whole number"),
     "rollbacks without end": ({"change": put("rollbacks", 10**400)}, "a count is not a whole number"),
-    "a loss that is no number": ({"change": put("best_nats", float("nan"))}, "__meta__ has NaN for a number"),
-    "a loss beyond numbers": ({"change": put("best_nats", 10**400)}, NOT_ONE),
-    "a loss that is a word": ({"change": put("validation_nats", "low")}, "a loss is not a number"),
+    "a loss that is no number": ({"change": put("best", float("nan"))}, "__meta__ has NaN for a number"),
+    "a loss beyond numbers": ({"change": put("best", 10**400)}, NOT_ONE),
+    "a loss that is a word": ({"change": put("scores", {"nats": "low"})}, "a loss is not a number"),
     "an endless time": ({"change": put("elapsed", float("inf"))}, "__meta__ has Infinity for a number"),
     "an endless time the other way": ({"change": put("elapsed", float("-inf"))}, "has -Infinity for a number"),
     "NaN where nobody looks": ({"change": put("rng.has_uint32", float("nan"))}, "has NaN for a number"),
@@ -945,11 +947,9 @@ def test_row_24_a_file_of_every_version_there_was_can_be_trained_on(version, nam
     run = charrnn.load(golden(version, name)[0])
     text = decode([make_golden.TEXT.encode()], "a text", "utf-8")
     assert (run.corpus.size, run.corpus.sha256) == (text.size, text.sha256)
-    ids = run.vocabulary.encode(make_golden.TEXT)
-    windows = loop.Windows(split_text(run.config, ids).train, run.config.train.seq_length)
-    schedule = schedules.build("constant", run.config.optim.learning_rate)
-    optimizer = runs.build_optimizer(run.config)
-    updates = list(loop.updates(run, windows, optimizer, schedule, lambda: (run.iteration - 400) / 5))
+    run.config = dataclasses.replace(run.config, optim=dataclasses.replace(run.config.optim, schedule="constant"))
+    split = split_of(run.task, run.config, text)
+    updates = list(loop.updates(run, split.train, alone(run), lambda: (run.iteration - 400) / 5))
     assert len(updates) == 5
     assert all(update.nats < 1 for update in updates)
 

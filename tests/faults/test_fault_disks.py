@@ -36,7 +36,6 @@ from crashing import (
 from charrnn import files
 from charrnn.errors import OutputError
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
 from charrnn.training import team
 from charrnn.training import trainer as run_module
 
@@ -254,7 +253,7 @@ def survives(forks, reference, outcome, folder):
 
 def same_weights(run, whole):
     """Whether the last checkpoints are the same but for what was the best one."""
-    mine, theirs = (runs.arrays(checkpoints.load(path / "last.npz")) for path in (run, whole))
+    mine, theirs = (checkpoints.load(path / "last.npz").arrays() for path in (run, whole))
     return all(np.array_equal(array, theirs[name]) for name, array in mine.items())
 
 

@@ -10,7 +10,6 @@ from driving import strict_json
 
 from charrnn.nn.model import CharLM
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
 from charrnn.runs.directory import RunDirectory
 from charrnn.training import trainer as module
 
@@ -111,7 +110,7 @@ def test_row_46_a_skipped_window_changes_no_weight_and_every_line_counts_it(trai
 def test_row_46_skipping_keeps_weights_and_optimizer_and_empties_the_state(begin, spoil):
     run = begin(train__on_divergence="skip", train__iterations=4)
     spoil([2])
-    kept = [{name: array.copy() for name, array in runs.arrays(run.run).items()} for _ in run.records()]
+    kept = [{name: array.copy() for name, array in run.run.arrays().items()} for _ in run.records()]
     for name, array in kept[0].items():
         if name.startswith("state"):
             assert not kept[1][name].any()
@@ -235,10 +234,10 @@ def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, sp
     first = next(iter(report["parameters"]))
     assert report["parameters"][first]["largest_gradient"] is None
     assert all(p["largest_weight"] > 0 for p in report["parameters"].values())
-    batch = run.windows.batch(3)
+    batch = run.split.train.batch(3)
     whole = "".join(run_text(run))
     for row in report["rows"]:
-        assert row["text"] == run.run.vocabulary.decode(batch.x[:, row["row"]])
+        assert row["text"] == run.run.task.vocabulary.decode(batch.x[:, row["row"]])
         assert whole[row["offset"] :].startswith(row["text"])
     nats = [row["nats_per_char"] for row in report["rows"]]
     assert nats == sorted(nats, reverse=True)
@@ -247,4 +246,4 @@ def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, sp
 
 def run_text(run):
     ids = run.split.train.ids
-    return run.run.vocabulary.decode(ids.take(np.arange(len(ids))[:, None], mode="clip")[:, 0])
+    return run.run.task.vocabulary.decode(ids.take(np.arange(len(ids))[:, None], mode="clip")[:, 0])

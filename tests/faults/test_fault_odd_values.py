@@ -67,7 +67,7 @@ def test_row_47_at_next_to_no_temperature_the_likeliest_character_is_written(sam
 
 @pytest.mark.parametrize("temperature", ["1e9", "1e300", "1.7e308"])
 def test_row_47_at_a_huge_temperature_all_characters_are_equally_likely(sample, trained, temperature):
-    symbols = load(trained).vocabulary.symbols
+    symbols = load(trained).task.vocabulary.symbols
     counts = Counter(sample("-n", 4000, "--temperature", temperature, "--seed", 1).decode())
     assert counts.keys() == set(symbols)
     expected = 4000 / len(symbols)
@@ -103,7 +103,7 @@ def test_row_47_an_empty_stop_never_comes_and_another_ends_an_endless_length(sam
 
 @pytest.mark.parametrize("prompt", ["Ve€rse ü", "Verse \x00", "Verse \udcff", "\U0010ffff"])
 def test_row_47_characters_that_the_model_never_saw_are_named_or_skipped(charrnn, trained, sample, prompt):
-    strange = [c for c in prompt if c not in load(trained).vocabulary.symbols]
+    strange = [c for c in prompt if c not in load(trained).task.vocabulary.symbols]
     said = [f"U+{ord(c):04X}" for c in strange]
     charrnn("sample", trained, "--prompt", prompt).fails(2, "the model never saw", *said, "--unknown skip")
     known = "".join(c for c in prompt if c not in strange)

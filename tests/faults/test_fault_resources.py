@@ -14,17 +14,15 @@ import pytest
 from driving import strict_json
 
 from charrnn.config.resolve import Setting, resolve
+from charrnn.cores import Plan
 from charrnn.errors import OutputError
 from charrnn.files import as_output_error
-from charrnn.nn import rtrl
-from charrnn.optim import schedules
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs import directory as module
-from charrnn.runs import run as runs
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
-from charrnn.text.streams import Windows
-from charrnn.training import limits, loop
+from charrnn.training import gradients, limits, loop
+from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer
 
 TIMES = {"chars_per_s", "elapsed_s"}
@@ -46,7 +44,7 @@ def test_row_50_resuming_drops_a_torn_line_and_metrics_end_as_without_it(begin, 
     stopped = begin("stopped", train__iterations=30)
     for record in stopped.records():
         if record.iteration == 12:
-            stopped.save()
+            stopped.saver.save()
             break
     stopped.close()
     with open(stopped.directory.path / "metrics.jsonl", "ab") as file:
@@ -217,13 +215,14 @@ def test_row_52_a_save_that_does_not_fit_leaves_the_old_checkpoint_whole(tmp_pat
         from charrnn.config.resolve import Setting, resolve
         from charrnn.text.encoding import decode
         from charrnn.runs.directory import RunDirectory
+        from charrnn.training.preparing import prepare
         from charrnn.training.trainer import Trainer
         from charrnn.errors import OutputError
         settings = {"model.hidden_size": 900, "train.batch_size": 2, "train.seq_length": 4, "train.iterations": 4,
                     "train.checkpoint_every": 1, "data.split": [1, 0, 0], "train.threads": 1, "train.seed": 1}
         config, _ = resolve([Setting(k, v, "") for k, v in settings.items()])
         text = decode([Path(sys.argv[1]).read_bytes()], "text", "utf-8")
-        run = Trainer.begin(RunDirectory(Path("run")), *Trainer.prepare(config, text))
+        run = Trainer.begin(RunDirectory(Path("run")), prepare(config, text))
         records = run.records()
         next(records), next(records)
         size = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
@@ -271,15 +270,10 @@ def test_row_52_the_estimate_is_what_training_allocates_within_a_factor(keys, pr
     prose = decode([b"".join(piece.encode() for piece in prose.pieces()) * 20], "a text", "utf-8")
     tracemalloc.start()
     try:
-        run, split, _ = Trainer.prepare(config, prose)
-        windows = Windows(split.train, config.train.seq_length)
-        optimizer = runs.build_optimizer(config)
-        rate = schedules.build("constant", 0.01)
-        gradients = None
-        if config.train.gradient == "rtrl":
-            gradients = rtrl.Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)
-        list(loop.updates(run, windows, optimizer, rate, lambda: run.iteration / 2, gradients))
+        run, split, _ = prepare(config, prose)
+        with gradients.chosen(run, Plan(1, 1)) as compute:
+            list(loop.updates(run, split.train, compute, lambda: run.iteration / 2))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 0.5 < peak / limits.memory(config, len(run.vocabulary)) < 2
+    assert 0.5 < peak / limits.memory(config, run.model) < 2

@@ -29,11 +29,11 @@ from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.optim.optimizers import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
 from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, METRICS, PREVIOUS, RunDirectory
 from charrnn.runs.run import Run
 from charrnn.text.encoding import decode
 from charrnn.training import loop
+from charrnn.training.preparing import prepare
 from charrnn.training.team import Team
 from charrnn.training.trainer import Trainer
 
@@ -273,7 +273,7 @@ def test_row_28_a_text_that_changed_under_its_name_is_another(charrnn, train, te
 
 def test_row_28_a_forged_vocabulary_that_is_not_the_texts_is_refused(train, run):
     for name in CHECKPOINTS:
-        symbols = checkpoints.load(run / name).vocabulary.symbols.replace("q", "\u00e9")
+        symbols = checkpoints.load(run / name).task.vocabulary.symbols.replace("q", "\u00e9")
         forged = craft((run / name).read_bytes(), put("vocabulary.symbols", "".join(sorted(symbols))))
         (run / name).write_bytes(forged)
     train("-o", "run", "--resume", *LONGER).fails(3, "'q'")
@@ -304,7 +304,7 @@ def config(**changes):
 
 
 def begin(folder, **changes):
-    return Trainer.begin(RunDirectory(folder), *Trainer.prepare(config(**changes), TEXT))
+    return Trainer.begin(RunDirectory(folder), prepare(config(**changes), TEXT))
 
 
 def resume(folder, forget=lambda checkpoint: None):
@@ -338,7 +338,7 @@ def leave(run, records=0, windows=0, save=True):
         for count, record in enumerate(going, 1):
             if count == records or (windows and read >= windows):
                 if save:
-                    run.save()
+                    run.saver.save()
                 return record.iteration
     return None
 
@@ -365,7 +365,7 @@ def interrupt(folder, iterations, **changes):
     with contextlib.closing(begin(folder / "run", **changes)) as run:
         for record in run.records():
             if record.iteration in iterations:
-                run.save()
+                run.saver.save()
                 left = shutil.copytree(run.directory.path, folder / "left")
                 to_the_end(resume(left))
                 assert differing(left, whole) == set(), f"interrupted after iteration {record.iteration}"
@@ -483,7 +483,7 @@ def test_row_29_so_is_one_by_real_time_recurrent_learning(no_sync, tmp_path, cel
 @pytest.fixture
 def two_processes(monkeypatch):
     """For windows of any size."""
-    monkeypatch.setattr("charrnn.training.trainer.plan", lambda *shape: Plan(2, 1))
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan(2, 1))
 
 
 needs_processes = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
@@ -531,7 +531,7 @@ def test_row_29_so_is_one_left_in_an_evaluation_which_it_then_begins_with(no_syn
         run = tmp_path / f"run-{windows}"
         here = iterations[(windows - 1) // windows_of_one]
         assert leave(begin(run, **changes), windows=windows) == here
-        assert checkpoints.load(run / LAST).validation_nats is None
+        assert checkpoints.load(run / LAST).scores is None
         with contextlib.closing(resume(run)) as resumed:
             first, *_ = resumed.records()
         assert (first.iteration, first.val_nats is None) == (here, False)
@@ -669,9 +669,9 @@ def forgetting(part):
     """A function that makes an array or a field of a checkpoint what it was before the first update."""
 
     def forget(checkpoint):
-        new = runs.new(checkpoint.config, checkpoint.vocabulary, checkpoint.corpus)
-        if part in runs.arrays(new):
-            runs.arrays(checkpoint)[part][...] = runs.arrays(new)[part]
+        new = Run.new(checkpoint.config, checkpoint.task, checkpoint.corpus)
+        if part in new.arrays():
+            checkpoint.arrays()[part][...] = new.arrays()[part]
         else:
             assert getattr(checkpoint, part) != getattr(new, part)
             setattr(checkpoint, part, getattr(new, part))
@@ -693,7 +693,7 @@ def changed_by_forgetting(parts, run):
 def test_row_29_without_any_one_of_its_arrays_it_would_be_another_run(no_sync, tmp_path, optimizer):
     changes = NOISES["learned"] | UNUSUAL["without evaluations"]
     run = begin(tmp_path / "run", **changes, optim__name=optimizer)
-    names = list(runs.arrays(run.run))
+    names = list(run.run.arrays())
     assert "layers.0.h0" in names
     leave(run, records=19)
     assert all(LAST in changed for changed in changed_by_forgetting(names, tmp_path / "run").values())

@@ -816,7 +816,7 @@ def test_row_34_a_run_terminated_in_an_evaluation_does_not_wait_for_its_end(trai
         process.send_signal(signal.SIGTERM)
         stopped(ending(process), "SIGTERM", "at iteration 5, and saved")
     assert marks.stat().st_size <= 4
-    assert checkpoints.load(run / LAST).validation_nats is None
+    assert checkpoints.load(run / LAST).scores is None
     assert_goes_on(train, run)
 
 

@@ -41,7 +41,7 @@ def test_everything_comes_back(cell, name, dtype, tmp_path):
         **{"model.cell": cell, "optim.name": name, "train.dtype": dtype},
         **{"model.num_layers": 2, "model.initial_state": "learned", "model.dropout": 0.2, "train.time_budget": 60},
     )
-    run.validation_nats, run.best_nats, run.elapsed, run.losses = 1.25, 0.1 + 0.2, 12.5, [1.5, 0.1 + 0.7]
+    run.scores, run.best, run.elapsed, run.losses = {"nats": 1.25}, 0.1 + 0.2, 12.5, [1.5, 0.1 + 0.7]
     run.skipped, run.skipped_in_a_row, run.rollbacks = 4, 2, 1
     checkpoints.save(run, tmp_path / "c.npz")
     back = checkpoints.load(tmp_path / "c.npz")

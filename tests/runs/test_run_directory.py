@@ -23,7 +23,7 @@ def run(begin):
 
 def save_at(run, iteration):
     run.run.iteration = iteration
-    run.save()
+    run.saver.save()
 
 
 def iterations(directory):

@@ -8,14 +8,14 @@ import pytest
 from charrnn.errors import CheckpointError
 from charrnn.nn.cells import CELLS
 from charrnn.text.encoding import decode
-from charrnn.training.trainer import Trainer
+from charrnn.training import preparing
 
 
 @pytest.fixture
 def prepare(settle):
     def prepare(characters, old=None, **changes):
         filled = decode([(characters * 200).encode()], "a text", "utf-8")
-        return Trainer.prepare(settle(**changes), filled, old)
+        return preparing.prepare(settle(**changes), filled, old)
 
     return prepare
 
@@ -78,5 +78,5 @@ def test_bytes_are_not_taken_for_characters_of_the_same_number(prepare, settle):
     """Symbol 0xE9 is a byte in the one vocabulary, and the letter e with an acute accent in the other."""
     old, *_ = prepare("abé")
     config = settle(data__encoding="bytes")
-    _, _, notes = Trainer.prepare(config, decode([b"ab\xe9" * 200], "a text", "bytes"), old)
+    _, _, notes = preparing.prepare(config, decode([b"ab\xe9" * 200], "a text", "bytes"), old)
     assert notes == ["characters new to the weights: 'é'"]

@@ -20,8 +20,9 @@ from charrnn.optim import optimizers as optim
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
-from charrnn.text.streams import Windows
 from charrnn.training import loop
+from charrnn.training.gradients import alone
+from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer
 
 
@@ -36,10 +37,9 @@ def everything(run):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
     config = settle(model__cell=cell, model__num_layers=2, model__dropout=dropout, optim__name="momentum")
-    checkpoint, split, _ = Trainer.prepare(config, text)
-    optimizer = optim.build("momentum", clip_norm=0.5, clip_value=None, momentum=0.9)
+    checkpoint, split, _ = prepare(config, text)
     progress = lambda: checkpoint.iteration / 60  # noqa: E731
-    updates = loop.updates(checkpoint, Windows(split.train, 8), optimizer, lambda position: 0.05, progress)
+    updates = loop.updates(checkpoint, split.train, alone(checkpoint), progress)
 
     whole = "".join(text.pieces())
     characters = sorted(set(whole))
@@ -78,12 +78,11 @@ def test_weight_decay_shrinks_matrices_by_share_times_rate_and_no_vectors(cell, 
 
     def after_one_update(weight_decay):
         options = {"model__cell": cell, "model__initial_state": "learned", "optim__weight_decay": weight_decay}
-        checkpoint, split, _ = Trainer.prepare(settle(train__dtype="float64", optim__name="momentum", **options), text)
+        checkpoint, split, _ = prepare(settle(train__dtype="float64", optim__name="momentum", **options), text)
         checkpoint.params.vector[...] = np.random.default_rng(0).normal(0, 0.5, checkpoint.params.vector.size)
         before = {name: array.copy() for name, array in checkpoint.params.items()}
-        optimizer = optim.build("momentum", clip_norm=5.0, clip_value=None, momentum=0.9)
         progress = lambda: checkpoint.iteration  # noqa: E731
-        list(loop.updates(checkpoint, Windows(split.train, 8), optimizer, lambda position: 0.02, progress))
+        list(loop.updates(checkpoint, split.train, alone(checkpoint), progress))
         return before, checkpoint.params
 
     _, plain = after_one_update(0.0)
@@ -148,7 +147,7 @@ def test_a_run_resumed_is_bit_for_bit_the_run_that_was_not_interrupted(stop, beg
     first = begin("cut", **changes)
     for record in first.records():
         if record.iteration == stop:
-            first.save()
+            first.saver.save()
         if record.iteration == stop + 7:  # with lines in metrics.jsonl that will be written anew
             break
     first.close()
@@ -179,11 +178,11 @@ def test_validation_nats_are_those_of_the_weights_and_best_is_the_lowest(begin):
             assert record.val_nats == evaluate(c.model, c.params, run.split.validation)
     assert min(told) != told[-1]  # else best and last would be the same
     best = checkpoints.load(run.directory.path / "best.npz")
-    assert best.validation_nats == best.best_nats == min(told)
+    assert best.validation_nats == best.best == min(told)
     assert checkpoints.load(run.directory.path).iteration == best.iteration
-    assert run.run.best_nats == min(told)
+    assert run.run.best == min(told)
     last = checkpoints.load(run.directory.path / "last.npz")
-    assert (last.iteration, last.validation_nats, last.best_nats) == (40, told[-1], min(told))
+    assert (last.iteration, last.scores["nats"], last.best) == (40, told[-1], min(told))
 
 
 def test_a_run_ends_after_its_epochs_or_iterations_whichever_is_first(begin):
@@ -191,7 +190,7 @@ def test_a_run_ends_after_its_epochs_or_iterations_whichever_is_first(begin):
     both = begin("b", train__iterations=7, train__epochs=2)
     list(epochs.records())
     list(both.records())
-    assert epochs.run.iteration == 2 * len(epochs.windows)
+    assert epochs.run.iteration == 2 * len(epochs.split.train)
     assert both.run.iteration == 7
 
 
@@ -229,7 +228,7 @@ def test_a_resumed_run_refuses_another_text_and_names_both(begin, text):
 
 def test_a_text_of_one_character_has_nothing_to_predict(settle):
     with pytest.raises(DataError, match="one distinct character, 'a'"):
-        Trainer.prepare(settle(), decode([b"a" * 1000], "a text", "utf-8"))
+        prepare(settle(), decode([b"a" * 1000], "a text", "utf-8"))
 
 
 # --- divergence ---
@@ -291,8 +290,8 @@ def test_an_update_that_is_not_a_number_never_reaches_the_weights(begin, monkeyp
 
 def test_weights_that_are_not_finite_are_not_saved(begin):
     run = begin()
-    run.save()
+    run.saver.save()
     run.run.params["head.W"][0, 0] = np.inf
     with pytest.raises(DivergedError, match="were not saved"):
-        run.save()
+        run.saver.save()
     assert loads(run) == {"last.npz": 0}

@@ -32,7 +32,7 @@ def team(request):
     """Makes teams, and ends them."""
 
     def make(model, params, count):
-        made = Team(model, T, B, params, count)
+        made = Team(model, params, count)
         request.addfinalizer(made.close)
         return made
 
@@ -119,7 +119,9 @@ def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
     ],
 )
 def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
-    assert cores.plan(CharLM(65, "lstm", hidden_size), 64, batch_size, threads) == expected
+    model = CharLM(65, "lstm", hidden_size)
+    work = 6 * 64 * batch_size * model.num_parameters
+    assert cores.plan(work, batch_size, model.step_product, threads) == expected
 
 
 def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
@@ -136,7 +138,7 @@ def test_workers_end_with_the_process_that_is_killed():
     script = (
         "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.team import Team\n"
         "model = CharLM(5, 'rnn', 3)\n"
-        "team = Team(model, 4, 4, model.init_params(np.random.default_rng(0)), 3)\n"
+        "team = Team(model, model.init_params(np.random.default_rng(0)), 3)\n"
         "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -160,7 +162,7 @@ def alive(pid):
 
 @pytest.fixture
 def always_two(monkeypatch):
-    monkeypatch.setattr("charrnn.training.trainer.plan", lambda *shape: Plan(2, 1))
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan(2, 1))
 
 
 def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin, monkeypatch, always_two):
@@ -170,7 +172,7 @@ def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin
     again = begin("again", **both)
     assert [record.train_nats for record in again.records()] == losses
     assert checkpoints.to_bytes(again.run) == checkpoints.to_bytes(two.run)
-    monkeypatch.setattr("charrnn.training.trainer.plan", lambda *shape: Plan(1, 1))
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan(1, 1))
     one = begin("one", **both)
     assert [record.train_nats for record in one.records()] == pytest.approx(losses, abs=1e-9)
 

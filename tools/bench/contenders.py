@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,13 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
     """One iteration of charrnn's own training loop, with as many processes as `charrnn train` would start."""
     from threadpoolctl import threadpool_limits
 
-    from charrnn import cores
     from charrnn.config.resolve import Setting, resolve
-    from charrnn.optim import schedules
-    from charrnn.runs.run import Corpus, build_optimizer, new
+    from charrnn.runs.run import Corpus, Run
+    from charrnn.tasks.language_model import LanguageModel
     from charrnn.text.streams import Windows, split_tail
     from charrnn.text.vocabulary import Vocabulary
-    from charrnn.training import loop
-    from charrnn.training import team as team_module
+    from charrnn.training import gradients, loop
+    from charrnn.training.trainer import plan
 
     V, B, T = work["vocab_size"], work["batch_size"], work["seq_length"]
     keys = {
@@ -48,6 +48,7 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
         "train.batch_size": B,
         "train.seq_length": T,
         "train.seed": 0,
+        "train.threads": work["threads"],
         "optim.name": "adam",
         "optim.learning_rate": LEARNING_RATE,
         "optim.schedule": "constant",
@@ -58,17 +59,10 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
     ids = np.random.default_rng(0).integers(V, size=size).astype(np.min_scalar_type(V))
     vocabulary = Vocabulary("".join(chr(i) for i in range(V)))
     windows = Windows(split_tail(ids, (1.0, 0.0, 0.0), B, T).train, T)
-    run = new(config, vocabulary, Corpus("random", len(ids), ""))
-    plan = cores.plan(run.model, T, B, work["threads"])
-    gradients = None
-    if plan.processes > 1:
-        team = team_module.Team(run.model, T, B, run.params, plan.processes)
-        run.params = team.params
-        gradients = team.loss_and_grads
-    threadpool_limits(plan.blas_threads, user_api="blas")
-    optimizer = build_optimizer(config)
-    schedule = schedules.build("constant", LEARNING_RATE)
-    updates = loop.updates(run, windows, optimizer, schedule, lambda: 0.0, gradients)
+    run = Run.new(config, LanguageModel(vocabulary), Corpus("random", len(ids), ""))
+    shared, stack = plan(run), ExitStack()
+    threadpool_limits(shared.blas_threads, user_api="blas")
+    updates = loop.updates(run, windows, stack.enter_context(gradients.chosen(run, shared)), lambda: 0.0)
     return lambda: next(updates)
 
 
@@ -180,7 +174,8 @@ def charrnn_sampling(work: dict[str, Any]) -> Callable[[], object]:
     from charrnn.sampling import generate
 
     model = CharLM(work["vocab_size"], work["cell"], work["hidden_size"], work["num_layers"])
-    threadpool_limits(cores.blas_threads(model, work["batch_size"], work["threads"]), user_api="blas")
+    threads = cores.blas_threads(work["batch_size"] * model.step_product, work["threads"])
+    threadpool_limits(threads, user_api="blas")
     params = model.init_params(np.random.default_rng(0))
     characters = generate(model, params, np.zeros(1, int), np.random.default_rng(1), samples=work["batch_size"])
     return lambda: next(characters)

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import charrnn
 from charrnn.config.resolve import Setting, resolve
-from charrnn.optim import schedules
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import run as runs
 from charrnn.text.encoding import decode
 from charrnn.training import loop
-from charrnn.training.trainer import Trainer
+from charrnn.training.gradients import alone
+from charrnn.training.preparing import prepare
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "golden"
@@ -26,7 +25,13 @@ RUNS = {
     "gru-adagrad": {"model.cell": "gru", "optim.name": "adagrad", "optim.learning_rate": 0.1},
     "rnn-sgd": {"model.cell": "rnn", "optim.name": "sgd", "optim.learning_rate": 0.5, "train.dtype": "float64"},
 }
-ALWAYS = {"model.hidden_size": 12, "train.batch_size": 4, "train.seq_length": 16, "train.iterations": 400}
+ALWAYS = {
+    "model.hidden_size": 12,
+    "train.batch_size": 4,
+    "train.seq_length": 16,
+    "train.iterations": 400,
+    "optim.schedule": "constant",
+}
 
 
 def main() -> None:
@@ -38,12 +43,8 @@ def main() -> None:
     for name, chosen in RUNS.items():
         settings = {**ALWAYS, "train.seed": 1, **chosen}
         config, _ = resolve([Setting(key, value, name) for key, value in settings.items()])
-        run, split, _ = Trainer.prepare(config, text)
-        schedule = schedules.build("constant", config.optim.learning_rate)
-        windows = loop.Windows(split.train, config.train.seq_length)
-        for _ in loop.updates(
-            run, windows, runs.build_optimizer(config), schedule, lambda run=run: run.iteration / 400
-        ):
+        run, split, _ = prepare(config, text)
+        for _ in loop.updates(run, split.train, alone(run), lambda run=run: run.iteration / 400):
             pass
         checkpoints.save(run, folder / f"{name}.npz")
         back = charrnn.load(folder / f"{name}.npz")
