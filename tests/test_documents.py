@@ -26,11 +26,12 @@ from charrnn.cli import common
 from charrnn.cli.main import cli
 from charrnn.config import writing
 from charrnn.config.resolve import Setting, resolve
-from charrnn.config.schema import Config, keys, parse_duration, types_of_keys
+from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import CharrnnError
-from charrnn.nn import cells, head, unroll
+from charrnn.keys import Choice, parse_duration
+from charrnn.nn import INITIALIZERS, cells, head, initializers, unroll
 from charrnn.nn.cells.base import Tape
-from charrnn.optim.optimizers import OPTIMIZERS
+from charrnn.optim import OPTIMIZERS
 from charrnn.resources import CONFIGS
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Corpus, Run
@@ -79,8 +80,19 @@ def table_of_keys() -> str:
     for path, f in keys().items():
         rules = f.metadata
         kind = kind_of_value(types_of_keys()[path], rules["parse"])
-        lines.append(f"| `{path}` | {kind} | `{defaults[path]}` | {allowed_values(rules)} | {rules['help']} |")
+        default = "; ".join([f"`{defaults[path]}`", *defaults_of_choices(path)])
+        lines.append(f"| `{path}` | {kind} | {default} | {allowed_values(rules)} | {rules['help']} |")
     return "\n".join(lines) + "\n"
+
+
+def defaults_of_choices(path: str) -> Iterator[str]:
+    """What a key begins with under some choices of another key of its section."""
+    section, _, name = path.partition(".")
+    for other, f in keys().items():
+        if other.startswith(f"{section}."):
+            for choice, defaults in f.metadata["defaults"].items():
+                if name in defaults:
+                    yield f"`{defaults[name]}` with `{choice}`"
 
 
 def kind_of_value(annotation: typing.Any, parse: Callable[[typing.Any], typing.Any] | None) -> str:
@@ -103,6 +115,46 @@ def allowed_values(rules: typing.Mapping[str, typing.Any]) -> str:
             return str(requirement)
     words = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
     return ", ".join(f"{word} {rules[rule]:g}" for rule, word in words.items() if rules[rule] is not None) or "any"
+
+
+def table_of_choices(key: str, table: dict[str, Choice], module: types.ModuleType) -> str:
+    """A line for each row of a table: what the docstring of its function says, and the keys of its section."""
+    keeps = key == "optim.name"
+    columns = ["what it does", "formula", "keys", *(["keeps"] if keeps else []), "source"]
+    lines = [f"| `{key}` | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    for name, row in table.items():
+        words, formulas, source = parts_of_docstring(getattr(module, name))
+        cells_of_row = [words, "<br>".join(f"`{formula}`" for formula in formulas)]
+        cells_of_row.append(", ".join(f"`{key}`" for key in row.keys))
+        if keeps:
+            cells_of_row.append(", ".join(f"`{slot}`" for slot in (*row.slots, *(["count"] if row.counts else []))))
+        lines.append(f"| `{name}` | {' | '.join([*cells_of_row, source])} |")
+    return "\n".join(lines) + "\n"
+
+
+def parts_of_docstring(function: Callable[..., object]) -> tuple[str, list[str], str]:
+    """What a function does, in words; its formulas; and the source, which may be missing."""
+    words, formulas, source = [], [], ""
+    for paragraph in (inspect.getdoc(function) or "").split("\n\n"):
+        lines = paragraph.splitlines()
+        if paragraph.startswith("Source: "):
+            source = " ".join(lines).removeprefix("Source: ").removesuffix(".")
+        elif all(" = " in line for line in lines):
+            formulas += [re.sub(" {2,}", "   ", line.strip()) for line in lines]
+        else:
+            words += lines
+    return " ".join(words), formulas, source
+
+
+@pytest.mark.parametrize(
+    ("table", "module"), [(OPTIMIZERS, optimizers), (SCHEDULES, schedules), (INITIALIZERS, initializers)]
+)
+def test_every_choice_explains_itself_in_words_by_a_formula_and_with_a_source(table, module):
+    for name in table:
+        words, formulas, source = parts_of_docstring(getattr(module, name))
+        assert len(words.split()) >= 5, name
+        assert formulas, name
+        assert re.search(r"\b\d{4}\b|char-rnn|PyTorch", source) or name in ("constant", "linear"), name
 
 
 def table_of_cells() -> str:
@@ -178,6 +230,9 @@ def generated() -> dict[tuple[str, str], str]:
     }
     return helps | {
         ("configuration.md", "keys"): table_of_keys(),
+        ("configuration.md", "optimizers"): table_of_choices("optim.name", OPTIMIZERS, optimizers),
+        ("configuration.md", "schedules"): table_of_choices("optim.schedule", SCHEDULES, schedules),
+        ("cells.md", "initializers"): table_of_choices("model.init", INITIALIZERS, initializers),
         ("cells.md", "cells"): table_of_cells(),
         ("cells.md", "options"): table_of_options(),
     }

@@ -17,19 +17,22 @@ FLOORS = {
     "charrnn.version": -1,
     "charrnn.errors": 0,
     "charrnn.resources": 0,
+    "charrnn.keys": 0,
     "charrnn.arrays": 0,
     "charrnn.files": 1,
     "charrnn.environment": 1,
     # where text comes from
     "charrnn.text": 0,
+    "charrnn.text.options": 1,
     "charrnn.text.vocabulary": 2,
     "charrnn.text.streams": 3,
     "charrnn.text.codes": 3,
     "charrnn.text.encoding": 4,
     "charrnn.text.corpus": 5,
     # what the network is
-    "charrnn.nn": 0,
+    "charrnn.nn": 1,  # names alone
     "charrnn.nn.cells": 0,  # names alone, like the package itself
+    "charrnn.nn.options": 2,
     "charrnn.nn.numerics": 2,
     "charrnn.nn.parameters": 3,
     "charrnn.nn.noise": 3,
@@ -45,9 +48,13 @@ FLOORS = {
     "charrnn.nn.rtrl": 9,
     "charrnn.cores": 9,
     # how gradients become updates
-    "charrnn.optim": 0,
-    "charrnn.optim.optimizers": 3,
-    "charrnn.optim.schedules": 3,
+    "charrnn.optim": 1,  # names alone
+    "charrnn.optim.options": 2,
+    "charrnn.optim.blocks": 2,
+    "charrnn.optim.average": 3,
+    "charrnn.optim.clipping": 3,
+    "charrnn.optim.optimizers": 4,
+    "charrnn.optim.schedules": 4,
     # what a model is worth
     "charrnn.judging": 0,
     "charrnn.judging.evaluation": 9,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from charrnn.cli.common import config_names
-from charrnn.config.schema import OptimConfig
+from charrnn.optim.options import OptimConfig
 from charrnn.resources import CORPORA
 
 METRICS = {"iteration", "epoch", "chars", "train_nats", "learning_rate", "grad_norm", "chars_per_s", "elapsed_s"}

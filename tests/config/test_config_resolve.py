@@ -7,10 +7,9 @@ import pytest
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import ConfigError
+from charrnn.nn import INITIALIZERS, initializers
 from charrnn.nn.cells import ACTIVATIONS, CELLS
-from charrnn.nn.initializers import NAMES as INITIALIZERS
-from charrnn.optim.optimizers import OPTIMIZERS
-from charrnn.optim.schedules import NAMES as SCHEDULES
+from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
 from charrnn.text.streams import SPLITS
 
 
@@ -63,6 +62,77 @@ def test_the_rules_that_need_two_keys_look_at_the_result_and_not_at_a_layer():
 )
 def test_the_choices_of_a_key_are_what_the_code_has(key, registry):
     assert sorted(keys()[key].metadata["choices"]) == sorted(registry)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "key", "default", "of_the_choice"),
+    [
+        ({"optim.name": "adamw"}, "optim.weight_decay", 0.0, 0.01),
+        ({"optim.schedule": "plateau"}, "optim.decay", 0.97, 0.5),
+    ],
+)
+def test_a_choice_may_have_defaults_of_its_own_for_keys_that_nobody_set(chosen, key, default, of_the_choice):
+    (path, choice), section = *chosen.items(), key.partition(".")[0]
+
+    def value(*settings):
+        config, origins = resolve(*settings)
+        return getattr(getattr(config, section), key.partition(".")[2]), origins[key]
+
+    set_it = Setting(key, default, "mine.yaml:2")
+    choose = Setting(path, choice, "mine.yaml:1")
+    assert value([]) == (default, "default")
+    assert value([choose]) == (of_the_choice, f"default of {choice}")
+    assert value([choose, set_it]) == value([set_it], [choose]) == (default, "mine.yaml:2")
+    assert value([choose], [Setting(path, keys()[path].default, "--set")]) == (default, "default")
+
+
+def test_the_default_of_a_choice_is_allowed_and_is_another_than_that_of_the_key():
+    found = 0
+    for path, f in keys().items():
+        for choice, defaults in f.metadata["defaults"].items():
+            for name, default in defaults.items():
+                other = f"{path.partition('.')[0]}.{name}"
+                assert keys()[other].default != default
+                resolve([Setting(path, choice, "x"), Setting(other, default, "x")])
+                found += 1
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("table", "module"), [(OPTIMIZERS, optimizers), (SCHEDULES, schedules), (INITIALIZERS, initializers)]
+)
+def test_every_row_of_a_table_has_a_function_and_keys_of_its_section(table, module):
+    section = "model" if table is INITIALIZERS else "optim"
+    for name, row in table.items():
+        assert getattr(module, name).__module__ == module.__name__
+        assert {f"{section}.{key}" for key in (*row.keys, *row.defaults)} <= keys().keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "right"),
+    [
+        ("optim.name", "adam-w", "adamw"),
+        ("optim.name", "nestrov", "nesterov"),
+        ("optim.schedule", "onecycle", "one_cycle"),
+        ("optim.schedule", "plato", "plateau"),
+        ("model.init", "identiy", "identity"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_told_with_all_there_are_and_the_nearest(key, wrong, right):
+    table = {"optim.name": OPTIMIZERS, "optim.schedule": SCHEDULES, "model.init": INITIALIZERS}[key]
+    with pytest.raises(ConfigError) as error:
+        resolve([Setting(key, wrong, "mine.yaml:4")])
+    message = f"mine.yaml:4: {key} is {wrong!r}; it must be one of {', '.join(table)}; did you mean {right!r}?"
+    assert error.value.messages == (message,)
+
+
+@pytest.mark.parametrize("average", [0, 1, -0.5, 1.5])
+def test_an_average_keeps_a_share_of_itself_that_is_neither_nothing_nor_all(average):
+    wanted = "a number above 0 and below 1, or null"
+    with pytest.raises(ConfigError, match=f"optim.average is {average}; it must be {wanted}"):
+        resolve([Setting("optim.average", average, "x")])
+    assert resolve([Setting("optim.average", 0.999, "x")])[0].optim.average == 0.999
+    assert resolve([Setting("optim.average", None, "x")])[0].optim.average is None
 
 
 def test_every_key_has_help_a_type_and_a_default_that_is_valid():

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from charrnn.config.reading import read_yaml
 from charrnn.config.resolve import Setting, resolve
-from charrnn.config.schema import Config, keys, parse_duration, types_of_keys
+from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.config.writing import from_dict, json_schema, to_dict, to_yaml
 from charrnn.errors import ConfigError
+from charrnn.keys import parse_duration
 from charrnn.resources import CONFIGS
 
 

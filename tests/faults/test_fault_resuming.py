@@ -27,7 +27,7 @@ from charrnn.environment import environment
 from charrnn.errors import DivergedError, OutputError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
-from charrnn.optim.optimizers import OPTIMIZERS
+from charrnn.optim import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, METRICS, PREVIOUS, RunDirectory
 from charrnn.runs.run import Run

@@ -12,7 +12,8 @@ from charrnn.judging.evaluation import CONTEXT, Score, evaluate, nats_of_charact
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.optim import optimizers as optim
+from charrnn.optim import optimizers
+from charrnn.optim.options import OptimConfig
 from charrnn.text.streams import Streams, Windows, side_by_side, split_columns, split_tail
 
 V = 12
@@ -33,7 +34,7 @@ def trained(cell, ids, rng, updates=300):
     model = CharLM(V, cell, hidden_size=16, num_layers=2)
     params = model.init_params(rng)
     grads = Parameters.zeros(params.shapes, np.float32)
-    optimizer = optim.build("adam", 5.0, None, beta1=0.9, beta2=0.999, eps=1e-8)
+    optimizer = optimizers.build(OptimConfig())
     slots = optimizer.init(params.vector)
     windows = Windows(split_tail(ids, (1, 0, 0), 16, 16).train, 16)
     state = model.zero_state(16)

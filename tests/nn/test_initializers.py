@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from charrnn.nn import initializers
-from charrnn.nn.initializers import NAMES
+from charrnn.nn import INITIALIZERS, initializers
 from charrnn.nn.model import CharLM
 
 V, H, L = 90, 64, 2
@@ -76,12 +75,31 @@ def test_orthogonal_prefers_no_direction(rng):
     Q = np.empty((2, 2))
     drawn = []
     for _ in range(1000):
-        initializers.orthogonal(rng, Q)
+        initializers.orthogonal(rng, Q, 2, 0.0)
         drawn.append(Q.copy())
     np.testing.assert_allclose(np.mean(drawn, axis=0), 0, atol=5 * np.sqrt(0.5 / 1000))
 
 
-@pytest.mark.parametrize("init", NAMES)
+def test_identity_keeps_the_state_and_draws_the_rest_as_glorot_does(model, rng):
+    params = model.init_params(rng, np.float64, init="identity")
+    for layer, D in enumerate([V, H]):
+        for block in gate_blocks(model, params, layer):
+            np.testing.assert_array_equal(block[:H], np.eye(H))
+            assert_uniform(block[H:], np.sqrt(6 / (H + D + H)))
+    assert_uniform(params["head.W"], np.sqrt(6 / (H + V)))
+
+
+def test_a_relu_that_begins_with_the_identity_keeps_its_state_for_ever(rng):
+    """What Le, Jaitly and Hinton 2015 want it for: of what is not disturbed, nothing vanishes and nothing explodes."""
+    model = CharLM(V, "rnn", H, activation="relu")
+    params = model.init_params(rng, np.float64, init="identity")
+    params["layers.0.W"][H:] = 0  # what is read is not to disturb
+    state = [{"h": rng.uniform(0, 1, (2, H))}]
+    _, final = model.forward(params, np.zeros((100, 2), int), state)
+    np.testing.assert_array_equal(final[0]["h"], state[0]["h"])
+
+
+@pytest.mark.parametrize("init", [name for name in INITIALIZERS if name != "identity"])
 def test_no_two_gates_or_layers_begin_alike(model, rng, init):
     params = model.init_params(rng, init=init)
     blocks = [block[:H] for layer in range(L) for block in gate_blocks(model, params, layer)]
@@ -89,11 +107,18 @@ def test_no_two_gates_or_layers_begin_alike(model, rng, init):
         assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.1
 
 
-@pytest.mark.parametrize("init", NAMES)
+@pytest.mark.parametrize("init", INITIALIZERS)
 def test_the_generator_alone_decides(model, init):
-    first, again, other = (model.init_params(np.random.default_rng(seed), init=init).vector for seed in (1, 1, 2))
-    assert first.tobytes() == again.tobytes()
-    assert (first != other).mean() > 0.9
+    first, again, other = (model.init_params(np.random.default_rng(seed), init=init) for seed in (1, 1, 2))
+    assert first.vector.tobytes() == again.vector.tobytes()
+    for name in ("layers.0.W", "layers.1.W", "head.W"):
+        drawn = slice(H if init == "identity" and name != "head.W" else 0, None)
+        assert (first[name][drawn] != other[name][drawn]).mean() > 0.99
+
+
+def test_a_name_that_is_no_initializer_is_told():
+    with pytest.raises(ValueError, match="init 'glorto' is not one of he, uniform, glorot"):
+        initializers.build("glorto")
 
 
 def begins_at_zero(params, apart_from):

@@ -9,7 +9,8 @@ from charrnn.arrays import Batch
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.optim import optimizers as optim
+from charrnn.optim import optimizers
+from charrnn.optim.options import OptimConfig
 
 SENTENCE = "She sells sea shells; the shells she sells are sea shells.\n"
 
@@ -35,7 +36,7 @@ def test_every_cell_memorises_a_sentence(cell, rng):
     ids, vocab_size = encode(SENTENCE)
     model = CharLM(vocab_size, cell, hidden_size=32)
     window = ids[:-1, None], ids[1:, None], np.array([True])
-    optimizer = optim.chain(optim.clip_by_norm(1.0), optim.adam())
+    optimizer = optimizers.build(OptimConfig(clip_norm=1.0))
     params = model.init_params(rng, init="orthogonal")
     curve = list(losses(model, params, optimizer, 0.01, [window] * 200))
     assert curve[0] > 0.8 * np.log(vocab_size)
@@ -85,6 +86,6 @@ def test_the_loss_curve_is_the_stored_one(cell, rng):
     for k in range(10):
         positions = (np.arange(T)[:, None] + np.array([0, 17, 41]) + k * T) % (len(ids) - 1)
         windows.append((ids[positions], ids[positions + 1], np.array([k == 0, k == 0, k % 3 == 0])))
-    optimizer = optim.chain(optim.clip_by_norm(0.5), optim.adam())
+    optimizer = optimizers.build(OptimConfig(clip_norm=0.5))
     curve = losses(model, params, optimizer, 0.02, windows, lambda: model.noise(rng, T, B, np.float64))
     np.testing.assert_allclose(list(curve), CURVES[cell], rtol=1e-9)

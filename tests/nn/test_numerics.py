@@ -83,19 +83,3 @@ def test_log_softmax_is_over_the_last_axis_and_leaves_its_input_alone(rng):
 def test_log_softmax_does_not_see_a_shift_of_all_logits(rng):
     logits, shift = rng.normal(0, 3, (6, 5)), rng.normal(0, 300, (6, 1))
     np.testing.assert_allclose(numerics.log_softmax(logits + shift), numerics.log_softmax(logits), atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("elements", "expected"),
-    [
-        ([3e30, 4e30], 5e30),  # whose squares are infinite in float32
-        ([4096.0] + [1.0] * 65_536, math.sqrt(2**24 + 2**16)),  # 2**24 + 1 is 2**24 in float32
-    ],
-)
-def test_the_norm_of_a_float32_vector_is_summed_in_float64(elements, expected):
-    assert numerics.norm(np.array(elements, np.float32)) == pytest.approx(expected, rel=1e-7)
-
-
-def test_the_norm_is_euclidean(rng):
-    vector = rng.normal(0, 2, 1000)
-    assert numerics.norm(vector) == pytest.approx(math.sqrt(sum(x * x for x in vector.tolist())), rel=1e-14)

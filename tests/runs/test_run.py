@@ -15,7 +15,7 @@ import charrnn
 from charrnn.environment import environment
 from charrnn.errors import CheckpointError, OutputError
 from charrnn.nn.cells import CELLS
-from charrnn.optim import optimizers as optim
+from charrnn.optim import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
 
 
@@ -34,7 +34,7 @@ def whole(small):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("name", optim.OPTIMIZERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_everything_comes_back(cell, name, dtype, tmp_path):
     run = small_run(

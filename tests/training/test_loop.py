@@ -16,7 +16,7 @@ from charrnn.judging.evaluation import evaluate
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.optim import optimizers as optim
+from charrnn.optim import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
@@ -242,7 +242,7 @@ def loads(run):
 
 
 @pytest.mark.parametrize("learning_rate", [1e30, 1e60])
-@pytest.mark.parametrize("name", optim.OPTIMIZERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_learning_rate_far_too_high_diverges_and_what_was_saved_is_finite(name, learning_rate, begin):
     run = begin(optim__name=name, optim__learning_rate=learning_rate, train__checkpoint_every=1, train__eval_every=1)
     with pytest.raises(DivergedError, match=r"diverged at iteration \d+"):
@@ -251,7 +251,7 @@ def test_a_learning_rate_far_too_high_diverges_and_what_was_saved_is_finite(name
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the test above is about them
-@pytest.mark.parametrize("name", optim.OPTIMIZERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_what_an_exploding_gradient_leaves_behind_can_be_loaded(name, begin):
     run = begin(
         model__cell="rnn",

@@ -15,9 +15,10 @@ from charrnn.arrays import Batch
 from charrnn.nn import head, unroll
 from charrnn.nn.cells.base import Tape
 from charrnn.nn.model import CharLM
-from charrnn.nn.numerics import norm
 from charrnn.nn.parameters import Parameters
-from charrnn.optim import optimizers as optim
+from charrnn.optim import optimizers
+from charrnn.optim.clipping import norm
+from charrnn.optim.options import OptimConfig
 
 V, SECONDS = 65, 4.0
 MEASURED: dict[str, tuple[Any, str]] = {
@@ -47,7 +48,7 @@ def main() -> None:
     params, grads = model.init_params(rng), Parameters.zeros(model.shapes, np.float32)
     x, y = rng.integers(V, size=(2, T, B)).astype(np.uint8)
     batch = Batch(x, y, np.zeros(B, bool))
-    state, optimizer = model.zero_state(B), optim.build("adam", 5.0, None, beta1=0.9, beta2=0.999, eps=1e-8)
+    state, optimizer = model.zero_state(B), optimizers.build(OptimConfig())
     slots = optimizer.init(params.vector)
     seconds: dict[str, float] = defaultdict(float)
 

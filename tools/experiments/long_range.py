@@ -18,7 +18,8 @@ from charrnn.arrays import Batch
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.optim import optimizers as optim
+from charrnn.optim import optimizers
+from charrnn.optim.options import OptimConfig
 
 B, H, ITERATIONS, EVERY, SEEDS = 32, 32, 3000, 50, (0, 1, 2)
 LEARNING_RATE, FORGET_BIAS = 1e-2, 4.0
@@ -40,7 +41,7 @@ def learn(cell: str, activation: str, delay: int, seed: int) -> int | None:
     model = CharLM(len(SYMBOLS), cell, H, activation=activation)
     params = model.init_params(rng, forget_bias=FORGET_BIAS)
     grads = Parameters.zeros(model.shapes, np.float32)
-    optimizer = optim.chain(optim.clip_by_norm(1.0), optim.adam())
+    optimizer = optimizers.build(OptimConfig(clip_norm=1.0))
     slots, state, starts, right_before = optimizer.init(params.vector), model.zero_state(B), np.ones(B, bool), False
     for iteration in range(1, ITERATIONS + 1):
         x, y = lines(rng, delay)
