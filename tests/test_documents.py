@@ -31,7 +31,7 @@ from charrnn.errors import CharrnnError
 from charrnn.keys import Choice, parse_duration
 from charrnn.nn import INITIALIZERS, cells, head, initializers, unroll
 from charrnn.nn.cells.base import Tape
-from charrnn.optim import OPTIMIZERS
+from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
 from charrnn.resources import CONFIGS
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Corpus, Run
@@ -125,7 +125,8 @@ def table_of_choices(key: str, table: dict[str, Choice], module: types.ModuleTyp
     for name, row in table.items():
         words, formulas, source = parts_of_docstring(getattr(module, name))
         cells_of_row = [words, "<br>".join(f"`{formula}`" for formula in formulas)]
-        cells_of_row.append(", ".join(f"`{key}`" for key in row.keys))
+        own_keys = dict.fromkeys(row.keys) | row.defaults
+        cells_of_row.append(", ".join(f"`{k}`{f' ({value})' if value else ''}" for k, value in own_keys.items()))
         if keeps:
             cells_of_row.append(", ".join(f"`{slot}`" for slot in (*row.slots, *(["count"] if row.counts else []))))
         lines.append(f"| `{name}` | {' | '.join([*cells_of_row, source])} |")

@@ -121,10 +121,10 @@ def adam(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
 
 
 def adamw(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
-    """Is `adam`, with a weight decay if none is set.
+    """Is `adam` with a weight decay, unless another is set.
 
-    Here weight decay is apart from the gradient with every optimizer (see `decay_weights`), so that `adam` with the
-    same `optim.weight_decay` is the same.
+    The decay is apart from the gradient, as it is here with every optimizer: `adam` with the same `weight_decay` is the
+    same.
 
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * g^2

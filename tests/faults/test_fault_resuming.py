@@ -215,6 +215,7 @@ OTHERS = {
     "data.split": [0.8, 0.1, 0.1],
     "optim.min_learning_rate": 1e-4,
     "optim.clip_value": 1.5,
+    "optim.average": 0.99,
 }
 """Values where no rule makes another one of the old."""
 
