@@ -962,18 +962,13 @@ def test_row_24_a_file_of_every_version_there_was_becomes_one_of_today(version, 
     assert back.iteration == 400
 
 
-def test_row_24_a_file_of_the_version_of_today_is_written_again_as_it_was():
-    """But for the keys of the configuration that have come since. What is said of the arrays has their sums."""
+def test_row_24_a_file_of_the_version_of_today_is_written_to_the_same_bytes():
     for name in make_golden.RUNS:
         path, _ = golden(checkpoints.VERSION, name)
-        before, after = meta_of(path.read_bytes()), meta_of(checkpoints.to_bytes(charrnn.load(path)))
-        for section, values in before["config"].items():
-            assert values.items() <= after["config"][section].items()
-            after["config"][section] = values
-        assert after == before
+        assert checkpoints.to_bytes(charrnn.load(path)) == path.read_bytes()
 
 
-@pytest.mark.parametrize(("version", "name"), GOLDEN)
+@pytest.mark.parametrize(("version", "name"), [case for case in GOLDEN if case[0] <= 2])
 def test_row_24_keys_that_came_later_mean_what_was_there_before(version, name):
     path, _ = golden(version, name)
     written, optim = meta_of(path.read_bytes())["config"]["optim"], charrnn.load(path).config.optim
