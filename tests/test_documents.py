@@ -376,7 +376,7 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
 
 @pytest.mark.parametrize("document", ["configuration.md", "cells.md", "adding-a-cell.md"])
 def test_every_key_that_a_document_names_exists(document):
-    named = re.findall(r"`((?:data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
+    named = re.findall(r"`((?:task|data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
     assert named
     assert set(named) <= set(keys())
 
@@ -387,7 +387,7 @@ def test_every_key_of_a_model_is_explained_on_the_page_of_the_cells():
 
 def test_the_keys_that_a_resumed_run_may_change_are_listed():
     text = section((DOCS / "configuration.md").read_text("utf-8"), "Precedence")
-    assert re.findall(r"`((?:data|model|train|optim)\.\w+)`", text) == list(RESUMABLE)
+    assert re.findall(r"`((?:task|data|model|train|optim)\.\w+)`", text) == list(RESUMABLE)
 
 
 def first_column(title: str) -> list[str]:

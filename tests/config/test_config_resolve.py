@@ -10,7 +10,7 @@ from charrnn.errors import ConfigError
 from charrnn.nn import INITIALIZERS, initializers
 from charrnn.nn.cells import ACTIVATIONS, CELLS
 from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
-from charrnn.text.streams import SPLITS
+from charrnn.text.streams import CUTS
 
 
 def test_no_setting_at_all_gives_the_defaults():
@@ -57,7 +57,7 @@ def test_the_rules_that_need_two_keys_look_at_the_result_and_not_at_a_layer():
         ("model.init", INITIALIZERS),
         ("optim.name", OPTIMIZERS),
         ("optim.schedule", SCHEDULES),
-        ("data.split_by", SPLITS),
+        ("data.split_by", CUTS),
     ],
 )
 def test_the_choices_of_a_key_are_what_the_code_has(key, registry):
