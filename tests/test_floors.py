@@ -21,6 +21,7 @@ FLOORS = {
     "charrnn.arrays": 0,
     "charrnn.files": 1,
     "charrnn.environment": 1,
+    "charrnn.cores": 1,
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
@@ -44,9 +45,9 @@ FLOORS = {
     "charrnn.nn.unroll": 6,
     "charrnn.nn.stack": 7,
     "charrnn.nn.model": 8,
+    "charrnn.nn.build": 9,
     "charrnn.nn.stepper": 9,
     "charrnn.nn.rtrl": 9,
-    "charrnn.cores": 9,
     # how gradients become updates
     "charrnn.optim": 1,  # names alone
     "charrnn.optim.options": 2,
@@ -63,6 +64,11 @@ FLOORS = {
     "charrnn.judging.gradcheck.check": 9,
     "charrnn.judging.gradcheck.oracles": 9,
     "charrnn.judging.gradcheck.subject": 10,
+    # what is learnt
+    "charrnn.tasks": 0,  # names alone
+    "charrnn.tasks.options": 1,
+    "charrnn.tasks.base": 10,
+    "charrnn.tasks.*": 11,
     # what can be chosen
     "charrnn.config": 0,
     "charrnn.config.schema": 12,
@@ -79,13 +85,18 @@ FLOORS = {
     "charrnn.sampling": 18,
     # how it learns
     "charrnn.training": 0,
-    "charrnn.training.metrics": 18,
     "charrnn.training.resuming": 18,
-    "charrnn.training.divergence": 18,
     "charrnn.training.limits": 18,
-    "charrnn.training.loop": 18,
-    "charrnn.training.team": 18,
-    "charrnn.training.trainer": 20,
+    "charrnn.training.progress": 18,
+    "charrnn.training.saving": 18,
+    "charrnn.training.shared_memory": 18,
+    "charrnn.training.team": 19,
+    "charrnn.training.gradients": 20,
+    "charrnn.training.loop": 21,
+    "charrnn.training.preparing": 21,
+    "charrnn.training.divergence": 22,
+    "charrnn.training.metrics": 22,
+    "charrnn.training.trainer": 23,
     # what people type
     "charrnn.cli": 0,
     "charrnn.cli.common": 30,
@@ -145,7 +156,7 @@ def test_every_module_has_a_floor_and_every_floor_a_module():
     assert named - MODULES.keys() == set()
 
 
-LAZY = {"charrnn": {"charrnn.version"}, "charrnn.nn.cells": set()}
+LAZY = {"charrnn": {"charrnn.version"}, "charrnn.nn.cells": set(), "charrnn.tasks": set()}
 """Modules that name others and load them when they are asked for, with what they import nevertheless."""
 
 

@@ -83,6 +83,11 @@ class CharLM:
         return self.stack.shapes() | {f"head.{k}": shape for k, shape in of_head.items()}
 
     @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the H-wide blocks of a layer's weights: its gates."""
+        return self.stack.cell.gates
+
+    @property
     def input_weights(self) -> list[str]:
         """Names of the parameters that have a row for each symbol, below the H rows that meet the state."""
         return [f"{prefix}W" for prefix in self.stack.prefixes if prefix.startswith("layers.0.")]

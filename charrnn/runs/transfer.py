@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 
 import numpy as np
@@ -18,56 +19,50 @@ from charrnn.tasks.base import Symbols
 def take_over(run: Run, old: Run) -> list[str]:
     """Copies into the new `run` what it shares with `old`, and returns a line for each kind of thing that it does not.
 
-    A parameter is taken over where it has the same name and, symbols apart, the same shape; the weights of symbols that
-    `old` does not know stay as initialized. Raises CheckpointError where no layer or no symbol is shared.
+    A parameter is taken over where it has the same name and, symbols apart, the same shape and blocks; the weights of
+    symbols that `old` does not know stay as initialized. Raises CheckpointError where no layer or no symbol is shared.
     """
     ours, theirs = run.task.symbols(run.model), old.task.symbols(old.model)
-    taken, new = [], []
-    for name, array in run.params.items():
-        source = old.params.get(name)
-        if source is not None and _copy(array, source, ours.get(name), theirs.get(name)):
-            taken.append(name)
-        else:
-            new.append(name)
-    differing = _differing(run, old)
+    taken = [name for name in run.params if _fits(name, run, old) and _copy(name, run, old, ours, theirs)]
+    changed = _changed(run, old)
     if not any(name.startswith("layers.") for name in taken):
-        words = [f"--set {shlex.quote(f'model.{name}={before}')}" for name, (before, _) in differing.items()]
-        raise CheckpointError(
-            f"no layer of the weights to begin from fits this network; "
-            f"{'give ' + ' '.join(words) if words else 'leave out --init-from'}"
-        )
+        raise CheckpointError(_nothing_fits(changed))
     unknown = _unknown(ours, theirs)
     if unknown is None:
         raise CheckpointError("the weights to begin from know no character of this text; leave out --init-from")
     if run.average is not None:
         run.average.vector[...] = run.params.vector
-    left = [name for name in old.params if name not in taken]
-    notes = [
-        f"model.{name} was {was!r} in the weights to begin from, and is {now!r}"
-        for name, (was, now) in differing.items()
-    ]
-    if new:
+    notes = [f"model.{key} was {was!r} in the weights to begin from, and is {now!r}" for key, was, now in changed]
+    if new := [name for name in run.params if name not in taken]:
         notes.append(f"new, and not in the weights to begin from: {', '.join(new)}")
-    if left:
+    if left := [name for name in old.params if name not in taken]:
         notes.append(f"in the weights to begin from, and not taken over: {', '.join(left)}")
     if unknown:
         notes.append(f"characters new to the weights: {unknown!r}")
     return notes
 
 
-def _copy(array: Array, source: Array, ours: Symbols | None, theirs: Symbols | None) -> bool:
-    """Copies `source` into `array` where they fit, and tells whether they do."""
-    if ours is None or theirs is None:
-        if ours is not theirs or array.shape != source.shape:
+def _fits(name: str, run: Run, old: Run) -> bool:
+    """Whether a parameter of this name means the same in both."""
+    same_blocks = run.model.blocks == old.model.blocks or not name.startswith("layers.")
+    return name in old.params and same_blocks
+
+
+def _copy(name: str, run: Run, old: Run, ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> bool:
+    """Copies a parameter where its shape allows it, and tells whether it did."""
+    array, source = run.params[name], old.params[name]
+    if name not in ours:
+        if name in theirs or array.shape != source.shape:
             return False
         array[...] = source
         return True
-    if ours[:2] != theirs[:2] or _without(array, ours) != _without(source, theirs):
+    mine, other = ours[name], theirs[name]
+    if mine[:2] != other[:2] or _without(array, mine) != _without(source, other):
         return False
-    mine, old = np.moveaxis(array, ours.axis, 0), np.moveaxis(source, theirs.axis, 0)
-    mine[: ours.start] = old[: theirs.start]
-    here, there = _shared(ours, theirs)
-    mine[ours.start + here] = old[theirs.start + there]
+    to, start = np.moveaxis(array, mine.axis, 0), np.moveaxis(source, other.axis, 0)
+    to[: mine.start] = start[: other.start]
+    here, there = _shared(mine, other)
+    to[mine.start + here] = start[other.start + there]
     return True
 
 
@@ -93,9 +88,18 @@ def _unknown(ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> str | None
     return "".join(symbol if isinstance(symbol, str) else chr(symbol) for symbol in new)  # type: ignore[arg-type]
 
 
-def _differing(run: Run, old: Run) -> dict[str, tuple[object, object]]:
-    """What the old network is and the new one is not, by the key of the configuration: before, and now."""
+def _changed(run: Run, old: Run) -> list[tuple[str, object, object]]:
+    """The keys of the configuration in which the networks differ, with the old value and the new."""
     before, now = old.config.model, run.config.model
-    names = [field.name for field in dataclasses.fields(ModelConfig) if field.name not in OF_TRAINING]
-    values = {name: (getattr(before, name), getattr(now, name)) for name in names}
-    return {name: pair for name, pair in values.items() if pair[0] != pair[1]}
+    keys = [field.name for field in dataclasses.fields(ModelConfig) if field.name not in OF_TRAINING]
+    values = [(key, getattr(before, key), getattr(now, key)) for key in keys]
+    return [(key, was, is_now) for key, was, is_now in values if was != is_now]
+
+
+def _nothing_fits(changed: list[tuple[str, object, object]]) -> str:
+    """What to say where no layer can be taken over."""
+    if not changed:
+        return "no layer of the weights to begin from fits; leave out --init-from"
+    said = ", ".join(f"model.{key} {was!r}, and the configuration has {now!r}" for key, was, now in changed)
+    words = " ".join(f"--set {shlex.quote(f'model.{key}={json.dumps(was)}')}" for key, was, _ in changed)
+    return f"no layer of the weights to begin from fits: they have {said}; give {words}"

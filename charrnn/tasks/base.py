@@ -96,6 +96,10 @@ class Model(Protocol):
         """P, all numbers that are learnt."""
 
     @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the blocks of a layer's weights: where they differ, weights of the same shape mean other things."""
+
+    @property
     def is_noisy(self) -> bool:
         """Whether training draws anything."""
 

@@ -17,6 +17,7 @@ from charrnn.errors import CheckpointError, OutputError
 from charrnn.nn.cells import CELLS
 from charrnn.optim import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
+from charrnn.runs.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +41,23 @@ def test_everything_comes_back(cell, name, dtype, tmp_path):
     run = small_run(
         **{"model.cell": cell, "optim.name": name, "train.dtype": dtype},
         **{"model.num_layers": 2, "model.initial_state": "learned", "model.dropout": 0.2, "train.time_budget": 60},
+        **{"optim.average": 0.9},
     )
     run.scores, run.best, run.elapsed, run.losses = {"nats": 1.25}, 0.1 + 0.2, 12.5, [1.5, 0.1 + 0.7]
-    run.skipped, run.skipped_in_a_row, run.rollbacks = 4, 2, 1
+    run.skipped, run.skipped_in_a_row, run.rollbacks, run.without_best, run.reductions = 4, 2, 1, 3, 2
+    run.average.vector[...] = run.params.vector / 3
     checkpoints.save(run, tmp_path / "c.npz")
     back = checkpoints.load(tmp_path / "c.npz")
 
-    for each in dataclasses.fields(checkpoints.Run):
-        if each.name not in ("params", "slots", "state", "rng"):
+    for each in dataclasses.fields(Run):
+        if each.name not in ("params", "average", "slots", "state", "rng"):
             ours = getattr(run, each.name)
             assert getattr(back, each.name) == ours
             assert ours, "what is tested must differ from the default"
     assert back.params.keys() == run.params.keys()
     np.testing.assert_array_equal(back.params.vector, run.params.vector)
-    assert back.params.vector.dtype == dtype
+    np.testing.assert_array_equal(back.average.vector, run.average.vector)
+    assert back.params.vector.dtype == back.average.vector.dtype == dtype
     assert back.slots.keys() == run.slots.keys()
     for slot in run.slots:
         np.testing.assert_array_equal(back.slots[slot], run.slots[slot])

@@ -58,14 +58,52 @@ def test_a_graft_leaves_the_old_run_as_it_was(prepare):
     np.testing.assert_array_equal(old.params.vector, before)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("cell", "gru"), ("hidden_size", 7), ("num_layers", 2), ("initial_state", "learned")]
-)
-def test_another_architecture_is_refused_with_both_named(name, value, prepare):
-    old, *_ = prepare("abcd", **{f"model__{name}": value})
-    ours = getattr(prepare("abcd")[0].config.model, name)
-    with pytest.raises(CheckpointError, match=f"model.{name} {value!r}, and the configuration has {ours!r}"):
+@pytest.mark.parametrize(("key", "value"), [("cell", "gru"), ("hidden_size", 7)])
+def test_weights_of_which_no_layer_fits_are_refused_with_both_named(key, value, prepare):
+    old, *_ = prepare("abcd", **{f"model__{key}": value})
+    ours = getattr(prepare("abcd")[0].config.model, key)
+    with pytest.raises(CheckpointError, match=f"model.{key} {value!r}, and the configuration has {ours!r}"):
         prepare("abcd", old)
+
+
+def test_weights_of_the_same_shape_for_other_gates_are_not_taken_over(prepare):
+    old, *_ = prepare("abcd", model__cell="gru_reset_before")
+    assert old.params["layers.0.W"].shape == prepare("abcd", model__cell="lstm_cifg")[0].params["layers.0.W"].shape
+    with pytest.raises(CheckpointError, match="no layer of the weights to begin from fits"):
+        prepare("abcd", old, model__cell="lstm_cifg")
+
+
+NETWORKS = {
+    "layer_norm": {"model__layer_norm": True},
+    "num_layers": {"model__num_layers": 2},
+    "initial_state": {"model__initial_state": "learned"},
+    "peepholes": {"model__cell": "lstm_peephole"},
+    "all": {"model__layer_norm": True, "model__num_layers": 2, "model__initial_state": "learned"},
+}
+
+
+@pytest.mark.parametrize("changes", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("forward", [True, False], ids=["to", "from"])
+def test_what_fits_is_taken_over_and_what_does_not_is_named(changes, forward, prepare):
+    before, after = ({}, changes) if forward else (changes, {})
+    old, *_ = prepare("abcd", **before)
+    old.params.vector[...] = np.random.default_rng(3).standard_normal(old.params.vector.size)
+    fresh, *_ = prepare("abcd", train__seed=5, **after)
+    new, _, notes = prepare("abcd", old, train__seed=5, **after)
+    for name, array in new.params.items():
+        np.testing.assert_array_equal(array, (old if name in old.params else fresh).params[name])
+    for key in changes:
+        assert any(note.startswith(key.replace("__", ".") + " was") for note in notes)
+    appeared = [name for name in new.params if name not in old.params]
+    vanished = [name for name in old.params if name not in new.params]
+    assert ("new, and not in the weights to begin from: " + ", ".join(appeared) in notes) == bool(appeared)
+    assert ("in the weights to begin from, and not taken over: " + ", ".join(vanished) in notes) == bool(vanished)
+
+
+def test_an_average_begins_with_the_weights_that_were_taken_over(prepare):
+    old, *_ = prepare("abcd")
+    new, *_ = prepare("abcd", old, train__seed=7, optim__average=0.9)
+    np.testing.assert_array_equal(new.average.vector, old.params.vector)
 
 
 def test_weights_that_know_no_character_of_the_text_are_refused(prepare):
