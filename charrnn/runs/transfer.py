@@ -17,7 +17,7 @@ from charrnn.tasks.base import Symbols
 
 
 def take_over(run: Run, old: Run) -> list[str]:
-    """Copies into the new `run` what it shares with `old`, and returns a line for each kind of thing that it does not.
+    """Copies into the new `run` what it shares with `old`; returns what a user is told of the rest, in a line or two.
 
     A parameter is taken over where it has the same name and, symbols apart, the same shape and blocks; the weights of
     symbols that `old` does not know stay as initialized. Raises CheckpointError where no layer or no symbol is shared.
@@ -32,11 +32,15 @@ def take_over(run: Run, old: Run) -> list[str]:
         raise CheckpointError("the weights to begin from know no character of this text; leave out --init-from")
     if run.average is not None:
         run.average.vector[...] = run.params.vector
-    notes = [f"model.{key} was {was!r} in the weights to begin from, and is {now!r}" for key, was, now in changed]
+    differences = [
+        f"model.{key} was {json.dumps(was)} in the weights to begin from, and is {json.dumps(now)}"
+        for key, was, now in changed
+    ]
     if new := [name for name in run.params if name not in taken]:
-        notes.append(f"new, and not in the weights to begin from: {', '.join(new)}")
+        differences.append(f"new here: {', '.join(new)}")
     if left := [name for name in old.params if name not in taken]:
-        notes.append(f"in the weights to begin from, and not taken over: {', '.join(left)}")
+        differences.append(f"left behind: {', '.join(left)}")
+    notes = ["; ".join(differences)] if differences else []
     if unknown:
         notes.append(f"characters new to the weights: {unknown!r}")
     return notes
@@ -100,6 +104,8 @@ def _nothing_fits(changed: list[tuple[str, object, object]]) -> str:
     """What to say where no layer can be taken over."""
     if not changed:
         return "no layer of the weights to begin from fits; leave out --init-from"
-    said = ", ".join(f"model.{key} {was!r}, and the configuration has {now!r}" for key, was, now in changed)
+    said = ", ".join(
+        f"model.{key} {json.dumps(was)}, and the configuration has {json.dumps(now)}" for key, was, now in changed
+    )
     words = " ".join(f"--set {shlex.quote(f'model.{key}={json.dumps(was)}')}" for key, was, _ in changed)
     return f"no layer of the weights to begin from fits: they have {said}; give {words}"

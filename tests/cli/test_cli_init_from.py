@@ -66,13 +66,38 @@ def test_old_weights_help(train, trained, tmp_path, metrics):
 
 @pytest.mark.parametrize(
     ("key", "theirs"),
-    [("hidden_size=9", "8"), ("cell=gru", "'lstm'"), ("num_layers=2", "1"), ("initial_state=learned", "zero")],
+    [("hidden_size=9", "8"), ("cell=gru", '"lstm"')],
 )
 def test_another_architecture_does_not_fit_and_both_are_named(train, tmp_path, key, theirs):
     train("-o", "old").ok()
     name, _, ours = key.partition("=")
     train("-o", "new", "--init-from", "old", "--set", f"model.{key}").fails(4, f"model.{name}", theirs, ours)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "was", "new"),
+    [
+        ("num_layers=2", "1", "layers.1.W, layers.1.b"),
+        ("initial_state=learned", '"zero"', "layers.0.h0, layers.0.c0"),
+        ("layer_norm=true", "false", "layers.0.gain"),
+    ],
+)
+def test_what_is_new_in_a_network_is_told_in_one_line_and_the_rest_is_taken_over(
+    charrnn, train, tiny, text, key, was, new
+):
+    train("-o", "old").ok()
+    done = charrnn("train", text, "-c", tiny, "-o", "new", "--init-from", "old", "--set", f"model.{key}").ok()
+    name, _, now = key.partition("=")
+    now = now if now in ("2", "true") else f'"{now}"'
+    assert f"\nmodel.{name} was {was} in the weights to begin from, and is {now}; new here: {new}\n" in done.err
+
+
+def test_what_a_network_has_no_place_for_is_told(charrnn, train, tiny, text):
+    train("-o", "old", "--set", "model.layer_norm=true").ok()
+    done = charrnn("train", text, "-c", tiny, "-o", "new", "--init-from", "old", "--set", "model.layer_norm=false").ok()
+    told = "model.layer_norm was true in the weights to begin from, and is false; left behind: layers.0.gain"
+    assert told in done.err.splitlines()
 
 
 def test_weights_that_share_no_character_are_refused(train, tmp_path):

@@ -35,7 +35,7 @@ def test_last_prev_and_best_are_what_they_are_called(train, tmp_path, metrics, c
     assert (saved["last"]["iteration"], saved["prev"]["iteration"]) == (12, 10)
     assert set(losses) == {5, 10, 12}
     assert saved["best"]["iteration"] == min(losses, key=losses.get)
-    assert saved["best"]["validation_nats"] == min(losses.values())
+    assert saved["best"]["scores"]["nats"] == min(losses.values())
 
 
 def test_metrics_have_the_promised_keys_and_val_nats_on_evaluations_alone(train, tmp_path, metrics):

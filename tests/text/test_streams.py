@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.errors import DataError
-from charrnn.text.streams import SPLITS, Streams, Windows, side_by_side, split_columns, split_tail
+from charrnn.text.streams import CUTS, Streams, Windows, side_by_side, split_columns, split_tail
 
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 7))  # batch_size, seq_length
 
@@ -169,12 +169,12 @@ def test_a_column_split_of_as_many_characters_as_its_error_asks_for_succeeds(fra
     assert [bool(part.lengths.sum()) for part in parts] == [bool(fraction) for fraction in fractions]
 
 
-@pytest.mark.parametrize("split_by", SPLITS)
+@pytest.mark.parametrize("split_by", CUTS)
 @pytest.mark.parametrize("n", [30, 200, 1000])
 def test_following_the_advice_of_the_error_makes_a_short_text_fit(n, split_by):
     fractions, sizes = (0.8, 0.1, 0.1), {"batch_size": 50, "seq_length": 50}
     with pytest.raises(DataError) as error:
-        SPLITS[split_by](positions(n), fractions, **sizes)
+        CUTS[split_by](positions(n), fractions, **sizes)
     for name, value in re.findall(r"--set train\.(\w+)=(\d+)", str(error.value)):
         sizes[name] = int(value)
-    SPLITS[split_by](positions(n), fractions, **sizes)
+    CUTS[split_by](positions(n), fractions, **sizes)

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from charrnn.errors import ConfigError
+from charrnn.nn.model import CharLM
 from charrnn.runs import checkpoint as checkpoints
+from charrnn.tasks.language_model import LanguageModel
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.limits import refuse_hopeless
 
 TINY = {"model__hidden_size": 3, "train__batch_size": 2, "train__seq_length": 3, "train__gradient": "rtrl"}
@@ -38,9 +41,9 @@ def test_what_the_state_depends_on_is_kept_in_the_checkpoint(begin, tmp_path):
 
 def test_a_network_too_large_for_it_is_refused_with_what_it_would_cost(settle):
     with pytest.raises(ConfigError, match=r"rtrl would take about [\d,]+ minutes for each iteration and [\d,]+ MiB"):
-        refuse_hopeless(settle(train__gradient="rtrl", model__hidden_size=128), 65)
+        refuse_hopeless(settle(train__gradient="rtrl", model__hidden_size=128), CharLM(65, hidden_size=128))
 
 
 def test_a_model_that_would_see_its_target_is_refused(settle):
     with pytest.raises(ConfigError, match=r"model\.bidirectional: .* sees the character"):
-        refuse_hopeless(settle(model__bidirectional=True), 65)
+        LanguageModel(Vocabulary("ab")).model(settle(model__bidirectional=True).model)
