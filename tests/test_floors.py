@@ -18,7 +18,7 @@ FLOORS = {
     "charrnn.errors": 0,
     "charrnn.resources": 0,
     "charrnn.keys": 0,
-    "charrnn.arrays": 0,
+    "charrnn.arrays": -1,
     "charrnn.files": 1,
     "charrnn.environment": 1,
     "charrnn.cores": 1,
@@ -34,7 +34,7 @@ FLOORS = {
     "charrnn.nn": 1,  # names alone
     "charrnn.nn.cells": 0,  # names alone, like the package itself
     "charrnn.nn.options": 2,
-    "charrnn.nn.numerics": 1,
+    "charrnn.nn.numerics": 0,
     "charrnn.nn.parameters": 1,
     "charrnn.nn.noise": 1,
     "charrnn.nn.initializers": 2,

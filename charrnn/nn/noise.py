@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.arrays import Array
+from charrnn.nn.numerics import tanh_derivative
 
 
 @dataclass
@@ -33,6 +34,23 @@ class LayerNoise:
     """By the state's name, the share of it that stays old: (T, B, H) of 0 and 1, or a number."""
     start: dict[str, Array] = field(default_factory=dict)
     """By the state's name, what a text begins with: (B, H)."""
+
+    def drop_candidate(self, t: int, g: Array) -> None:
+        """Recurrent dropout of step t's candidate, `g = mask * tanh(a)`, in place."""
+        if self.candidate_mask is not None:
+            np.multiply(g, self.candidate_mask[t], g)
+
+    def candidate_derivative(self, steps: slice | int, g: Array, out: Array) -> None:
+        """Writes the derivative of a candidate `g = mask * tanh(a)` to `out`: `mask * (1 - tanh(a)^2)`.
+
+        As the mask is 0 or `1 / kept`, that is `mask - kept * g^2`, and tanh(a) need not be remembered.
+        """
+        if self.candidate_mask is None:
+            tanh_derivative(g, out)
+            return
+        np.multiply(g, g, out)
+        np.multiply(out, self.kept, out)
+        np.subtract(self.candidate_mask[steps], out, out)
 
     def rows(self, rows: slice) -> LayerNoise:
         """That of some rows of the batch."""

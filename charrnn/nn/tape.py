@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from charrnn.arrays import Array
 from charrnn.nn.noise import LayerNoise
-from charrnn.nn.numerics import IN_CACHE, tanh_derivative
+from charrnn.nn.numerics import IN_CACHE
 from charrnn.nn.parameters import LayerParams
 
 LayerState = dict[str, Array]
@@ -126,11 +126,6 @@ class Tape:
         a = self.multiply_state(t)
         return np.add(a, self.xW_blocks[t], a)
 
-    def drop_candidate(self, t: int, g: Array) -> None:
-        """Recurrent dropout of step t's candidate, in place: the tape keeps what is left of it."""
-        if self.noise.candidate_mask is not None:
-            np.multiply(g, self.noise.candidate_mask[t], g)
-
     # --- backward ---
 
     def begin_backward(self, W: Array) -> None:
@@ -188,15 +183,6 @@ class Tape:
     def partials_of(self, steps: slice) -> tuple[Array, ...]:
         """Where the partial derivatives of these steps belong: each (steps, B, H), or n of these if its size is n."""
         return split(self._partials[: steps.stop - steps.start].swapaxes(0, 1), self.layout.partials)
-
-    def candidate_derivative(self, steps: slice | int, g: Array, out: Array) -> None:
-        """From the dropped `g = m * tanh(a)` to `m * (1 - tanh(a)^2)`, its derivative: `m - kept * g^2`."""
-        if self.noise.candidate_mask is None:
-            tanh_derivative(g, out)
-            return
-        np.multiply(g, g, out)
-        np.multiply(out, self.noise.kept, out)
-        np.subtract(self.noise.candidate_mask[steps], out, out)
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""

@@ -53,7 +53,7 @@ class Cell(ABC):
     or it is "gated": a gate is multiplied into a part of it first, so that its gradient is not da and belongs in
     `tape.dhW`; or a part of W_h has a product "of a gated state", not of h."""
     has_candidate: ClassVar[bool] = True
-    """Whether the state takes up a candidate, which recurrent dropout drops; see `Tape.drop_candidate`."""
+    """Whether the state takes up a candidate, which recurrent dropout drops; see `LayerNoise.drop_candidate`."""
 
     @property
     def layout(self) -> Layout:

@@ -28,7 +28,7 @@ class GRUBase(Cell):
         h, h_next = tape.rows["h"][t], tape.rows["h"][t + 1]
         _, z, n = tape.gates[t]
         scaled_tanh_(n)
-        tape.drop_candidate(t, n)
+        tape.noise.drop_candidate(t, n)
         interpolate(n, h, z, h_next, tape.u)
 
     def next_state_partials(self, tape: Tape, steps: slice, dh_da_z: Array, dh_da_n: Array, scratch: Array) -> None:
@@ -39,5 +39,5 @@ class GRUBase(Cell):
         np.subtract(h, n, dh_da_z)
         np.multiply(dh_da_z, z, dh_da_z)
         np.multiply(dh_da_z, one_minus_z, dh_da_z)
-        tape.candidate_derivative(steps, n, dh_da_n)
+        tape.noise.candidate_derivative(steps, n, dh_da_n)
         np.multiply(dh_da_n, one_minus_z, dh_da_n)

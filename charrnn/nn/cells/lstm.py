@@ -47,7 +47,7 @@ class LSTM(Cell):
         # (2) i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
         scaled_sigmoid_(a)
         tanh_from_sigmoid_(g)
-        tape.drop_candidate(t, g)
+        tape.noise.drop_candidate(t, g)
         # (3) c' = f * c + i * g
         np.multiply(f, c, c_next)
         np.multiply(i, g, tape.u)
@@ -86,5 +86,5 @@ class LSTM(Cell):
         np.multiply(dc_da_f, c, dc_da_f)
         sigmoid_derivative(i, dc_da_i)
         np.multiply(dc_da_i, g, dc_da_i)
-        tape.candidate_derivative(steps, g, dc_da_g)
+        tape.noise.candidate_derivative(steps, g, dc_da_g)
         np.multiply(dc_da_g, i, dc_da_g)

@@ -101,7 +101,7 @@ class LSTMVariant(Cell):
             scaled_sigmoid_(f)
         if self.input_activation:
             scaled_tanh_(g)
-        tape.drop_candidate(t, g)
+        tape.noise.drop_candidate(t, g)
         # (3) c' = f * c + i * g
         np.multiply(f, c, c_next)
         np.multiply(i, g, u)
@@ -153,7 +153,7 @@ class LSTMVariant(Cell):
             np.multiply(dc, c, u)
             self._through_sigmoid(u, dstate, "f", f, da["f"])
         if self.input_activation:
-            tape.candidate_derivative(t, g, u)
+            tape.noise.candidate_derivative(t, g, u)
         else:
             u[...] = 1 if tape.noise.candidate_mask is None else tape.noise.candidate_mask[t]
         np.multiply(u, i, u)

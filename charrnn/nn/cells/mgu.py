@@ -35,7 +35,7 @@ class MGU(Cell):
         np.matmul(fh, W_hn, n)
         np.add(n, xW_n, n)
         scaled_tanh_(n)
-        tape.drop_candidate(t, n)
+        tape.noise.drop_candidate(t, n)
         # (3) h' = (1 - f) * h + f * n
         interpolate(h, n, f, h_next, tape.u)
 
@@ -72,7 +72,7 @@ class MGU(Cell):
         # (3) h' = (1 - f) * h + f * n
         np.subtract(n, h, dh_da_f)
         np.multiply(dh_da_f, df_da_f, dh_da_f)
-        tape.candidate_derivative(steps, n, dh_da_n)
+        tape.noise.candidate_derivative(steps, n, dh_da_n)
         np.multiply(dh_da_n, f, dh_da_n)
 
     def param_grads(self, params: LayerParams, tape: Tape, grads: LayerParams) -> None:
