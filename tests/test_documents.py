@@ -577,7 +577,7 @@ def test_the_derivative_by_hand_is_that_of_the_added_cell():
     unroll.backward(cell, params, dh_new[None], dstate, tape, grads, np.empty_like(x))
 
     text = section(ADDING, "The derivative, by hand")
-    *steps, at_once = (block for block in blocks(text, ""))
+    *steps, at_once, factors = blocks(text, "")
     f, n = tape.gates[0]
     W_hf, W_hn = np.split(params["W"][:H], 2, axis=-1)
     given = {"h": h, "f": f, "n": n, "fh": f * h, "W_hf": W_hf, "W_hn": W_hn, "dh_new": dh_new}
@@ -590,6 +590,10 @@ def test_the_derivative_by_hand_is_that_of_the_added_cell():
         np.testing.assert_allclose(names["dh"], dstate["h"], rtol=1e-12)
         np.testing.assert_allclose(side_by_side(names["da_f"], names["da_n"]), tape.da[0], rtol=1e-12)
     np.testing.assert_allclose(side_by_side(found["dW_hf"], found["dW_hn"]), grads["W"][:H], rtol=1e-12)
+    named = [re.split(" {4,}", line)[0].split(" = ") for line in factors.splitlines()]
+    assert [name.strip() for name, _ in named] == list(cell.partials)
+    for (name, formula), partial in zip(named, tape.partials[0], strict=True):
+        np.testing.assert_allclose(eval(as_python(formula), given), partial, rtol=1e-12, err_msg=name)
 
 
 def test_the_planted_mistake_is_found_as_the_document_shows(monkeypatch, capsys):
@@ -723,7 +727,7 @@ def test_the_equations_of_the_derivation_are_those_of_the_code():
     assert [line.strip() for line in forward.splitlines()] == re.findall(r"\(\d\) .+", in_code)
 
 
-def test_the_factors_of_the_derivation_are_the_local_derivatives_of_the_code():
+def test_the_factors_of_the_derivation_are_the_partial_derivatives_of_the_code():
     rng = np.random.default_rng(0)
     T, B, D, H = 3, 2, 4, 5
     cell = cells.build("lstm")
@@ -732,13 +736,21 @@ def test_the_factors_of_the_derivation_are_the_local_derivatives_of_the_code():
     unroll.forward(cell, params, rng.normal(size=(T, B, D)), state, np.zeros(B, bool), tape)
     tape.begin_backward(params["W"])
     cell.partial_derivatives(params, tape, slice(0, T))
-    (block,) = (b for b in blocks(DERIVATION, "") if b.startswith("d_i = "))
+    (dc_da_i, dc_da_f, dc_da_g), dh_da_o, dh_dc = tape.partials_of(slice(0, T))
+    computed = {"dh_da_o": dh_da_o, "dh_dc": dh_dc, "dc_da_i": dc_da_i, "dc_da_f": dc_da_f, "dc_da_g": dc_da_g}
+    (block,) = (b for b in blocks(DERIVATION, "") if b.startswith("dh_da_o = "))
     known = dict(zip(cell.gates, tape.a.swapaxes(0, 1), strict=True))
     known |= {"c": tape.state["c"][:-1], "c_new": tape.state["c"][1:], "tanh": np.tanh}
-    factors = re.findall(r"(d_\w) = (.+?)(?= {3}|$)", block, re.MULTILINE)
-    assert [name for name, _ in factors] == ["d_i", "d_f", "d_g", "d_o", "d_c"]
-    for k, (name, formula) in enumerate(factors):
-        np.testing.assert_allclose(eval(as_python(formula), known), tape.local[:T, k], rtol=1e-12, err_msg=name)
+    factors = re.findall(r"(\w+) += (.+?)(?= {3}|$)", block, re.MULTILINE)
+    assert [name for name, _ in factors] == list(computed)
+    for name, formula in factors:
+        np.testing.assert_allclose(eval(as_python(formula), known), computed[name], rtol=1e-12, err_msg=name)
+
+
+def test_the_step_back_of_the_derivation_is_that_of_the_code():
+    (quoted,) = blocks(DERIVATION, "py")
+    source = inspect.getsource(importlib.import_module("charrnn.nn.cells.lstm").LSTM.step_backward)
+    assert source.partition("-> None:\n")[2] == quoted
 
 
 def write_generated() -> None:

@@ -50,7 +50,7 @@ class Tape:
 
     What a loop over time needs at step t is a view that was made once, in a list: `gates[t]` and `da_gates[t]` have an
     array (B, H) for each gate; `a_parts[t]`, `xW_parts[t]` and `da_parts[t]` one for each part, (n, B, H) if it is of
-    n > 1 gates. `da_rows[t]` has the parts as they lie in the rows: (B, n*H).
+    n > 1 gates. `da_columns[t]` has the parts as columns of (B, G*H), so each (B, n*H).
 
     A tape is read back once: the backward pass uses the memory of the gates for other things.
     """
@@ -154,11 +154,11 @@ class Tape:
         views = [split(step, widths) for step in self._partials]
         self.partials = [views[t % self.chunk] for t in range(T)]
         self._allocate_product_gradients()
-        self.dhW_rows = list(self.dhW)
+        self.dhW_steps = list(self.dhW)
         self.dhW_blocks = self._gates_first(self.dhW)
         self.da_gates = [tuple(block) for block in self.da_blocks]
         self.da_parts = self.xW_parts
-        self.da_rows = [self.by_part(row) for row in self.da]
+        self.da_columns = [self.by_part(row) for row in self.da]
         self.W_hT = np.empty((G * H, H), self.dtype)
 
     def _allocate_product_gradients(self) -> None:
@@ -182,11 +182,13 @@ class Tape:
 
     def partials_of(self, steps: slice) -> tuple[Array, ...]:
         """Where the partial derivatives of these steps belong: each (steps, B, H), or n of these if its size is n."""
-        return split(self._partials[: steps.stop - steps.start].swapaxes(0, 1), self.layout.partials)
+        first = steps.start % self.chunk
+        slots = self._partials[first : first + steps.stop - steps.start]
+        return split(slots.swapaxes(0, 1), self.layout.partials)
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
-        np.matmul(self.dhW_rows[t], self.W_hT, dh)
+        np.matmul(self.dhW_steps[t], self.W_hT, dh)
 
     def own_grads(self, grads: LayerParams) -> None:
         """Writes the gradients of parameters that belong to the tape and not to the cell: here none."""

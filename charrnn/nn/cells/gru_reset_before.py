@@ -45,7 +45,7 @@ class GRUResetBefore(GRUBase):
         r, z, _ = tape.gates[t]
         drh_da_r, dh_da_z, dh_da_n = tape.partials[t]
         da_r, da_z, da_n = tape.da_gates[t]
-        da_rz, _ = tape.da_rows[t]
+        da_rz, _ = tape.da_columns[t]
         W_hrzT, W_hnT = tape.W_hT_parts
         # (4) h' = (1 - z) * n + z * h
         np.multiply(dh, dh_da_z, da_z)
