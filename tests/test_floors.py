@@ -39,6 +39,7 @@ FLOORS = {
     "charrnn.nn.noise": 1,
     "charrnn.nn.initializers": 2,
     "charrnn.nn.head": 2,
+    "charrnn.nn.layout": 1,
     "charrnn.nn.tape": 2,
     "charrnn.nn.layer_norm": 5,
     "charrnn.nn.cells.base": 3,

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.arrays import Array
+from charrnn.nn.layout import Layout
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tape import Layout, Tape
+from charrnn.nn.tape import Tape
 
 EPS = 1e-5
 

@@ -6,14 +6,13 @@ allocated once for windows of one shape, and every window writes over the one be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.arrays import Array
+from charrnn.nn.layout import Layout, split
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.numerics import IN_CACHE
 from charrnn.nn.parameters import LayerParams
@@ -23,22 +22,6 @@ LayerState = dict[str, Array]
 
 COLUMNS_AT_ONCE = 16
 """Of W, while it is transposed: as many as a cache line holds."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The arrays that a cell wants on its tape. A cell declares them by name, see `Cell`; sizes count (B, H) each."""
-
-    scales: tuple[float, ...]
-    """For each gate, what its pre-activation has been multiplied by when the cell sees it."""
-    parts: tuple[int, ...]
-    """How many gates each part has; all parts together are all gates."""
-    state: tuple[str, ...]
-    saved: tuple[str, ...]
-    partials: tuple[int, ...]
-    """How large each partial derivative is."""
-    product_is_gated: bool
-    """Whether the gradient of `h @ W_h` is another than that of the pre-activations."""
 
 
 class Tape:
@@ -206,15 +189,6 @@ class Tape:
         if not hasattr(self, "_dropped"):
             self._dropped = np.empty(shape, self.dtype)
         return self._dropped
-
-
-def split(blocks: Array, widths: Iterable[int]) -> tuple[Array, ...]:
-    """Views of neighbouring blocks of `blocks (n, ...)`: (...) where the width is 1, else (width, ...)."""
-    found, start = [], 0
-    for width in widths:
-        found.append(blocks[start] if width == 1 else blocks[start : start + width])
-        start += width
-    return tuple(found)
 
 
 def product_grads(left: Array, dproduct: Array, out: Array) -> None:

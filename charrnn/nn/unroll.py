@@ -57,7 +57,7 @@ def forward(
 
 
 def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
-    """The states' row t + 1 from their row t. Zoneout: of some of it, the old stays, `s' = z * s + (1 - z) * s'`."""
+    """Turns the states' row t into row t + 1: the cell's step, and zoneout, `s' = z * s + (1 - z) * s'`."""
     cell.step(params, tape, t)
     for name, z in tape.noise.zoneout.items():
         old, new = tape.rows[name][t], tape.rows[name][t + 1]
@@ -67,7 +67,7 @@ def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
 
 
 def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
-    """The derivative of `step`: `dstate`, that of row t + 1, becomes that of row t."""
+    """The derivative of `step`: turns `dstate`, the gradient of row t + 1, into that of row t."""
     stays = {}
     for name, z in tape.noise.zoneout.items():
         stays[name] = np.multiply(dstate[name], z if isinstance(z, float) else z[t], tape.zoned[name])
@@ -78,7 +78,7 @@ def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: L
 
 
 def multiply_input(x: Array, tape: Tape) -> None:
-    """`x @ W_x + b` for all T steps at once, scaled as W_x and b are, to `tape.xW`."""
+    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as W_x and b are."""
     if x.ndim == 2:
         # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
         np.take(tape.W_x, x, axis=0, out=tape.xW, mode="clip")

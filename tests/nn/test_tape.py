@@ -11,8 +11,9 @@ import charrnn.nn.tape
 from charrnn.nn import unroll
 from charrnn.nn.cells import CELLS, build
 from charrnn.nn.layer_norm import NormalizedTape
+from charrnn.nn.layout import Layout, split
 from charrnn.nn.model import CharLM
-from charrnn.nn.tape import Layout, Tape, split
+from charrnn.nn.tape import Tape
 
 T, B, H = 5, 3, 4
 LAYOUT = Layout(scales=(1, 1, 1), parts=(2, 1), state=("h",), saved=("p",), partials=(3, 1), product_is_gated=True)

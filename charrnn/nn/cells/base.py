@@ -24,8 +24,9 @@ from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from charrnn.arrays import Array
+from charrnn.nn.layout import Layout
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tape import LayerState, Layout, Tape, product_grads
+from charrnn.nn.tape import LayerState, Tape, product_grads
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 

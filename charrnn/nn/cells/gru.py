@@ -23,7 +23,6 @@ class GRU(GRUBase):
     vectors = ("b_hn",)
     saved = ("p",)
     partials = {"dh_dhW": 3, "dh_da_n": 1}
-    """The three blocks of `hW = h @ W_h` are what is added in a_r and in a_z, and p."""
     product = "gated"
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
@@ -49,11 +48,11 @@ class GRU(GRUBase):
         dh_dhW, dh_da_n = tape.partials[t]
         dhW = tape.dhW_blocks[t]
         _, _, da_n = tape.da_gates[t]  # da_r and da_z are the same as in dhW: `param_grads` copies those of all steps
-        # (5) h' = (1 - z) * n + z * h
+        # (5, 4) h' = (1 - z) * n + z * h
         np.multiply(dh, dh_da_n, da_n)
         np.multiply(dh, dh_dhW, dhW)
         np.multiply(dh, z, dh)
-        # (3, 2, 1) the three products with W_h
+        # (3, 2, 1) hW = h @ W_h, whose blocks are added to a_r and to a_z, and are p but for its bias
         tape.backward_state_product(t, u)
         np.add(dh, u, dh)
 
