@@ -5,8 +5,8 @@
     (3) a = gain * n + b
 
 It stands between the product and the cell, which sees `a` as ever, so every cell whose product simply adds to its
-pre-activations takes it (`Cell.product`). Ba et al. normalize the two products apart, and c as well; one of the
-sum of both is cheaper, and c is left as it is.
+pre-activations takes it (`Cell.product`). Ba et al. normalize the two products apart, and c as well; to normalize their
+sum is cheaper, and c is left as it is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class NormalizedTape(Tape):
         self.scale = np.ones_like(self.scale)
 
     def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
-        """W as it is, and `gain` and b times the gates' scale."""
+        """Prepares W as it is, and `gain` and b times the gates' scale."""
         super().begin_forward(params, reads_ids)
         self.gain = params["gain"].reshape(-1, 1, self.hidden_size)
         scale = self.scale_of_a.reshape(self.gain.shape)

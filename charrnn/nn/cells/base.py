@@ -8,8 +8,8 @@ memory is the tape's. A cell has four methods, called in this order:
 - `partial_derivatives`, for a few steps at once. Most factors in the derivative of a step are known as soon as the
   forward pass is done. They are computed here, in large arrays, so that less is left to do one step at a time.
 - `step_backward`, for t = T - 1, T - 2, ... It is given the gradient of the states in row t + 1, and turns it into that
-  of row t. On the way it writes the gradient of the pre-activations to `tape.da[t]`.
-- `param_grads`, once. With the gradients of all steps at hand, that of a matrix is one product.
+  of row t. On the way it writes the gradient of the pre-activations to `tape.da[t]`, or leaves some of it for the end:
+- `param_grads`, once. With the gradients of all steps at hand, that of a matrix is one product. Now `tape.da` is whole.
 
 Names of derivatives: `dX` is the gradient of the loss with respect to X, and `dY_dX` the partial derivative of Y with
 respect to X. A prime as in h' marks what a step makes: h is row t of the tape, h' row t + 1. Steps write through `out=`
