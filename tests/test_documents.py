@@ -30,7 +30,7 @@ from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import CharrnnError
 from charrnn.keys import Choice, parse_duration
 from charrnn.nn import INITIALIZERS, cells, head, initializers, unroll
-from charrnn.nn.cells.base import Tape
+from charrnn.nn.tape import Tape
 from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
 from charrnn.resources import CONFIGS
 from charrnn.runs import checkpoint
@@ -520,7 +520,7 @@ def test_the_equations_of_a_section_are_what_the_cell_computes(name, activation)
     B, D, H = 2, 3, 4
     params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
     x, state = rng.normal(size=(1, B, D)), {key: rng.uniform(0.1, 0.9, (B, H)) for key in cell.state}
-    tape = Tape(cell, 1, B, H, np.float64)
+    tape = Tape(cell.layout, 1, B, H, np.float64)
     unroll.forward(cell, params, x, state, np.zeros(B, bool), tape)
 
     known = {"sigmoid": sigmoid, "tanh": np.tanh, "side_by_side": side_by_side, "activation": ACTIVATIONS[activation]}
@@ -571,13 +571,13 @@ def test_the_derivative_by_hand_is_that_of_the_added_cell():
     cell = cells.build("mgu")
     params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
     x, h, dh_new = rng.normal(size=(1, B, D)), rng.normal(size=(B, H)), rng.normal(size=(B, H))
-    tape, dstate = Tape(cell, 1, B, H, np.float64), {"h": np.zeros((B, H))}
+    tape, dstate = Tape(cell.layout, 1, B, H, np.float64), {"h": np.zeros((B, H))}
     unroll.forward(cell, params, x, {"h": h}, np.zeros(B, bool), tape)
     grads = {key: np.empty_like(array) for key, array in params.items()}
     unroll.backward(cell, params, dh_new[None], dstate, tape, grads, np.empty_like(x))
 
     text = section(ADDING, "The derivative, by hand")
-    *steps, at_once = (block for block in blocks(text, ""))
+    *steps, at_once, factors = blocks(text, "")
     f, n = tape.gates[0]
     W_hf, W_hn = np.split(params["W"][:H], 2, axis=-1)
     given = {"h": h, "f": f, "n": n, "fh": f * h, "W_hf": W_hf, "W_hn": W_hn, "dh_new": dh_new}
@@ -590,6 +590,10 @@ def test_the_derivative_by_hand_is_that_of_the_added_cell():
         np.testing.assert_allclose(names["dh"], dstate["h"], rtol=1e-12)
         np.testing.assert_allclose(side_by_side(names["da_f"], names["da_n"]), tape.da[0], rtol=1e-12)
     np.testing.assert_allclose(side_by_side(found["dW_hf"], found["dW_hn"]), grads["W"][:H], rtol=1e-12)
+    named = [re.split(" {4,}", line)[0].split(" = ") for line in factors.splitlines()]
+    assert [name.strip() for name, _ in named] == list(cell.partials)
+    for (name, formula), partial in zip(named, tape.partials[0], strict=True):
+        np.testing.assert_allclose(eval(as_python(formula), given), partial, rtol=1e-12, err_msg=name)
 
 
 def test_the_planted_mistake_is_found_as_the_document_shows(monkeypatch, capsys):
@@ -643,7 +647,7 @@ def example() -> dict[str, dict[str, float]]:
     }
     W, b = np.array([[0.9, -0.6]]), np.array([0.0, 0.1])
     x, y, starts = np.array([1.0, 0.5]).reshape(T, 1, 1), np.array([0, 1]), np.array([True])
-    tape = Tape(cell, T, 1, H, np.float64)
+    tape = Tape(cell.layout, T, 1, H, np.float64)
     nothing = {"h": np.zeros((1, H)), "c": np.zeros((1, H))}
     h = unroll.forward(cell, params, x, nothing, starts, tape).reshape(T, H)
     logits = head.affine(h, W, b)
@@ -723,22 +727,30 @@ def test_the_equations_of_the_derivation_are_those_of_the_code():
     assert [line.strip() for line in forward.splitlines()] == re.findall(r"\(\d\) .+", in_code)
 
 
-def test_the_factors_of_the_derivation_are_the_local_derivatives_of_the_code():
+def test_the_factors_of_the_derivation_are_the_partial_derivatives_of_the_code():
     rng = np.random.default_rng(0)
     T, B, D, H = 3, 2, 4, 5
     cell = cells.build("lstm")
     params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
-    state, tape = {key: rng.normal(size=(B, H)) for key in cell.state}, Tape(cell, T, B, H, np.float64)
+    state, tape = {key: rng.normal(size=(B, H)) for key in cell.state}, Tape(cell.layout, T, B, H, np.float64)
     unroll.forward(cell, params, rng.normal(size=(T, B, D)), state, np.zeros(B, bool), tape)
     tape.begin_backward(params["W"])
-    cell.local_derivatives(params, tape, slice(0, T))
-    (block,) = (b for b in blocks(DERIVATION, "") if b.startswith("d_i = "))
+    cell.partial_derivatives(params, tape, slice(0, T))
+    (dc_da_i, dc_da_f, dc_da_g), dh_da_o, dh_dc = tape.partials_of(slice(0, T))
+    computed = {"dh_da_o": dh_da_o, "dh_dc": dh_dc, "dc_da_i": dc_da_i, "dc_da_f": dc_da_f, "dc_da_g": dc_da_g}
+    (block,) = (b for b in blocks(DERIVATION, "") if b.startswith("dh_da_o = "))
     known = dict(zip(cell.gates, tape.a.swapaxes(0, 1), strict=True))
     known |= {"c": tape.state["c"][:-1], "c_new": tape.state["c"][1:], "tanh": np.tanh}
-    factors = re.findall(r"(d_\w) = (.+?)(?= {3}|$)", block, re.MULTILINE)
-    assert [name for name, _ in factors] == ["d_i", "d_f", "d_g", "d_o", "d_c"]
-    for k, (name, formula) in enumerate(factors):
-        np.testing.assert_allclose(eval(as_python(formula), known), tape.local[:T, k], rtol=1e-12, err_msg=name)
+    factors = re.findall(r"(\w+) += (.+?)(?= {3}|$)", block, re.MULTILINE)
+    assert [name for name, _ in factors] == list(computed)
+    for name, formula in factors:
+        np.testing.assert_allclose(eval(as_python(formula), known), computed[name], rtol=1e-12, err_msg=name)
+
+
+def test_the_step_back_of_the_derivation_is_that_of_the_code():
+    (quoted,) = blocks(DERIVATION, "py")
+    source = inspect.getsource(importlib.import_module("charrnn.nn.cells.lstm").LSTM.step_backward)
+    assert source.partition("-> None:\n")[2] == quoted
 
 
 def write_generated() -> None:

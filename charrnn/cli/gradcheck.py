@@ -118,9 +118,9 @@ def _all(cells: tuple[str, ...], oracle: str) -> Iterator[ModelConfig]:
         options += [{"dropout": 0.3, "dropout_per": "window"}, {"zoneout_h": 0.3}]
         if "c" in kind.state:
             options += [{"zoneout_c": 0.3}]
-        if kind.candidate:
+        if kind.has_candidate:
             options += [{"recurrent_dropout": 0.3}]
-        if kind.adds_product:
+        if kind.product == "added":
             options += [{"layer_norm": True}]
         if oracle != "rtrl":
             options += [{"bidirectional": True}]

@@ -10,11 +10,12 @@ import numpy as np
 
 from charrnn.arrays import Array, Ids
 from charrnn.nn import head
-from charrnn.nn.model import QUIET, CharLM
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.parameters import Parameters
 
 
-@np.errstate(**QUIET)
+@overflow_allowed()
 def gradient_norms(model: CharLM, params: Parameters, ids: Ids) -> dict[str, Array]:
     """For a text `ids (T + 1, B)`, the norms of the gradient of the last character's loss, at its state and before.
 
@@ -23,7 +24,7 @@ def gradient_norms(model: CharLM, params: Parameters, ids: Ids) -> dict[str, Arr
     """
     T, B = len(ids) - 1, ids.shape[1]
     stack, dtype = model.stack, params.vector.dtype
-    tapes, noise = stack.tapes(1, B, dtype), stack.no_noise()
+    tapes, noise = stack.tapes(1, B, dtype), stack.mean_noise()
     states = [stack.zero_state(B, dtype)]
     for t in range(T):
         h = stack.forward(params, ids[t : t + 1], states[t], np.full(B, t == 0), tapes, noise)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.nn.numerics import log_softmax
+from charrnn.nn.numerics import IN_CACHE, log_softmax
 from charrnn.nn.parameters import Shapes
 
 
@@ -34,10 +34,6 @@ def nats(logits: Array, targets: Array) -> Array:
     return -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
 
 
-BLOCK = 1 << 15
-"""Elements of the logits that are worked on at a time, so that they stay in cache from pass to pass."""
-
-
 def cross_entropy_(logits: Array, targets: Array, count: float | None = None, weights: Array | None = None) -> float:
     """Returns the mean nats per target; turns `logits (N, V)` into its gradient, `(softmax - one-hot) / count`.
 
@@ -48,7 +44,7 @@ def cross_entropy_(logits: Array, targets: Array, count: float | None = None, we
     """
     N, V = logits.shape
     count = count or N
-    rows = max(1, BLOCK // V)
+    rows = max(1, IN_CACHE // V)
     total = 0.0
     for start in range(0, N, rows):
         some = slice(start, start + rows)

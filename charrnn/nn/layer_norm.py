@@ -5,8 +5,8 @@
     (3) a = gain * n + b
 
 It stands between the product and the cell, which sees `a` as ever, so every cell whose product simply adds to its
-pre-activations takes it (`Cell.adds_product`). Ba et al. normalize the two products apart, and c as well; one of the
-sum of both is cheaper, and c is left as it is.
+pre-activations takes it (`Cell.product`). Ba et al. normalize the two products apart, and c as well; to normalize their
+sum is cheaper, and c is left as it is.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.arrays import Array
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.layout import Layout
+from charrnn.nn.parameters import LayerParams
+from charrnn.nn.tape import Tape
 
 EPS = 1e-5
 
 
 class NormalizedTape(Tape):
-    """A tape that normalizes. The gradient of s has rows of its own, `dp`; that of a is in `da` as ever."""
+    """A tape that normalizes. The gradient of s is `dhW` and `dxW`, and has memory of its own; that of a is in `da`."""
 
-    def __init__(self, cell: Cell, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike) -> None:
-        super().__init__(cell, seq_length, batch_size, hidden_size, dtype)
-        G = len(cell.gates)
+    adds_bias_to_input = False
+
+    def __init__(
+        self, layout: Layout, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike
+    ) -> None:
+        super().__init__(layout, seq_length, batch_size, hidden_size, dtype)
         self.n = np.empty_like(self.a)
-        self.root = np.empty((seq_length, G, batch_size, 1), dtype)  # 1 / sqrt(...)
-        self.no_bias = np.zeros(G * hidden_size, dtype)
+        self.root = np.empty((*self.a.shape[:3], 1), dtype)  # 1 / sqrt(...), (T, G, B, 1)
         # A cell wants its pre-activations times its gates' scale. A scale of W would be normalized away: it is for (3).
         self.scale_of_a = self.scale
         self.scale = np.ones_like(self.scale)
 
     def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
-        """W as it is, and `gain` and b times the gates' scale."""
-        super().begin_forward({**params, "b": self.no_bias}, reads_ids)
+        """Prepares W as it is, and `gain` and b times the gates' scale."""
+        super().begin_forward(params, reads_ids)
         self.gain = params["gain"].reshape(-1, 1, self.hidden_size)
         scale = self.scale_of_a.reshape(self.gain.shape)
         self.scaled_gain = self.gain * scale
         self.scaled_b = params["b"].reshape(self.gain.shape) * scale
 
-    def begin_backward(self, W: Array) -> None:
-        """As ever, with rows for the gradient of s."""
-        super().begin_backward(W)
-        if self.dp is self.da:
-            self.dp = np.empty_like(self.da)
-            self.dp_blocks = self._gate_blocks(self.dp)
+    def _allocate_product_gradients(self) -> None:
+        self.dhW = self.dxW = np.empty_like(self.da)
 
     def add_state_product(self, t: int) -> Array:
         """The normalized pre-activations of step t, scaled."""
@@ -64,8 +64,9 @@ class NormalizedTape(Tape):
         return s
 
     def backward_state_product(self, t: int, dh: Array) -> None:
-        """From `da[t]` to `dp[t]`, the gradient of s, and by it to `dh`."""
-        n, ds, u = self.n[t], self.dp_blocks[t], self.a[t]  # the gates of the step are done with
+        """From `da[t]` to `dhW[t]`, the gradient of s, and by it to `dh`."""
+        n, ds = self.n[t], self.dhW_blocks[t]
+        u = self.a[t]  # scratch: the cell is done with the gates of this step
         # (3) a = gain * n + b
         np.multiply(self.da_blocks[t], self.gain, ds)
         # (2) n depends on each s of its row by itself, by the mean, and by the root
@@ -74,16 +75,12 @@ class NormalizedTape(Tape):
         np.subtract(ds, ds.mean(axis=-1, keepdims=True), ds)
         np.subtract(ds, u, ds)
         np.multiply(ds, self.root[t], ds)
-        # (1) s = ... + h @ W_h
+        # (1) s = x @ W_x + h @ W_h
         super().backward_state_product(t, dh)
-
-    @property
-    def ds(self) -> Array:
-        """The gradient of s, (T, B, G*H)."""
-        return self.dp
 
     def own_grads(self, grads: LayerParams) -> None:
         """Writes those of b and `gain`."""
+        # (3) a = gain * n + b
         np.sum(self.da, axis=(0, 1), out=grads["b"])
         da = self.da.reshape(*self.shape, -1, self.hidden_size)
         np.einsum("tbgh,tgbh->gh", da, self.n, out=grads["gain"].reshape(da.shape[2:]))

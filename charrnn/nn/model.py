@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +12,10 @@ import numpy.typing as npt
 from charrnn.arrays import Array, Batch
 from charrnn.nn import cells, head, initializers
 from charrnn.nn.noise import LayerNoise, Noise, mask, zoneout_mask
+from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.parameters import Parameters, Shapes
 from charrnn.nn.stack import Stack, State
-
-QUIET: Any = {"over": "ignore", "invalid": "ignore"}
-"""Overflow is meant where a sigmoid saturates; elsewhere it shows in loss or gradient, which training checks."""
+from charrnn.nn.workspace import Workspace, Workspaces
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,8 @@ class CharLM:
     recurrent_dropout: float = 0.0
     zoneout_h: float = 0.0
     zoneout_c: float = 0.0
-    _workspaces: _Workspaces = field(default_factory=lambda: _Workspaces(), init=False, repr=False, compare=False)
+    _workspaces: Workspaces = field(default_factory=Workspaces, init=False, repr=False, compare=False)
+    """Memory that passes work in and leave nothing in. So two threads may not use one model at once."""
 
     def __post_init__(self) -> None:
         kind = cells.build(self.cell, self.activation)
@@ -53,11 +52,11 @@ class CharLM:
             raise ValueError(f"initial_state {self.initial_state!r} is not 'zero', 'random' or 'learned'")
         if self.dropout_per not in ("step", "window"):
             raise ValueError(f"dropout_per {self.dropout_per!r} is not 'step' or 'window'")
-        if self.layer_norm and not kind.adds_product:
+        if self.layer_norm and kind.product != "added":
             raise ValueError(
                 f"layer_norm is not for {self.cell}, whose product does not simply add; choose another cell"
             )
-        if self.recurrent_dropout and not kind.candidate:
+        if self.recurrent_dropout and not kind.has_candidate:
             raise ValueError(f"recurrent_dropout is not for {self.cell}, which has no candidate; choose a gated cell")
         if self.zoneout_c and "c" not in kind.state:
             raise ValueError(f"zoneout_c is not for {self.cell}, which has no state c; use zoneout_h")
@@ -137,9 +136,9 @@ class CharLM:
             one = LayerNoise()
             if self.dropout and not prefix.endswith("reverse."):
                 steps = T if self.dropout_per == "step" else 1
-                one.output = mask(rng, (steps, B, self.stack.output_size), self.dropout, dtype)
+                one.output_mask = mask(rng, (steps, B, self.stack.output_size), self.dropout, dtype)
             if self.recurrent_dropout:
-                one.candidate = mask(rng, (T, B, H), self.recurrent_dropout, dtype)
+                one.candidate_mask = mask(rng, (T, B, H), self.recurrent_dropout, dtype)
                 one.kept = 1 - self.recurrent_dropout
             for name, probability in self.stack.zoneout.items():
                 one.zoneout[name] = zoneout_mask(rng, (T, B, H), probability, dtype)
@@ -189,8 +188,8 @@ class CharLM:
         The ids must be below V; this is not checked. Rows b with `starts[b]` begin a text: their state is the initial
         one, whatever `state` says. The final state is new memory, the caller's to keep.
         """
-        space = self._workspaces.get(self, ids, params["head.b"].dtype)
-        with np.errstate(**QUIET):
+        space = self._workspaces.get(self.stack, self.vocab_size, ids, params["head.b"].dtype)
+        with overflow_allowed():
             h = self._forward(params, ids, state, starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"])
         return logits.reshape(*ids.shape, -1), self._final_state(space)
@@ -211,17 +210,17 @@ class CharLM:
         `count` is how many answers the mean is over, where these rows are only a part of a batch.
         """
         ids, weights = batch.x, batch.weights
-        space = self._workspaces.get(self, ids, params["head.b"].dtype)
+        space = self._workspaces.get(self.stack, self.vocab_size, ids, params["head.b"].dtype)
         if dstate is None:
             dstate = space.zero_dstate()
-        with np.errstate(**QUIET):
+        with overflow_allowed():
             h = self._forward(params, ids, state, batch.starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"], out=space.logits)
             flat = None if weights is None else weights.ravel()
             loss = head.cross_entropy_(logits, batch.y.ravel(), count or batch.answers, flat)
             head.affine_backward(h, params["head.W"], logits, grads["head.W"], grads["head.b"], dx=space.dh)
             dh = space.dh.reshape(*ids.shape, -1)
-            self.stack.backward(params, dh, dstate, space.tapes, noise or space.no_noise, grads)
+            self.stack.backward(params, dh, dstate, space.tapes, noise or space.mean_noise, grads)
         return loss, self._final_state(space)
 
     def _forward(
@@ -231,67 +230,15 @@ class CharLM:
         state: State,
         starts: Array | None,
         noise: Noise | None,
-        space: _Workspace,
+        space: Workspace,
     ) -> Array:
         """The output of the stack, in rows: (T*B, H or 2H)."""
         T, B = ids.shape
         if starts is None:
             starts = np.zeros(B, bool)
-        h = self.stack.forward(params, ids, state, starts, space.tapes, noise or space.no_noise)
+        h = self.stack.forward(params, ids, state, starts, space.tapes, noise or space.mean_noise)
         return h.reshape(T * B, -1)
 
     @staticmethod
-    def _final_state(space: _Workspace) -> State:
+    def _final_state(space: Workspace) -> State:
         return [{name: rows[-1].copy() for name, rows in tape.state.items()} for tape in space.tapes]
-
-
-class _Workspace:
-    """Memory for windows (T, B), used anew for each: the tapes, and what the output layer needs."""
-
-    def __init__(self, model: CharLM, T: int, B: int, dtype: np.dtype[Any]) -> None:
-        self.model, self.rows, self.dtype = model, T * B, dtype
-        self.tapes = model.stack.tapes(T, B, dtype)
-        self.no_noise = model.stack.no_noise()
-        self._dstate = model.zero_state(B, dtype)
-
-    @cached_property
-    def logits(self) -> Array:
-        """(T*B, V), and then their gradient."""
-        return np.empty((self.rows, self.model.vocab_size), self.dtype)
-
-    @cached_property
-    def dh(self) -> Array:
-        """The gradient of a layer's output, (T*B, H), or 2H where it reads in both directions."""
-        return np.empty((self.rows, self.model.stack.output_size), self.dtype)
-
-    def zero_dstate(self) -> State:
-        """The gradient of a final state that nothing follows."""
-        for layer in self._dstate:
-            for d in layer.values():
-                d[...] = 0
-        return self._dstate
-
-
-class _Workspaces:
-    """Those for the shapes of window last used. They are memory to work in: no part of what a model is."""
-
-    KEPT = 4
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[int, int, np.dtype[Any]], _Workspace] = {}
-
-    def get(self, model: CharLM, ids: Array, dtype: np.dtype[Any]) -> _Workspace:
-        """The one for windows of the shape of `ids (T, B)`, made on first use."""
-        T, B = ids.shape
-        key = T, B, dtype
-        space = self._kept.pop(key, None) or _Workspace(model, T, B, dtype)
-        self._kept[key] = space  # the last is the newest
-        if len(self._kept) > self.KEPT:
-            del self._kept[next(iter(self._kept))]
-        return space
-
-    def __deepcopy__(self, memo: object) -> _Workspaces:
-        return _Workspaces()
-
-    def __reduce__(self) -> tuple[type[_Workspaces], tuple[()]]:
-        return _Workspaces, ()

@@ -17,28 +17,46 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.arrays import Array
+from charrnn.nn.numerics import tanh_derivative
 
 
 @dataclass
 class LayerNoise:
     """For one layer; what is None or missing is off. A leading 1 in place of T is one draw for the whole window."""
 
-    output: Array | None = None
+    output_mask: Array | None = None
     """What the output is multiplied by: (T or 1, B, H)."""
-    candidate: Array | None = None
+    candidate_mask: Array | None = None
     """What the candidate is multiplied by: (T, B, H), each 0 or `1 / kept`."""
     kept: float = 1.0
-    """Share of `candidate` that is not 0."""
+    """Share of `candidate_mask` that is not 0."""
     zoneout: dict[str, Array | float] = field(default_factory=dict)
     """By the state's name, the share of it that stays old: (T, B, H) of 0 and 1, or a number."""
     start: dict[str, Array] = field(default_factory=dict)
     """By the state's name, what a text begins with: (B, H)."""
 
+    def drop_candidate(self, t: int, g: Array) -> None:
+        """Recurrent dropout of step t's candidate, `g = mask * tanh(a)`, in place."""
+        if self.candidate_mask is not None:
+            np.multiply(g, self.candidate_mask[t], g)
+
+    def candidate_derivative(self, steps: slice | int, g: Array, out: Array) -> None:
+        """Writes the derivative of a candidate `g = mask * tanh(a)` to `out`: `mask * (1 - tanh(a)^2)`.
+
+        As the mask is 0 or `1 / kept`, that is `mask - kept * g^2`, and tanh(a) need not be remembered.
+        """
+        if self.candidate_mask is None:
+            tanh_derivative(g, out)
+            return
+        np.multiply(g, g, out)
+        np.multiply(out, self.kept, out)
+        np.subtract(self.candidate_mask[steps], out, out)
+
     def rows(self, rows: slice) -> LayerNoise:
         """That of some rows of the batch."""
         return LayerNoise(
-            None if self.output is None else self.output[:, rows],
-            None if self.candidate is None else self.candidate[:, rows],
+            None if self.output_mask is None else self.output_mask[:, rows],
+            None if self.candidate_mask is None else self.candidate_mask[:, rows],
             self.kept,
             {name: z if isinstance(z, float) else z[:, rows] for name, z in self.zoneout.items()},
             {name: state[rows] for name, state in self.start.items()},
@@ -48,8 +66,8 @@ class LayerNoise:
         """That of one step, as a window of its own."""
         here = slice(t, t + 1)
         return LayerNoise(
-            self.output if self.output is None or len(self.output) == 1 else self.output[here],
-            None if self.candidate is None else self.candidate[here],
+            self.output_mask if self.output_mask is None or len(self.output_mask) == 1 else self.output_mask[here],
+            None if self.candidate_mask is None else self.candidate_mask[here],
             self.kept,
             {name: z if isinstance(z, float) else z[here] for name, z in self.zoneout.items()},
             self.start,
@@ -58,8 +76,8 @@ class LayerNoise:
     def backwards(self) -> LayerNoise:
         """The same for a layer that reads the text from its end."""
         return LayerNoise(
-            self.output,  # of the output, when it has been put in the order of the text
-            None if self.candidate is None else self.candidate[::-1],
+            self.output_mask,  # of the output, when it has been put in the order of the text
+            None if self.candidate_mask is None else self.candidate_mask[::-1],
             self.kept,
             {name: z if isinstance(z, float) else z[::-1] for name, z in self.zoneout.items()},
             self.start,

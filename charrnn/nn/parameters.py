@@ -15,6 +15,9 @@ from charrnn.arrays import Array
 
 Shapes = dict[str, tuple[int, ...]]
 
+LayerParams = dict[str, Array]
+"""The parameters of one layer, or their gradients, under their short names: W, b, ..."""
+
 
 class Parameters(dict[str, Array]):
     """A dict of views of `vector`, in the order of `shapes`."""

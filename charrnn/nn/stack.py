@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from charrnn.arrays import Array
 from charrnn.nn import initializers, unroll
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.cells.base import Cell
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.noise import LayerNoise, Noise
-from charrnn.nn.parameters import Shapes
+from charrnn.nn.parameters import LayerParams, Shapes
+from charrnn.nn.tape import LayerState, Tape
 
-State = list[LayerParams]
+State = list[LayerState]
 """For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c. A
 layer that reads in both directions has two entries, forward and reverse."""
 
@@ -35,7 +36,7 @@ class Stack:
     layer_norm: bool = False
     bidirectional: bool = False
     zoneout: dict[str, float] = field(default_factory=dict)
-    """By the state's name, how much of it stays old where nothing is drawn: what zoneout comes to on average."""
+    """By the state's name, the probability that a unit keeps its old value for a step."""
 
     @property
     def output_size(self) -> int:
@@ -94,12 +95,16 @@ class Stack:
         ]
 
     def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> list[Tape]:
-        """A tape for each entry of a state."""
+        """Memory for a pass over windows of one shape: a tape for each layer and direction, ordered as a state is."""
         kind = NormalizedTape if self.layer_norm else Tape
-        return [kind(self.cell, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
+        return [kind(self.cell.layout, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
 
-    def no_noise(self) -> Noise:
-        """What takes the place of noise where nothing is drawn: in evaluation, in sampling."""
+    def mean_noise(self) -> Noise:
+        """What stands in for the noise in evaluation and sampling, where nothing is drawn: its mean.
+
+        That is nothing for dropout and for a random initial state. Zoneout remains: each unit keeps, of its old value,
+        the share that is the probability of keeping it.
+        """
         return [LayerNoise(zoneout=dict(self.zoneout)) for _ in self.prefixes]
 
     def forward(
@@ -119,11 +124,11 @@ class Stack:
                 reverse = self._is_reverse(k)
                 p = self.layer_params(params, self.prefixes[k])
                 drawn = noise[k].backwards() if reverse else noise[k]
-                h = unroll.forward(self.cell, p, _flip(x, reverse), state[k], starts, tapes[k], drawn)
-                outputs.append(_flip(h, reverse))
+                h = unroll.forward(self.cell, p, in_reading_order(x, reverse), state[k], starts, tapes[k], drawn)
+                outputs.append(in_reading_order(h, reverse))
             h = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
             first = self._entries(layer)[0]
-            mask = noise[first].output
+            mask = noise[first].output_mask
             x = h if mask is None else np.multiply(h, mask, tapes[first].dropped(h.shape))
         return x
 
@@ -142,7 +147,7 @@ class Stack:
         """
         for layer in reversed(range(self.num_layers)):
             entries = self._entries(layer)
-            mask = noise[entries[0]].output
+            mask = noise[entries[0]].output_mask
             if mask is not None:
                 dh *= mask
             dx = [dh] if len(entries) == 1 else [np.empty_like(dh) for _ in entries]
@@ -150,9 +155,10 @@ class Stack:
                 p, g = (self.layer_params(arrays, self.prefixes[k]) for arrays in (params, grads))
                 reverse = self._is_reverse(k)
                 own = dh[:, :, self.hidden_size :] if reverse else dh[:, :, : self.hidden_size]
-                unroll.backward(self.cell, p, _flip(own, reverse), dstate[k], tapes[k], g, dx_k if layer else None)
+                read = in_reading_order(own, reverse)
+                unroll.backward(self.cell, p, read, dstate[k], tapes[k], g, dx_k if layer else None)
             if layer and self.bidirectional:
-                np.add(dx[0], _flip(dx[1], True), dh)
+                np.add(dx[0], in_reading_order(dx[1], reverse=True), dh)
 
     def _entries(self, layer: int) -> range:
         """Which entries of a state are of this layer."""
@@ -163,6 +169,9 @@ class Stack:
         return self.bidirectional and k % 2 == 1
 
 
-def _flip(x: Array, reverse: bool) -> Array:
-    """`x (T, ...)` from its end, if so asked: a view."""
+def in_reading_order(x: Array, reverse: bool) -> Array:
+    """A view of `x (T, ...)` in the order in which a layer reads: from its end, if the layer is a reverse one.
+
+    Applied to what a layer has made, it gives the order of the text again.
+    """
     return x[::-1] if reverse else x

@@ -6,7 +6,8 @@ import numpy as np
 
 from charrnn.arrays import Array, Ids
 from charrnn.nn import unroll
-from charrnn.nn.model import QUIET, CharLM
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import overflow_allowed
 
 
 class Stepper:
@@ -27,7 +28,7 @@ class Stepper:
         self.W, self.b = params["head.W"], params["head.b"]
         self.logits = np.empty((batch_size, model.vocab_size), dtype)
         self.x = np.empty((1, batch_size), np.intp)
-        for tape, p, noise in zip(self.tapes, self.layers, stack.no_noise(), strict=True):
+        for tape, p, noise in zip(self.tapes, self.layers, stack.mean_noise(), strict=True):
             tape.noise = noise
             tape.begin_forward(p, reads_ids=tape is self.tapes[0])
             for name, rows in tape.state.items():
@@ -35,17 +36,17 @@ class Stepper:
         # What a step needs, found once: the state before it and after it, and each layer with what it reads.
         self.carried = [(rows[0], rows[1]) for tape in self.tapes for rows in tape.state.values()]
         outputs = [tape.state["h"][1:] for tape in self.tapes]
-        self.chain = list(zip([self.x, *outputs[:-1]], self.layers, self.tapes, strict=True))
+        self.layers_and_inputs = list(zip([self.x, *outputs[:-1]], self.layers, self.tapes, strict=True))
         self.h = outputs[-1][0]
 
     def step(self, ids: Ids) -> Array:
         """Logits (B, V) for what follows `ids (B,)`; valid until the next step."""
         self.x[0] = ids
-        with np.errstate(**QUIET):
+        with overflow_allowed():
             for before, after in self.carried:
                 np.copyto(before, after)
-            for x, p, tape in self.chain:
-                unroll.share_of_input(x, tape)
+            for x, p, tape in self.layers_and_inputs:
+                unroll.multiply_input(x, tape)
                 unroll.step(self.cell, p, tape, 0)
             np.matmul(self.h, self.W, out=self.logits)
             return np.add(self.logits, self.b, out=self.logits)

@@ -1,8 +1,8 @@
 """One cell over T time steps, forward and backward: owns time, the input product and the initial state.
 
 A layer has one matrix `W (H + D, G*H)`: its first H rows multiply the state, its last D rows the input. That is the
-textbook's `z = [h, x]`, `z @ W`, cut at the seam, because the input's share needs no loop: it is one product for all T
-steps, and for characters, whose one-hot rows only choose rows of W, a gather.
+textbook's `z = [h, x]`, `z @ W`, cut at the seam, because `x @ W_x` needs no loop: it is one product for all T steps,
+and for characters, whose one-hot rows only choose rows of W, a gather.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.nn.cells.base import Cell, LayerParams, Tape
+from charrnn.nn.cells.base import Cell
 from charrnn.nn.noise import NO_NOISE, LayerNoise
-from charrnn.nn.parameters import Shapes
+from charrnn.nn.parameters import LayerParams, Shapes
+from charrnn.nn.tape import LayerState, Tape, product_grads
 
 
 def shapes(cell: Cell, input_size: int, hidden_size: int, learned_state: bool, layer_norm: bool = False) -> Shapes:
@@ -31,7 +32,7 @@ def forward(
     cell: Cell,
     params: LayerParams,
     x: Array,
-    state: LayerParams,
+    state: LayerState,
     starts: Array,
     tape: Tape,
     noise: LayerNoise = NO_NOISE,
@@ -49,14 +50,14 @@ def forward(
         if starts.any():
             rows[0][starts] = noise.start[name][starts] if name in noise.start else params.get(f"{name}0", 0)
     tape.begin_forward(params, reads_ids=x.ndim == 2)
-    share_of_input(x, tape)
+    multiply_input(x, tape)
     for t in range(tape.shape[0]):
         step(cell, params, tape, t)
     return tape.state["h"][1:]
 
 
 def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
-    """The states' row t + 1 from their row t. Zoneout: of some of it, the old stays, `s' = z * s + (1 - z) * s'`."""
+    """Turns the states' row t into row t + 1: the cell's step, and zoneout, `s' = z * s + (1 - z) * s'`."""
     cell.step(params, tape, t)
     for name, z in tape.noise.zoneout.items():
         old, new = tape.rows[name][t], tape.rows[name][t + 1]
@@ -65,8 +66,8 @@ def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
         np.add(new, tape.u, new)
 
 
-def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
-    """The derivative of `step`: `dstate`, that of row t + 1, becomes that of row t."""
+def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
+    """The derivative of `step`: turns `dstate`, the gradient of row t + 1, into that of row t."""
     stays = {}
     for name, z in tape.noise.zoneout.items():
         stays[name] = np.multiply(dstate[name], z if isinstance(z, float) else z[t], tape.zoned[name])
@@ -76,27 +77,28 @@ def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: L
         np.add(dstate[name], d, dstate[name])
 
 
-def share_of_input(x: Array, tape: Tape) -> None:
-    """`x @ W_x + b` for all T steps at once, scaled as W_x and b are."""
+def multiply_input(x: Array, tape: Tape) -> None:
+    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as W_x and b are."""
     if x.ndim == 2:
         # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
-        np.take(tape.W_x, x, axis=0, out=tape.da, mode="clip")
+        np.take(tape.W_x, x, axis=0, out=tape.xW, mode="clip")
     else:
         T, B, D = x.shape
-        np.matmul(x.reshape(T * B, D), tape.W_x, out=tape.da.reshape(T * B, -1))
-        tape.da += tape.b
+        np.matmul(x.reshape(T * B, D), tape.W_x, out=tape.xW.reshape(T * B, -1))
+        if tape.adds_bias_to_input:
+            tape.xW += tape.b
 
 
 def backward(
     cell: Cell,
     params: LayerParams,
     dh: Array,
-    dstate: LayerParams,
+    dstate: LayerState,
     tape: Tape,
     grads: LayerParams,
     dx: Array | None = None,
 ) -> None:
-    """The exact derivative of `forward`, whose `params` and `tape` it must be given.
+    """The exact derivative of `forward`, whose `params` and `tape` it must be given. It uses the tape up.
 
     `dh (T, B, H)` is the gradient of the output; `dstate` that of the final state, and is turned into that of the
     state given to `forward`. Writes to `grads`, and to `dx (T, B, D)` where x is no ids; that may be `dh` itself.
@@ -105,7 +107,7 @@ def backward(
     T = tape.shape[0]
     for start in reversed(range(0, T, tape.chunk)):
         steps = slice(start, min(T, start + tape.chunk))
-        cell.local_derivatives(params, tape, steps)
+        cell.partial_derivatives(params, tape, steps)
         for t in reversed(range(steps.start, steps.stop)):
             np.add(dstate["h"], dh[t], dstate["h"])
             step_backward(cell, params, tape, t, dstate)
@@ -114,25 +116,25 @@ def backward(
         if f"{name}0" in params:
             np.sum(d[tape.starts], axis=0, out=grads[f"{name}0"])
         d[tape.starts] = 0
-    _backward_share_of_input(params, tape, grads, dx)
     tape.own_grads(grads)
+    _backward_input(params, tape, grads, dx)
 
 
-def _backward_share_of_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
+def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
     """From the gradient of `x @ W_x + b` to those of W_x, b and x."""
     T, B = tape.shape
     H, x = tape.hidden_size, tape.x
-    ds = tape.ds.reshape(T * B, -1)
-    dW_x, db = grads["W"][H:], grads["b"]
+    dxW = tape.dxW.reshape(T * B, -1)
+    dW_x = grads["W"][H:]
     if x.ndim == 2:
-        _add_rows(ds, x.ravel(), dW_x, tape.a.reshape(ds.shape))
-        np.sum(dW_x, axis=0, out=db)
-        return
-    x = x.reshape(T * B, -1)
-    np.matmul(x.T, ds, out=dW_x)
-    np.sum(ds, axis=0, out=db)
-    if dx is not None:
-        np.matmul(ds, params["W"][H:].T, out=dx.reshape(x.shape))
+        _add_rows(dxW, x.ravel(), dW_x, scratch=tape.a.reshape(dxW.shape))  # the gates are not needed any more
+    else:
+        product_grads(x, tape.dxW, dW_x)
+    if tape.adds_bias_to_input:
+        # Each row of dxW is in one row of dW_x if x is ids, and these are fewer.
+        np.sum(dW_x if x.ndim == 2 else dxW, axis=0, out=grads["b"])
+    if dx is not None and x.ndim == 3:
+        np.matmul(dxW, params["W"][H:].T, out=dx.reshape(T * B, -1))
 
 
 def _add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:

@@ -13,8 +13,8 @@ from charrnn.judging.gradcheck.check import check
 from charrnn.judging.gradcheck.oracles import complex_step, finite_difference
 from charrnn.judging.gradcheck.subject import check_model, small
 from charrnn.nn import unroll
-from charrnn.nn.cells.base import Tape
 from charrnn.nn.model import CharLM
+from charrnn.nn.tape import Tape
 
 V, H = 5, 3
 
@@ -61,7 +61,8 @@ def layer_rows(cell, oracle):
         return rng.normal(0, 0.5, shape).astype(dtype)
 
     params = {name: normal(*shape) for name, shape in unroll.shapes(kind, D, H, True).items()}
-    x, dh, starts, tape = normal(T, B, D), normal(T, B, H), np.array([True, False, True]), Tape(kind, T, B, H, dtype)
+    x, dh, starts = normal(T, B, D), normal(T, B, H), np.array([True, False, True])
+    tape = Tape(kind.layout, T, B, H, dtype)
     state, cotangent = ({name: normal(B, H) for name in kind.state} for _ in range(2))
 
     def objective():

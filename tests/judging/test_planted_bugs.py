@@ -11,13 +11,14 @@ from architectures import KINDS, fits
 
 from charrnn.judging.gradcheck.subject import check_model
 from charrnn.nn import cells, unroll
-from charrnn.nn.cells.base import Cell, Tape
+from charrnn.nn.cells.base import Cell
 from charrnn.nn.cells.gru import GRU
 from charrnn.nn.cells.lstm import LSTM
 from charrnn.nn.cells.lstm_variants import LSTMVariant
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.model import CharLM
 from charrnn.nn.stack import Stack
+from charrnn.nn.tape import Tape
 
 V, H = 5, 3
 
@@ -117,7 +118,7 @@ def test_dw_h_skips_the_first_step(cell, kind, monkeypatch):
 def test_the_first_step_is_not_backpropagated(cell, kind, monkeypatch):
     def bug(self, params, tape, grads):
         tape.da[0] = 0
-        tape.dp[0] = 0
+        tape.dhW[0] = 0
 
     before(monkeypatch, type(kind), "param_grads", bug)
     assert failing(**cell) == recurrent(kind)
@@ -164,7 +165,7 @@ def test_the_dropout_mask_is_not_applied_backward(cell, kind, monkeypatch):
     right = Stack.backward
 
     def wrong(self, params, dh, dstate, tapes, noise, grads):
-        undropped = [dataclasses.replace(layer, output=None) for layer in noise]
+        undropped = [dataclasses.replace(layer, output_mask=None) for layer in noise]
         right(self, params, dh, dstate, tapes, undropped, grads)
 
     monkeypatch.setattr(Stack, "backward", wrong)
@@ -175,7 +176,7 @@ def test_the_dropout_mask_is_not_applied_backward(cell, kind, monkeypatch):
 @that_can_have("recurrent_dropout")
 def test_the_candidates_mask_is_not_applied_backward(cell, kind, monkeypatch):
     def bug(this, params, dh, dstate, tape, grads, dx):
-        tape.noise = dataclasses.replace(tape.noise, candidate=None)
+        tape.noise = dataclasses.replace(tape.noise, candidate_mask=None)
 
     before(monkeypatch, unroll, "backward", bug)
     assert failing(recurrent_dropout=0.4, **cell) == recurrent(kind) | states(kind)
@@ -206,7 +207,7 @@ def test_a_layer_norm_forgets_how_its_result_depends_on_a_sum(cell, forgotten, k
     def wrong(self, t, dh):
         dn, n = self.da_blocks[t] * self.gain, self.n[t]
         by_mean, by_root = dn.mean(axis=-1, keepdims=True), n * (dn * n).mean(axis=-1, keepdims=True)
-        self.dp_blocks[t][...] = (dn - (by_root if forgotten == "by the mean" else by_mean)) * self.root[t]
+        self.dhW_blocks[t][...] = (dn - (by_root if forgotten == "by the mean" else by_mean)) * self.root[t]
         Tape.backward_state_product(self, t, dh)
 
     monkeypatch.setattr(NormalizedTape, "backward_state_product", wrong)
@@ -226,7 +227,7 @@ def test_a_learned_state_gets_gradient_from_every_row(cell, kind, monkeypatch):
         every, starts = {name: d.copy() for name, d in dstate.items()}, tape.starts
         gates, tape.starts = tape.a.copy(), np.ones_like(starts)
         right(this, params, dh, every, tape, from_all := {name: grad.copy() for name, grad in grads.items()}, None)
-        tape.a[...], tape.starts = gates, starts
+        tape.a[...], tape.starts, tape.is_recorded = gates, starts, True
         right(this, params, dh, dstate, tape, grads, dx)
         for name in kind.state:
             grads[f"{name}0"][...] = from_all[f"{name}0"]

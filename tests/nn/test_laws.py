@@ -11,12 +11,13 @@ from architectures import ARCHITECTURES
 
 from charrnn.judging.gradcheck.subject import check_model
 from charrnn.nn import cells, stack, unroll
-from charrnn.nn.cells.base import Cell, Tape
+from charrnn.nn.cells.base import Cell
 from charrnn.nn.cells.lstm_variants import LSTMVariant
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import LayerNoise, mask, zoneout_mask
 from charrnn.nn.parameters import Parameters
+from charrnn.nn.tape import Tape
 
 V, H = 7, 4
 TINY = 1e-13
@@ -127,7 +128,7 @@ class Layer:
     def results(self):
         """Output, final state, and all gradients, by name."""
         kind = NormalizedTape if self.layer_norm else Tape
-        tape = kind(self.cell, *self.dh.shape, np.float64)
+        tape = kind(self.cell.layout, *self.dh.shape, np.float64)
         grads, dstate = {k: np.full_like(p, np.nan) for k, p in self.params.items()}, copy.deepcopy(self.dstate)
         dx = np.full((*self.x.shape[:2], V), np.nan)
         h = unroll.forward(self.cell, self.params, self.x, self.state, self.starts, tape, self.noise).copy()
@@ -142,7 +143,7 @@ def random_layer(cell, rng, layer_norm=False):
     params = {name: rng.normal(0, 0.5, shape) for name, shape in unroll.shapes(cell, V, H, True, layer_norm).items()}
     state, dstate = ({name: rng.normal(0, 0.5, (B, H)) for name in cell.state} for _ in range(2))
     noise = LayerNoise(
-        candidate=mask(rng, (T, B, H), 0.3, np.float64) if cell.candidate else None,
+        candidate_mask=mask(rng, (T, B, H), 0.3, np.float64) if cell.has_candidate else None,
         kept=0.7,
         zoneout={name: zoneout_mask(rng, (T, B, H), 0.3, np.float64) for name in cell.state},
     )
@@ -325,8 +326,8 @@ def reversal(causal, window):
     one.ids, one.targets = both.ids[::-1], both.targets[::-1]
     one.state, one.dstate = both.state[1:], both.dstate[1:]
     if both.noise:
-        output, drawn = both.noise[0].output, both.noise[1]
-        candidate = None if drawn.candidate is None else drawn.candidate[::-1]
+        output, drawn = both.noise[0].output_mask, both.noise[1]
+        candidate = None if drawn.candidate_mask is None else drawn.candidate_mask[::-1]
         zoneout = {name: z[::-1] for name, z in drawn.zoneout.items()}
         output = None if output is None else output[::-1, :, H:]
         one.noise = [LayerNoise(output, candidate, drawn.kept, zoneout, drawn.start)]
@@ -347,7 +348,7 @@ def test_a_layer_reads_from_the_end_as_the_other_reads_the_text_turned_round(cau
 
 
 def test_a_reverse_that_reverses_nothing_is_noticed_here_and_by_no_gradient(window, assert_same, monkeypatch):
-    monkeypatch.setattr(stack, "_flip", lambda x, reverse: x)
+    monkeypatch.setattr(stack, "in_reading_order", lambda x, reverse: x)
     assert all(row.ok for row in check_model(CharLM(5, "gru", hidden_size=3, num_layers=2, bidirectional=True)))
     with pytest.raises(AssertionError, match="logits"):
         assert_same(*reversal({"cell": "gru"}, window), TINY)

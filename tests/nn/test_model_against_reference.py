@@ -42,12 +42,12 @@ def reference_results(window, names):
             params.setdefault(f"{prefix}{key}0", np.zeros(H))
             if random:
                 layer[key][starts] = drawn.start[key][starts]
-    outputs = [layer.output for layer in noise[:: 2 if model.bidirectional else 1]]
+    outputs = [layer.output_mask for layer in noise[:: 2 if model.bidirectional else 1]]
     masks = [None if mask is None else np.broadcast_to(mask, (*window.ids.shape, mask.shape[2])) for mask in outputs]
     options = {
         "masks": [None, *masks],
         "starts": None if random else starts,
-        "candidate_masks": [layer.candidate for layer in noise] if model.recurrent_dropout else None,
+        "candidate_masks": [layer.candidate_mask for layer in noise] if model.recurrent_dropout else None,
         "zoneout": [layer.zoneout for layer in noise],
         "bidirectional": model.bidirectional,
     }

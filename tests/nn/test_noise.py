@@ -22,7 +22,7 @@ FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def arrays(layer):
     """All that is drawn for a layer, by name."""
-    named = {"output": layer.output, "candidate": layer.candidate}
+    named = {"output": layer.output_mask, "candidate": layer.candidate_mask}
     named |= {f"zoneout.{name}": z for name, z in layer.zoneout.items()}
     return named | {f"start.{name}": state for name, state in layer.start.items()}
 
@@ -65,7 +65,7 @@ def test_each_layer_has_noise_of_its_own_in_each_direction(rng, num_layers, bidi
         each_step = dict.fromkeys(("candidate", "zoneout.h", "zoneout.c"), (T, B, H))
         shapes = each_step | dict.fromkeys(("start.h", "start.c"), (B, H))
         if bidirectional and k % 2:
-            assert layer.output is None  # the mask of the two outputs side by side is that of the first
+            assert layer.output_mask is None  # the mask of the two outputs side by side is that of the first
         else:
             shapes["output"] = (T, B, H * (1 + bidirectional))
         found = {name: array for name, array in arrays(layer).items() if array is not None}
@@ -76,11 +76,11 @@ def test_each_layer_has_noise_of_its_own_in_each_direction(rng, num_layers, bidi
 def test_each_thing_is_drawn_as_it_was_configured(rng):
     model = CharLM(V, "lstm", 50, state_noise=0.7, **ALL)
     (layer,) = model.noise(rng, 100, 40, np.float64)
-    tolerance = 5 * np.sqrt(0.25 / layer.candidate.size)
-    assert (layer.output == 0).mean() == pytest.approx(0.4, abs=tolerance)
-    assert (layer.candidate == 0).mean() == pytest.approx(0.3, abs=tolerance)
+    tolerance = 5 * np.sqrt(0.25 / layer.candidate_mask.size)
+    assert (layer.output_mask == 0).mean() == pytest.approx(0.4, abs=tolerance)
+    assert (layer.candidate_mask == 0).mean() == pytest.approx(0.3, abs=tolerance)
     assert layer.kept == 1 - 0.3
-    np.testing.assert_allclose(layer.candidate[layer.candidate > 0], 1 / layer.kept, rtol=1e-15)
+    np.testing.assert_allclose(layer.candidate_mask[layer.candidate_mask > 0], 1 / layer.kept, rtol=1e-15)
     assert layer.zoneout["h"].mean() == pytest.approx(0.2, abs=tolerance)
     assert layer.zoneout["c"].mean() == pytest.approx(0.6, abs=tolerance)
     for state in layer.start.values():
@@ -90,11 +90,11 @@ def test_each_thing_is_drawn_as_it_was_configured(rng):
 
 def test_dropout_for_a_window_is_one_mask_for_all_its_steps(rng, window):
     model = CharLM(V, "gru", H, 2, dropout=0.4, dropout_per="window")
-    assert [layer.output.shape for layer in model.noise(rng, T, B)] == [(1, B, H)] * 2
+    assert [layer.output_mask.shape for layer in model.noise(rng, T, B)] == [(1, B, H)] * 2
     case = window(model, T=T, B=B)
     for_each_step = copy.deepcopy(case.noise)
     for layer in for_each_step:
-        layer.output = np.repeat(layer.output, T, axis=0)
+        layer.output_mask = np.repeat(layer.output_mask, T, axis=0)
     np.testing.assert_array_equal(case.forward()[0], replace(case, noise=for_each_step).forward()[0])
 
 
@@ -159,7 +159,7 @@ def test_masks_of_probability_zero_are_none_at_all(cell, window, assert_same, rn
     of_nothing = [
         noise.LayerNoise(
             noise.mask(rng, shape, 0.0, np.float64),
-            noise.mask(rng, shape, 0.0, np.float64) if kind.candidate else None,
+            noise.mask(rng, shape, 0.0, np.float64) if kind.has_candidate else None,
             zoneout={name: noise.zoneout_mask(rng, shape, 0.0, np.float64) for name in kind.state},
             start={name: np.zeros((B, H)) for name in kind.state},
         )

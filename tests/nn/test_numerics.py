@@ -15,24 +15,24 @@ MODERATE = [-30.0, -3.0, -0.5, -1e-3, 0.0, 1e-3, 0.7, 4.0, 30.0]
 
 @FLOATS
 def test_sigmoid_equals_the_formula(dtype):
-    a = np.array(MODERATE, dtype)
-    numerics.sigmoid_(a)
+    a = np.array(MODERATE, dtype) * dtype(numerics.SIGMOID)
+    numerics.scaled_sigmoid_(a)
     assert a.dtype == dtype
     np.testing.assert_allclose(a, [1 / (1 + math.exp(-x)) for x in MODERATE], rtol=4 * np.finfo(dtype).eps)
 
 
 @FLOATS
 def test_sigmoid_of_huge_numbers_is_its_limit(dtype):
-    a = np.array([-np.inf, -1000, 1000, np.inf], dtype)
-    with np.errstate(over="ignore"):
-        numerics.sigmoid_(a)
+    a = np.array([-np.inf, -1000, 1000, np.inf], dtype) * dtype(numerics.SIGMOID)
+    with numerics.overflow_allowed():
+        numerics.scaled_sigmoid_(a)
     np.testing.assert_array_equal(a, [0, 0, 1, 1])
 
 
 @FLOATS
 def test_sigmoid_announces_its_overflow_to_those_who_did_not_silence_it(dtype):
     with pytest.warns(RuntimeWarning, match="overflow encountered in exp"):
-        numerics.sigmoid_(np.array([-1000], dtype))
+        numerics.scaled_sigmoid_(np.array([1000], dtype))
 
 
 @FLOATS
@@ -56,12 +56,22 @@ def test_tanh_of_huge_numbers_is_its_limit(dtype):
 
 def test_sigmoid_and_tanh_can_be_differentiated_by_the_complex_step():
     x = np.array(MODERATE)
-    s = x + 1e-30j
-    numerics.sigmoid_(s)
-    np.testing.assert_allclose(s.imag / 1e-30, s.real * (1 - s.real), atol=1e-15)
+    s = numerics.SIGMOID * (x + 1e-30j)
+    numerics.scaled_sigmoid_(s)
+    derivative = np.empty_like(x)
+    numerics.sigmoid_derivative(s.real.copy(), derivative)
+    np.testing.assert_allclose(s.imag / 1e-30, derivative, atol=1e-15)
     h = x + 1e-30j
     numerics.tanh(h, out=h)
-    np.testing.assert_allclose(h.imag / 1e-30, 1 - np.tanh(x) ** 2, atol=1e-15)
+    numerics.tanh_derivative(np.tanh(x), derivative)
+    np.testing.assert_allclose(h.imag / 1e-30, derivative, atol=1e-15)
+
+
+def test_what_is_between_two_arrays_is_their_weighted_mean(rng):
+    start, end, weight = rng.normal(size=(3, 4, 5))
+    out = np.empty_like(start)
+    numerics.interpolate(start, end, weight, out, scratch=np.empty_like(out))
+    np.testing.assert_allclose(out, (1 - weight) * start + weight * end, rtol=1e-13)
 
 
 @FLOATS

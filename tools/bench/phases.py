@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from charrnn.arrays import Batch
 from charrnn.nn import head, unroll
-from charrnn.nn.cells.base import Tape
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
+from charrnn.nn.tape import Tape
 from charrnn.optim import optimizers
 from charrnn.optim.clipping import norm
 from charrnn.optim.options import OptimConfig
@@ -24,17 +24,17 @@ V, SECONDS = 65, 4.0
 MEASURED: dict[str, tuple[Any, str]] = {
     "forward: all": (unroll, "forward"),
     "forward: scaled copy of W": (Tape, "begin_forward"),
-    "forward: share of the input": (unroll, "share_of_input"),
+    "forward: product of the input with W_x": (unroll, "multiply_input"),
     "forward: T products with W_h, and the sums": (Tape, "add_state_product"),
     "output layer: product": (head, "affine"),
     "output layer: softmax and loss": (head, "cross_entropy_"),
     "output layer: two products back": (head, "affine_backward"),
     "backward: all": (unroll, "backward"),
     "backward: transposed copy of W": (Tape, "begin_backward"),
-    "backward: local derivatives": (None, "local_derivatives"),
+    "backward: partial derivatives": (None, "partial_derivatives"),
     "backward: T products with W_h.T": (Tape, "backward_state_product"),
     "backward: gradient of W_h": (None, "param_grads"),
-    "backward: gradient of W_x and b": (unroll, "_backward_share_of_input"),
+    "backward: gradient of W_x and b": (unroll, "_backward_input"),
 }
 """Each line of the table, with the function it is the time of; None stands for the cell."""
 

@@ -13,73 +13,67 @@ from __future__ import annotations
 
 import numpy as np
 
-from charrnn.nn.cells.base import SIGMOID, TANH, Cell, LayerParams, Tape
-from charrnn.nn.numerics import logistic_, tanh_from_logistic_
+from charrnn.nn.cells.gru_base import GRUBase
+from charrnn.nn.numerics import TANH
+from charrnn.nn.parameters import LayerParams
+from charrnn.nn.tape import LayerState, Tape
 
 
-class GRU(Cell):
-    gates = ("r", "z", "n")
-    scale = (SIGMOID, SIGMOID, TANH)
+class GRU(GRUBase):
     vectors = ("b_hn",)
     saved = ("p",)
-    local = ("r", "z", "p", "n")
-    splits_product = True
-    adds_product = False
+    partials = {"dh_dhW": 3, "dh_da_n": 1}
+    product = "gated"
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
-        h, h_next, p, u = tape.rows["h"][t], tape.rows["h"][t + 1], tape.rows["p"][t], tape.u
-        r, z, n = tape.gates[t]
-        a, share = tape.multiply_state(t), tape.share[t]
-        # (3) p = h @ W_hn + b_hn; the product comes times TANH
-        np.divide(n, TANH, p)
+        p, u = tape.rows["p"][t], tape.u
+        r, _, n = tape.gates[t]
+        _, xW_n = tape.xW_parts[t]
+        # (3) p = h @ W_hn + b_hn
+        tape.multiply_state(t)
+        np.divide(n, TANH, p)  # the product comes scaled
         np.add(p, params["b_hn"], p)
-        # (1, 2) r, z = sigmoid(...)
-        np.add(a[:2], share[:2], a[:2])
-        logistic_(a[:2])
+        # (1, 2) r, z = sigmoid(x @ W_x + h @ W_h + b)
+        self.reset_and_update_gates(tape, t)
         # (4) n = tanh(x @ W_xn + b_n + r * p)
         np.multiply(r, p, u)
         np.multiply(u, TANH, u)
-        np.add(share[2], u, n)
-        logistic_(n)
-        tanh_from_logistic_(n)
-        tape.drop_candidate(t, n)
-        # (5) h' = (1 - z) * n + z * h = n + z * (h - n)
-        np.subtract(h, n, u)
-        np.multiply(u, z, u)
-        np.add(n, u, h_next)
+        np.add(xW_n, u, n)
+        # (4, 5) h' = (1 - z) * n + z * h
+        self.next_state(tape, t)
 
-    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        r, z, n = tape.a[steps].swapaxes(0, 1)
-        h, p = tape.state["h"][steps], tape.saved["p"][steps]
-        d_r, d_z, d_p, d_n = tape.local[: len(h)].swapaxes(0, 1)
-        # (5, 2) on the way from dh' to a_z:  (h - n) * z * (1 - z)
-        np.subtract(1, z, d_n)  # 1 - z, for now
-        np.subtract(h, n, d_z)
-        np.multiply(d_z, z, d_z)
-        np.multiply(d_z, d_n, d_z)
-        # (5, 4) to a_n:  (1 - z) * tanh'
-        tape.candidate_derivative(steps, n, d_p)
-        np.multiply(d_n, d_p, d_n)
-        # (4) from a_n to p:  r
-        np.multiply(d_n, r, d_p)
-        # (4, 1) from a_n to a_r:  p * r * (1 - r)
-        np.subtract(1, r, d_r)
-        np.multiply(d_r, d_p, d_r)
-        np.multiply(d_r, p, d_r)
-
-    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
+    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
         dh, u = dstate["h"], tape.u
-        d = tape.local_blocks[t % tape.chunk]
-        # (5, 4, 3, 2, 1) all paths begin at dh'; the product's gradient has p where that of a has n
-        np.multiply(dh, d[:3], tape.dp_blocks[t])
-        np.multiply(dh, d[3], tape.da_blocks[t][2])
-        # (5) h' = ... + z * h,  and the three products with W_h
-        np.multiply(dh, tape.gates[t][1], u)
-        tape.backward_state_product(t, dh)
+        _, z, _ = tape.gates[t]
+        dh_dhW, dh_da_n = tape.partials[t]
+        dhW = tape.dhW_blocks[t]
+        _, _, da_n = tape.da_gates[t]  # da_r and da_z are the same as in dhW: `param_grads` copies those of all steps
+        # (5, 4) h' = (1 - z) * n + z * h
+        np.multiply(dh, dh_da_n, da_n)
+        np.multiply(dh, dh_dhW, dhW)
+        np.multiply(dh, z, dh)
+        # (3, 2, 1) hW = h @ W_h, whose blocks are added to a_r and to a_z, and are p but for its bias
+        tape.backward_state_product(t, u)
         np.add(dh, u, dh)
+
+    def partial_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        r, _, _ = tape.gates_of(steps)
+        p = tape.saved["p"][steps]
+        (dh_da_r, dh_da_z, dh_dp), dh_da_n = tape.partials_of(steps)
+        # (5) h' = (1 - z) * n + z * h
+        self.next_state_partials(tape, steps, dh_da_z, dh_da_n, dh_da_r)
+        # (4) n = tanh(x @ W_xn + b_n + r * p)
+        np.multiply(dh_da_n, r, dh_dp)
+        # (4, 1) r = sigmoid(a_r):  dh_da_n * p * r * (1 - r)
+        np.subtract(1, r, dh_da_r)
+        np.multiply(dh_da_r, dh_dp, dh_da_r)
+        np.multiply(dh_da_r, p, dh_da_r)
 
     def param_grads(self, params: LayerParams, tape: Tape, grads: LayerParams) -> None:
         super().param_grads(params, tape, grads)
-        H = tape.hidden_size
-        np.copyto(tape.da[:, :, : 2 * H], tape.dp[:, :, : 2 * H])  # for r and z the two gradients are one
-        np.sum(tape.dp[:, :, 2 * H :], axis=(0, 1), out=grads["b_hn"])
+        dhW_rz, dp = tape.by_part(tape.dhW)
+        da_rz, _ = tape.by_part(tape.da)
+        # (3) p = h @ W_hn + b_hn
+        np.sum(dp, axis=(0, 1), out=grads["b_hn"])
+        # (2, 1) the product is added: its gradient is that of the sum
+        np.copyto(da_rz, dhW_rz)

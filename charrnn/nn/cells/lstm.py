@@ -13,16 +13,26 @@ from __future__ import annotations
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.nn.cells.base import SIGMOID, TANH, Cell, LayerParams, Tape
-from charrnn.nn.numerics import logistic_, tanh, tanh_from_logistic_
+from charrnn.nn.cells.base import Cell
+from charrnn.nn.numerics import (
+    SIGMOID,
+    TANH,
+    scaled_sigmoid_,
+    sigmoid_derivative,
+    tanh,
+    tanh_derivative,
+    tanh_from_sigmoid_,
+)
+from charrnn.nn.parameters import LayerParams
+from charrnn.nn.tape import LayerState, Tape
 
 
 class LSTM(Cell):
-    gates = ("i", "f", "g", "o")
-    scale = (SIGMOID, SIGMOID, TANH, SIGMOID)
+    gates = {"i": SIGMOID, "f": SIGMOID, "g": TANH, "o": SIGMOID}
+    parts = ("ifg", "o")
     state = ("h", "c")
     saved = ("tanh_c",)
-    local = ("i", "f", "g", "o", "c")
+    partials = {"dc_da_ifg": 3, "dh_da_o": 1, "dh_dc": 1}
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
         """A positive forget bias opens the gate at first, so that gradients reach far (Jozefowicz et al. 2015)."""
@@ -35,9 +45,9 @@ class LSTM(Cell):
         # (1) a = x @ W_x + h @ W_h + b
         a = tape.add_state_product(t)
         # (2) i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
-        logistic_(a)
-        tanh_from_logistic_(g)
-        tape.drop_candidate(t, g)
+        scaled_sigmoid_(a)
+        tanh_from_sigmoid_(g)
+        tape.noise.drop_candidate(t, g)
         # (3) c' = f * c + i * g
         np.multiply(f, c, c_next)
         np.multiply(i, g, tape.u)
@@ -46,35 +56,35 @@ class LSTM(Cell):
         tanh(c_next, tanh_c)
         np.multiply(o, tanh_c, h_next)
 
-    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        a = tape.a[steps]
-        i, _, g, o = a.swapaxes(0, 1)
-        c, tanh_c = tape.state["c"][steps], tape.saved["tanh_c"][steps]
-        d = tape.local[: len(a)]
-        d_i, d_f, d_g, d_o, d_c = d.swapaxes(0, 1)
-        # (2) sigmoid' = s * (1 - s), for all four blocks; that of g is made anew below
-        np.subtract(1, a, d[:, :4])
-        np.multiply(d[:, :4], a, d[:, :4])
-        # (3) what dc' is multiplied by on its way to a_i, a_f, a_g:  g * i', c * f', i * g'
-        np.multiply(d_i, g, d_i)
-        np.multiply(d_f, c, d_f)
-        tape.candidate_derivative(steps, g, d_g)
-        np.multiply(d_g, i, d_g)
-        # (4) what dh' is multiplied by on its way to a_o, and to c'
-        np.multiply(d_o, tanh_c, d_o)
-        np.multiply(tanh_c, tanh_c, d_c)
-        np.subtract(1, d_c, d_c)
-        np.multiply(d_c, o, d_c)
-
-    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
+    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
         dh, dc, u = dstate["h"], dstate["c"], tape.u
-        d, da = tape.local_blocks[t % tape.chunk], tape.da_blocks[t]
-        # (4) h' = o * tanh(c')
-        np.multiply(dh, d[3], da[3])
-        np.multiply(dh, d[4], u)
+        _, f, _, _ = tape.gates[t]
+        dc_da_ifg, dh_da_o, dh_dc = tape.partials[t]
+        da_ifg, da_o = tape.da_parts[t]
+        # (4, 2) h' = o * tanh(c')
+        np.multiply(dh, dh_da_o, da_o)
+        np.multiply(dh, dh_dc, u)
         np.add(dc, u, dc)
-        # (3) c' = f * c + i * g
-        np.multiply(dc, d[:3], da[:3])
-        np.multiply(dc, tape.gates[t][1], dc)
-        # (1) a = ... + h @ W_h
+        # (3, 2) c' = f * c + i * g
+        np.multiply(dc, dc_da_ifg, da_ifg)
+        np.multiply(dc, f, dc)
+        # (1) a = x @ W_x + h @ W_h + b
         tape.backward_state_product(t, dh)
+
+    def partial_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        i, f, g, o = tape.gates_of(steps)
+        c, tanh_c = tape.state["c"][steps], tape.saved["tanh_c"][steps]
+        dc_da_ifg, dh_da_o, dh_dc = tape.partials_of(steps)
+        dc_da_i, dc_da_f, dc_da_g = dc_da_ifg
+        # (4) h' = o * tanh(c')
+        sigmoid_derivative(o, dh_da_o)
+        np.multiply(dh_da_o, tanh_c, dh_da_o)
+        tanh_derivative(tanh_c, dh_dc)
+        np.multiply(dh_dc, o, dh_dc)
+        # (3) c' = f * c + i * g
+        sigmoid_derivative(f, dc_da_f)
+        np.multiply(dc_da_f, c, dc_da_f)
+        sigmoid_derivative(i, dc_da_i)
+        np.multiply(dc_da_i, g, dc_da_i)
+        tape.noise.candidate_derivative(steps, g, dc_da_g)
+        np.multiply(dc_da_g, i, dc_da_g)

@@ -23,16 +23,16 @@ from __future__ import annotations
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.nn.cells.base import AS_IT_IS, SIGMOID, TANH, Cell, LayerParams, Tape
-from charrnn.nn.numerics import logistic_, tanh, tanh_from_logistic_
+from charrnn.nn.cells.base import Cell
+from charrnn.nn.numerics import AS_IT_IS, SIGMOID, TANH, scaled_sigmoid_, scaled_tanh_, tanh, tanh_derivative
+from charrnn.nn.parameters import LayerParams
+from charrnn.nn.tape import LayerState, Tape
 
 SCALES = {"i": SIGMOID, "f": SIGMOID, "g": TANH, "o": SIGMOID}
 
 
 class LSTMVariant(Cell):
     """The LSTM with switches; all off, it is the LSTM."""
-
-    local = ()
 
     def __init__(
         self,
@@ -44,8 +44,9 @@ class LSTMVariant(Cell):
         output_activation: bool = True,
     ) -> None:
         """`without` is the gate that is always 1: "i", "f" or "o". `coupled` leaves f to be 1 - i."""
-        self.gates = tuple(gate for gate in "ifgo" if gate != without and not (coupled and gate == "f"))
-        self.scale = tuple(AS_IT_IS if gate == "g" and not input_activation else SCALES[gate] for gate in self.gates)
+        scales = SCALES if input_activation else SCALES | {"g": AS_IT_IS}
+        missing = {without, "f"} if coupled else {without}
+        self.gates = {gate: scale for gate, scale in scales.items() if gate not in missing}
         self.state = ("h", "c", "i", "f", "o") if gate_recurrence else ("h", "c")
         self.vectors = ("p_i", "p_f", "p_o") if peepholes else ()
         self.matrices = {"R": 3} if gate_recurrence else {}
@@ -64,7 +65,7 @@ class LSTMVariant(Cell):
             self._block(b, "i", hidden_size)[...] = -forget_bias
 
     def _block(self, columns: Array, gate: str, hidden_size: int) -> Array:
-        start = self.gates.index(gate) * hidden_size
+        start = list(self.gates).index(gate) * hidden_size
         return columns[..., start : start + hidden_size]
 
     def _values(self, tape: Tape, t: int) -> tuple[Array, Array, Array, Array]:
@@ -93,15 +94,14 @@ class LSTMVariant(Cell):
                     np.add(gate, u, gate)
         # (2) the gates, but for o
         if "i" in self.gates:
-            logistic_(i)
+            scaled_sigmoid_(i)
         if self.coupled:
             np.subtract(1, i, f)
         elif "f" in self.gates:
-            logistic_(f)
+            scaled_sigmoid_(f)
         if self.input_activation:
-            logistic_(g)
-            tanh_from_logistic_(g)
-        tape.drop_candidate(t, g)
+            scaled_tanh_(g)
+        tape.noise.drop_candidate(t, g)
         # (3) c' = f * c + i * g
         np.multiply(f, c, c_next)
         np.multiply(i, g, u)
@@ -110,7 +110,7 @@ class LSTMVariant(Cell):
         if self.peepholes:
             self._add_peephole(o, params["p_o"], c_next, u)
         if "o" in self.gates:
-            logistic_(o)
+            scaled_sigmoid_(o)
         # (4) h' = o * tanh(c')
         if self.output_activation:
             tanh(c_next, k)
@@ -127,22 +127,18 @@ class LSTMVariant(Cell):
         np.multiply(u, SIGMOID, u)
         np.add(a, u, a)
 
-    def local_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
-        return
-
-    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerParams) -> None:
+    def step_backward(self, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
         dh, dc, u, v = dstate["h"], dstate["c"], tape.u, tape.v
         c, k = tape.rows["c"][t], tape.rows["k"][t]
         i, f, g, o = self._values(tape, t)
-        da = dict(zip(self.gates, tape.da_blocks[t], strict=True))
+        da = dict(zip(self.gates, tape.da_gates[t], strict=True))
         # (4) h' = o * tanh(c')
         if "o" in self.gates:
             np.multiply(dh, k, u)
             self._through_sigmoid(u, dstate, "o", o, da["o"])
         np.multiply(dh, o, u)
         if self.output_activation:
-            np.multiply(k, k, v)
-            np.subtract(1, v, v)
+            tanh_derivative(k, v)
             np.multiply(u, v, u)
         np.add(dc, u, dc)
         if self.peepholes:
@@ -157,9 +153,9 @@ class LSTMVariant(Cell):
             np.multiply(dc, c, u)
             self._through_sigmoid(u, dstate, "f", f, da["f"])
         if self.input_activation:
-            tape.candidate_derivative(t, g, u)
+            tape.noise.candidate_derivative(t, g, u)
         else:
-            u[...] = 1 if tape.noise.candidate is None else tape.noise.candidate[t]
+            u[...] = 1 if tape.noise.candidate_mask is None else tape.noise.candidate_mask[t]
         np.multiply(u, i, u)
         np.multiply(u, dc, da["g"])
         np.multiply(dc, f, dc)
@@ -177,13 +173,16 @@ class LSTMVariant(Cell):
         # (1) a = ... + h @ W_h
         tape.backward_state_product(t, dh)
 
-    def _through_sigmoid(self, ds: Array, dstate: LayerParams, gate: str, s: Array, da: Array) -> None:
+    def _through_sigmoid(self, ds: Array, dstate: LayerState, gate: str, s: Array, da: Array) -> None:
         """(2) From the gradient `ds` of a gate's value s to that of its pre-activation; `ds` is used up."""
         if self.gate_recurrence:
             np.add(ds, dstate[gate], ds)
         np.multiply(ds, s, ds)
         np.multiply(ds, s, da)
         np.subtract(ds, da, da)  # ds * s * (1 - s)
+
+    def partial_derivatives(self, params: LayerParams, tape: Tape, steps: slice) -> None:
+        return  # `step_backward` does it all
 
     def param_grads(self, params: LayerParams, tape: Tape, grads: LayerParams) -> None:
         super().param_grads(params, tape, grads)

@@ -1,0 +1,200 @@
+"""The tape: the memory in which the forward pass of a layer leaves what its backward pass needs.
+
+A tape knows how many arrays a cell wants and how large they are (`Layout`), and nothing of its equations. It is
+allocated once for windows of one shape, and every window writes over the one before.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.arrays import Array
+from charrnn.nn.layout import Layout, split
+from charrnn.nn.noise import LayerNoise
+from charrnn.nn.numerics import IN_CACHE
+from charrnn.nn.parameters import LayerParams
+
+LayerState = dict[str, Array]
+"""The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
+
+COLUMNS_AT_ONCE = 16
+"""Of W, while it is transposed: as many as a cache line holds."""
+
+
+class Tape:
+    """The memory of one layer for windows of T steps and B rows.
+
+    In `a (T, G, B, H)` the gates of a step are one contiguous block, and each gate of it another, so that elementwise
+    work runs at full speed. Gradients are in rows, `da (T, B, G*H)`, so that the products with `W.T` and for dW are one
+    each. States have T + 1 rows: row 0 is the initial state, and no loop asks `if t == 0`.
+
+    What a loop over time needs at step t is a view that was made once, in a list: `gates[t]` and `da_gates[t]` have an
+    array (B, H) for each gate; `a_parts[t]`, `xW_parts[t]` and `da_parts[t]` one for each part, (n, B, H) if it is of
+    n > 1 gates. `da_columns[t]` has the parts as columns of (B, G*H), so each (B, n*H).
+
+    A tape is read back once: the backward pass uses the memory of the gates for other things.
+    """
+
+    x: Array
+    """The input of the window at hand: ids (T, B), or (T, B, D)."""
+    starts: Array
+    """Which rows of it begin a text: bools (B,)."""
+    noise: LayerNoise
+    """What is random in it."""
+    adds_bias_to_input = True
+    """Whether b is added to `x @ W_x`; if not, it is the tape's own to add, and its gradient the tape's to write."""
+
+    def __init__(
+        self, layout: Layout, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike
+    ) -> None:
+        G, T, B, H = len(layout.scales), seq_length, batch_size, hidden_size
+        self.layout = layout
+        self.shape = T, B
+        self.hidden_size = H
+        self.dtype = np.dtype(dtype)
+        self.is_recorded = False
+        self.a = np.empty((T, G, B, H), dtype)  # the pre-activations, which become the gates in place
+        # One memory under two names. On the way forward it holds `x @ W_x + b`, which no step needs on its way back:
+        # the gradient of the pre-activations then takes its place.
+        self.xW = self.da = np.empty((T, B, G * H), dtype)
+        self.state = {name: np.empty((T + 1, B, H), dtype) for name in layout.state}
+        self.saved = {name: np.empty((T, B, H), dtype) for name in layout.saved}
+        self.a_blocks = list(self.a)  # (G, B, H)
+        self.gates = [tuple(block) for block in self.a]
+        self.a_parts = [split(block, layout.parts) for block in self.a]
+        self.xW_blocks = self.da_blocks = self._gates_first(self.xW)
+        self.xW_parts = [split(block, layout.parts) for block in self.xW_blocks]
+        self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
+        self.u, self.v = np.empty((2, B, H), dtype)  # scratch
+        self.ones = np.ones((B, H), dtype)
+        self.scale = np.repeat(np.array(layout.scales, dtype), H)  # (G*H,)
+        self.b = np.empty(G * H, dtype)  # times `scale`, as all of W will be
+        # A product for each gate, with a matrix for each; but for one row BLAS is faster with all of them at once.
+        one = B == 1
+        self.W_h = np.empty((1, H, G * H) if one else (G, H, H), dtype)
+        self._W_h_rows = self.W_h.reshape(H, G, H) if one else self.W_h.transpose(1, 0, 2)
+        self.W_h_of = list(self._W_h_rows.transpose(1, 0, 2))  # that of each gate, (H, H)
+        self._products = [block.reshape(1, 1, G * H) for block in self.a] if one else self.a_blocks
+
+    def _gates_first(self, rows: Array) -> list[Array]:
+        """Views of `rows (T, B, G*H)`: for each step (G, B, H), not contiguous."""
+        T, G, B, H = self.a.shape
+        return list(rows.reshape(T, B, G, H).transpose(0, 2, 1, 3))
+
+    # --- forward ---
+
+    def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
+        """Prepares W and b, times `scale`; where the input is ids, b is added to the rows of W that they choose."""
+        H = self.hidden_size
+        W_h, W_x = params["W"][:H], params["W"][H:]
+        if not hasattr(self, "W_x"):
+            self.W_x = np.empty_like(W_x)
+        np.multiply(W_h.reshape(self._W_h_rows.shape), self.scale.reshape(-1, H), self._W_h_rows)
+        np.multiply(W_x, self.scale, self.W_x)
+        np.multiply(params["b"], self.scale, self.b)
+        if reads_ids and self.adds_bias_to_input:
+            self.W_x += self.b
+        self.is_recorded = True
+
+    def multiply_state(self, t: int) -> Array:
+        """`a[t] = h[t] @ W_h`, scaled; returned as (G, B, H)."""
+        np.matmul(self.rows["h"][t], self.W_h, self._products[t])
+        return self.a_blocks[t]
+
+    def add_state_product(self, t: int) -> Array:
+        """The pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
+        a = self.multiply_state(t)
+        return np.add(a, self.xW_blocks[t], a)
+
+    # --- backward ---
+
+    def begin_backward(self, W: Array) -> None:
+        """Prepares the transpose; the first time it allocates the backward half, which evaluation never needs.
+
+        Raises RuntimeError where no forward pass has been recorded since the tape was last read back.
+        """
+        if not self.is_recorded:
+            raise RuntimeError("a tape is read back once for each forward pass: reading it destroys the gates")
+        self.is_recorded = False
+        if not hasattr(self, "W_hT"):
+            self._allocate_backward()
+        H, B = self.hidden_size, self.shape[1]
+        if B == 1:
+            self.W_hT = W[:H].T
+        else:
+            for start in range(0, H, COLUMNS_AT_ONCE):  # a plain copy is half as fast
+                self.W_hT[:, start : start + COLUMNS_AT_ONCE] = W[start : min(H, start + COLUMNS_AT_ONCE)].T
+        self.W_hT_parts = [self.W_hT[columns] for columns in self.columns]
+
+    def _allocate_backward(self) -> None:
+        T, G, B, H = self.a.shape
+        widths = self.layout.partials
+        self.chunk = max(1, min(T, IN_CACHE // (B * H)))
+        self._partials = np.empty((self.chunk, sum(widths), B, H), self.dtype)
+        views = [split(step, widths) for step in self._partials]
+        self.partials = [views[t % self.chunk] for t in range(T)]
+        self._allocate_product_gradients()
+        self.dhW_steps = list(self.dhW)
+        self.dhW_blocks = self._gates_first(self.dhW)
+        self.da_gates = [tuple(block) for block in self.da_blocks]
+        self.da_parts = self.xW_parts
+        self.da_columns = [self.by_part(row) for row in self.da]
+        self.W_hT = np.empty((G * H, H), self.dtype)
+
+    def _allocate_product_gradients(self) -> None:
+        """The gradients of `x @ W_x` and of `h @ W_h`: that of their sum, unless something comes between."""
+        self.dxW = self.da
+        self.dhW = np.empty_like(self.da) if self.layout.product_is_gated else self.da
+
+    @cached_property
+    def columns(self) -> list[slice]:
+        """Of W, and so of `da`: those of each part."""
+        stops = np.cumsum(self.layout.parts) * self.hidden_size
+        return [slice(stop - n * self.hidden_size, stop) for stop, n in zip(stops, self.layout.parts, strict=True)]
+
+    def by_part(self, array: Array) -> list[Array]:
+        """Views of an array (..., G*H): the columns of each part."""
+        return [array[..., columns] for columns in self.columns]
+
+    def gates_of(self, steps: slice) -> Array:
+        """Each gate at several steps: (G, steps, B, H)."""
+        return self.a[steps].swapaxes(0, 1)
+
+    def partials_of(self, steps: slice) -> tuple[Array, ...]:
+        """Where the partial derivatives of these steps belong: each (steps, B, H), or n of these if its size is n."""
+        first = steps.start % self.chunk
+        slots = self._partials[first : first + steps.stop - steps.start]
+        return split(slots.swapaxes(0, 1), self.layout.partials)
+
+    def backward_state_product(self, t: int, dh: Array) -> None:
+        """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
+        np.matmul(self.dhW_steps[t], self.W_hT, dh)
+
+    def own_grads(self, grads: LayerParams) -> None:
+        """Writes the gradients of parameters that belong to the tape and not to the cell: here none."""
+        return
+
+    # --- memory of what is not always there ---
+
+    @cached_property
+    def zoned(self) -> LayerState:
+        """For the gradient that passes a step by, (B, H) for each state."""
+        return {name: np.empty_like(self.u) for name in self.state}
+
+    def dropped(self, shape: tuple[int, ...]) -> Array:
+        """For the layer's output after dropout; its shape is always the same."""
+        if not hasattr(self, "_dropped"):
+            self._dropped = np.empty(shape, self.dtype)
+        return self._dropped
+
+
+def product_grads(left: Array, dproduct: Array, out: Array) -> None:
+    """Writes the gradient of `W`, where `left (T, B, H) @ W` has the gradient `dproduct (T, B, N)`, to `out (H, N)`.
+
+    It is one product over all T*B rows instead of T small ones.
+    """
+    T, B, H = left.shape
+    np.matmul(left.reshape(T * B, H).T, dproduct.reshape(T * B, -1), out=out)

@@ -1,0 +1,63 @@
+"""Memory in which a model works on a window, kept from window to window: nothing is allocated but for the first."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from charrnn.arrays import Array
+from charrnn.nn.stack import Stack, State
+
+
+class Workspace:
+    """Memory for windows (T, B), used anew for each: the tapes, and what the output layer needs."""
+
+    def __init__(self, stack: Stack, vocab_size: int, T: int, B: int, dtype: np.dtype[Any]) -> None:
+        self.rows, self.vocab_size, self.output_size, self.dtype = T * B, vocab_size, stack.output_size, dtype
+        self.tapes = stack.tapes(T, B, dtype)
+        self.mean_noise = stack.mean_noise()
+        self._dstate = stack.zero_state(B, dtype)
+
+    @cached_property
+    def logits(self) -> Array:
+        """(T*B, V), and then their gradient."""
+        return np.empty((self.rows, self.vocab_size), self.dtype)
+
+    @cached_property
+    def dh(self) -> Array:
+        """The gradient of a layer's output, (T*B, H), or 2H where it reads in both directions."""
+        return np.empty((self.rows, self.output_size), self.dtype)
+
+    def zero_dstate(self) -> State:
+        """The gradient of a final state that nothing follows."""
+        for layer in self._dstate:
+            for d in layer.values():
+                d[...] = 0
+        return self._dstate
+
+
+class Workspaces:
+    """Those for the shapes of window last used. They are no part of what a model is: copies of it begin with none."""
+
+    KEPT = 4
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int, np.dtype[Any]], Workspace] = {}
+
+    def get(self, stack: Stack, vocab_size: int, ids: Array, dtype: np.dtype[Any]) -> Workspace:
+        """The one for windows of the shape of `ids (T, B)`, made on first use. Stack and V are always the same."""
+        T, B = ids.shape
+        key = T, B, dtype
+        space = self._kept.pop(key, None) or Workspace(stack, vocab_size, T, B, dtype)
+        self._kept[key] = space  # the last is the newest
+        if len(self._kept) > self.KEPT:
+            del self._kept[next(iter(self._kept))]
+        return space
+
+    def __deepcopy__(self, memo: object) -> Workspaces:
+        return Workspaces()
+
+    def __reduce__(self) -> tuple[type[Workspaces], tuple[()]]:
+        return Workspaces, ()
