@@ -619,6 +619,16 @@ def judgements(table: str) -> list[list[str]]:
     return [row if row[-1] == "FAIL" else [*row[:3], row[-1]] for row in rows]
 
 
+BACKPROPAGATION = (DOCS / "backpropagation.md").read_text("utf-8")
+
+
+def test_the_code_beside_the_derivation_is_that_of_the_textbook():
+    files = [path.read_text("utf-8") for path in sorted((Path(charrnn.__file__).parent / "textbook").glob("*.py"))]
+    quoted = blocks(BACKPROPAGATION, "py")
+    assert len(quoted) == 6
+    assert [block for block in quoted if sum(block in text for text in files) != 1] == []
+
+
 # --- the example of lstm-backward.md --------------------------------------------------------------------------------
 
 DERIVATION = (DOCS / "lstm-backward.md").read_text("utf-8")

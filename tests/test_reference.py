@@ -1,4 +1,4 @@
-"""Proof of reference.py: finite differences for its backward, scalar arithmetic for its forward.
+"""Proof of reference.py and the textbook in it: finite differences for its backward, scalars for its forward.
 
 PyTorch is asked in nn/test_torch_parity.py.
 """
@@ -37,7 +37,7 @@ def keys_of(cell: str) -> tuple[str, ...]:
 def all_options(cell: str) -> dict[str, bool]:
     """Those that the cell can meet."""
     normalized = cell == "rnn" or "lstm" in cell
-    return {"gain": normalized, "candidate": cell != "rnn", "zoneout": True, "bidirectional": True}
+    return {"gain": normalized, "candidate": cell != "rnn", "zoneout": True, "bidirectional": True, "weighted": True}
 
 
 def make_case(
@@ -51,6 +51,7 @@ def make_case(
     candidate: bool = False,
     zoneout: bool = False,
     bidirectional: bool = False,
+    weighted: bool = False,
 ) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     G, keys, ways = len(GATES[cell]), keys_of(cell), 2 if bidirectional else 1
@@ -84,6 +85,8 @@ def make_case(
         "dfinal": random_state(),
         "dlogits_extra": rng.normal(size=(T, B, V)),
     }
+    if weighted:  # the last of a row is padding
+        case["weights"] = rng.uniform(0.5, 2.0, (T, B)) * (np.arange(T)[:, None] < [T, T - 1])
     if candidate:
         case["candidate_masks"] = [random_mask(H) for _ in range(ways * L)]
     if zoneout:
@@ -97,12 +100,12 @@ def split(case: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arguments of forward(), and of loss()."""
     cotangents = ("dfinal", "dlogits_extra")
     for_loss = {name: value for name, value in case.items() if name not in cotangents}
-    return {name: value for name, value in for_loss.items() if name != "targets"}, for_loss
+    return {name: value for name, value in for_loss.items() if name not in ("targets", "weights")}, for_loss
 
 
 def objective(case: dict[str, Any]) -> float:
     logits, final = ref.forward(**split(case)[0])
-    total = ref.mean_nll(logits, case["targets"])
+    total = ref.mean_nll(logits, case["targets"], case.get("weights"))
     if case["dlogits_extra"] is not None:
         total += float(np.sum(case["dlogits_extra"] * logits))
     if case["dfinal"] is not None:
@@ -167,7 +170,7 @@ def test_gradients_with_all_options(cell: str, activation: str) -> None:
     assert_all_matter(*check_gradients(make_case(cell, activation, 1, True, **all_options(cell))), True)
 
 
-@pytest.mark.parametrize("option", ["gain", "candidate", "zoneout", "bidirectional"])
+@pytest.mark.parametrize("option", ["gain", "candidate", "zoneout", "bidirectional", "weighted"])
 def test_gradients_with_one_option(option: str) -> None:
     assert_all_matter(*check_gradients(make_case("lstm", "", 1, False, **{option: True})), False)
 
@@ -310,17 +313,17 @@ def scalar_model(case: dict[str, Any], b: int) -> tuple[list[Floats], list[dict[
 def test_forward_in_scalars(cell: str, activation: str, L: int, learned: bool, options: bool) -> None:
     case = make_case(cell, activation, L, learned, seed=3, **(all_options(cell) if options else {}))
     logits, final = ref.forward(**split(case)[0])
-    nll = 0.0
+    nll, weights = 0.0, case.get("weights", np.ones((T, B)))
     for b in range(B):
         scores, state = scalar_model(case, b)
         np.testing.assert_allclose(logits[:, b], scores, rtol=1e-11, atol=1e-12)
         for t in range(T):
-            nll += math.log(sum(map(math.exp, scores[t]))) - scores[t][case["targets"][t, b]]
+            nll += weights[t, b] * (math.log(sum(map(math.exp, scores[t]))) - scores[t][case["targets"][t, b]])
         for got, expected in zip(final, state, strict=True):
             assert got.keys() == expected.keys()
             for key in got:
                 np.testing.assert_allclose(got[key][b], expected[key], rtol=1e-11, atol=1e-12)
-    assert ref.loss(**split(case)[1]) == pytest.approx(nll / (T * B), rel=1e-12)
+    assert ref.loss(**split(case)[1]) == pytest.approx(nll / math.fsum(weights.flat), rel=1e-12)
 
 
 def assert_same_everywhere(case: dict[str, Any], other: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
 import multiprocessing.connection
@@ -18,6 +19,7 @@ from charrnn.cli import common, signals
 from charrnn.config.resolve import resolve
 from charrnn.config.schema import keys
 from charrnn.errors import ConfigError
+from charrnn.judging.gradcheck import ORACLES
 from charrnn.nn.options import ModelConfig
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ MANY = 20
 )
 @click.option(
     "--oracle",
-    type=click.Choice(["finite-difference", "complex-step", "rtrl"]),
+    type=click.Choice(list(ORACLES)),
     default="finite-difference",
     show_default=True,
     help="What the gradients are compared with.",
@@ -58,7 +60,7 @@ def command(
     oracle: str,
     as_json: bool,
 ) -> None:
-    """Compare every gradient of an architecture with an oracle that knows only its forward pass.
+    """Compare every gradient of an architecture with an oracle that has no part in its backward pass.
 
     The architecture (of a config or checkpoint; the default one if none is given) is built small, in float64, with
     random weights, states, and a dropout mask. Exits with 1 if a gradient is wrong.
@@ -66,9 +68,11 @@ def command(
     if check_all and source:
         raise ConfigError(f"--all checks every architecture; leave out {source}")
     base = _model_config(source)
-    configs = list(_all(cells, oracle)) if check_all else [_with_cell(base, cell) for cell in cells or [base.cell]]
-    if oracle == "rtrl" and base.bidirectional:
-        raise ConfigError("real-time recurrent learning is for models that read forward; choose another --oracle")
+    asked = list(_all(cells)) if check_all else [_with_cell(base, cell) for cell in cells or [base.cell]]
+    declined = {k: reason for k, config in enumerate(asked) if (reason := _declines(config, oracle))}
+    if declined and (not check_all or len(declined) == len(asked)):
+        raise ConfigError(f"{next(iter(declined.values()))}; choose another --oracle")
+    configs = [config for k, config in enumerate(asked) if k not in declined]
     results = []
     for config, rows in zip(configs, _check(configs, oracle), strict=True):
         results.append((config, rows))
@@ -82,6 +86,7 @@ def command(
                 "oracle": oracle,
                 "ok": not failed,
                 "worst_error": worst,
+                "left_out": [{**_title(asked[k]), "reason": reason} for k, reason in declined.items()],
                 "checks": [
                     {**_title(config), "rows": [{**dataclasses.asdict(row), "ok": row.ok} for row in rows]}
                     for config, rows in results
@@ -91,6 +96,8 @@ def command(
     else:
         checked = sum(row.checked for _, rows in results for row in rows)
         verdict = f"{failed} FAILED" if failed else "all ok"
+        for reason, count in collections.Counter(declined.values()).items():
+            click.echo(f"{count} left out: {reason}")
         click.echo(f"{checked:,} coordinates, worst relative error {worst:.1e}: {verdict}")
     ctx.exit(1 if failed else 0)
 
@@ -105,7 +112,7 @@ def _model_config(source: str | None) -> ModelConfig:
     return resolve(common.read_config(source))[0].model
 
 
-def _all(cells: tuple[str, ...], oracle: str) -> Iterator[ModelConfig]:
+def _all(cells: tuple[str, ...]) -> Iterator[ModelConfig]:
     """Every architecture: of each cell, stacks with each initial state and dropout, then each regularizer alone."""
     from charrnn.nn.cells import build
 
@@ -122,8 +129,7 @@ def _all(cells: tuple[str, ...], oracle: str) -> Iterator[ModelConfig]:
             options += [{"recurrent_dropout": 0.3}]
         if kind.product == "added":
             options += [{"layer_norm": True}]
-        if oracle != "rtrl":
-            options += [{"bidirectional": True}]
+        options += [{"bidirectional": True}]
         for activation in ACTIVATIONS if cell == "rnn" else ("tanh",):
             for chosen in options:
                 yield ModelConfig(cell=cell, activation=activation, **chosen)
@@ -163,6 +169,15 @@ def _check_one(config: ModelConfig, oracle: str) -> list[Row]:
 
     with threadpool_limits(1, user_api="blas"):  # networks so small are slower on two
         return check_model(small(build_model(config, VOCAB_SIZE)), oracle)
+
+
+def _declines(config: ModelConfig, oracle: str) -> str:
+    """Why the oracle cannot judge it; empty if it can."""
+    from charrnn.judging.gradcheck import load
+    from charrnn.judging.gradcheck.subject import VOCAB_SIZE
+    from charrnn.nn.build import build_model
+
+    return load(oracle).declines(build_model(config, VOCAB_SIZE))
 
 
 def _with_cell(base: ModelConfig, cell: str) -> ModelConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from charrnn.judging.gradcheck import ORACLES, textbook
 from charrnn.judging.gradcheck.check import RTOL
 from charrnn.nn import cells
 from charrnn.nn.cells import CELLS
@@ -34,7 +35,7 @@ def test_without_a_source_the_default_architecture_is_checked(charrnn):
     assert [(check["cell"], check["num_layers"]) for check in checks] == [("lstm", 1)]
 
 
-@pytest.mark.parametrize("oracle", ["finite-difference", "complex-step", "rtrl"])
+@pytest.mark.parametrize("oracle", ORACLES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_json_says_the_same(charrnn, cell, oracle):
     report = charrnn("gradcheck", "--cell", cell, "--oracle", oracle, "--json").ok().json
@@ -43,7 +44,7 @@ def test_json_says_the_same(charrnn, cell, oracle):
     assert report["oracle"] == oracle
     assert report["worst_error"] == max(row["error"] for row in check["rows"])
     assert 0 < report["worst_error"] < (RTOL if oracle == "finite-difference" else 1e-10)
-    assert [row["name"] for row in check["rows"]] == rows_of(cell)
+    assert [row["name"] for row in check["rows"]] == ["loss"] * (oracle == "textbook") + rows_of(cell)
 
 
 def test_several_cells_can_be_named(charrnn):
@@ -131,17 +132,38 @@ def test_unknown_cells_and_oracles_are_named(charrnn, words, part):
     charrnn("gradcheck", *words).fails(2, part)
 
 
-@pytest.mark.parametrize(("oracle", "most"), [("complex-step", 1e-12), ("rtrl", 1e-9)])
+@pytest.mark.parametrize(("oracle", "most"), [("complex-step", 1e-12), ("rtrl", 1e-9), ("textbook", 1e-11)])
 def test_the_exact_oracles_judge_every_cell_closely(charrnn, oracle, most):
     report = charrnn("gradcheck", "--all", "--oracle", oracle, "--json").ok().json
     assert {check["cell"] for check in report["checks"]} == set(CELLS)
     assert report["worst_error"] < most
+    left_out = {(check["cell"], check["activation"]) for check in report["left_out"] if check["bidirectional"]}
+    assert left_out == (
+        {(check["cell"], check["activation"]) for check in report["checks"]} if oracle == "rtrl" else set()
+    )
+    assert len(report["left_out"]) == len(left_out)
 
 
 def test_real_time_recurrent_learning_declines_what_reads_both_ways(charrnn, tmp_path):
     (tmp_path / "both.yaml").write_text("model: {bidirectional: true}\n")
     charrnn("gradcheck", "both.yaml").ok()
     charrnn("gradcheck", "both.yaml", "--oracle", "rtrl").fails(2, "forward", "--oracle")
+
+
+def test_what_an_oracle_declines_of_all_is_counted_with_the_reason(charrnn):
+    *_, left_out, verdict = charrnn("gradcheck", "--all", "--cell", "mgu", "--oracle", "rtrl").ok().text.splitlines()
+    assert left_out == "1 left out: real-time recurrent learning is for models that read forward"
+    assert verdict.endswith("all ok")
+    assert "left out" not in charrnn("gradcheck", "--all", "--cell", "mgu", "--oracle", "textbook").ok().text
+
+
+def test_what_the_textbook_does_not_know_is_an_error_of_one_line(charrnn, monkeypatch, tmp_path):
+    monkeypatch.setitem(textbook.KNOWN, "initial_state", ("zero",))
+    result = charrnn("gradcheck", "--oracle", "textbook", "--cell", "gru").ok()
+    assert "against textbook" in result.text
+    (tmp_path / "learned.yaml").write_text("model: {initial_state: learned}\n")
+    message = "the textbook does not know initial_state 'learned'; choose another --oracle"
+    charrnn("gradcheck", "learned.yaml", "--oracle", "textbook").fails(2, message)
 
 
 @pytest.mark.parametrize(("name", "code"), [("nowhere.yaml", 2), ("nowhere.npz", 4), ("nowhere", 2), ("lstmm", 2)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from architectures import ARCHITECTURES
 
-from charrnn.judging.gradcheck import subject
+from charrnn.judging.gradcheck import ORACLES, subject
 from charrnn.judging.gradcheck.check import check
 from charrnn.judging.gradcheck.oracles import complex_step, finite_difference
 from charrnn.judging.gradcheck.subject import check_model, small
@@ -95,7 +95,7 @@ def test_the_conditions_of_a_check_are_hard():
     assert subject.VOCAB_SIZE != subject.HIDDEN_SIZE
 
 
-@pytest.mark.parametrize("oracle", subject.ORACLES)
+@pytest.mark.parametrize("oracle", ORACLES)
 def test_the_seed_alone_decides_a_check(oracle):
     model = CharLM(4, "lstm", 2, dropout=0.3, initial_state="random")
     first = check_model(model, oracle)

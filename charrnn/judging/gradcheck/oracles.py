@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.arrays import Array
+from charrnn.judging.gradcheck.subject import Judge
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))
 """Where the truncation error (step^2) and the rounding error (eps / step) of a central difference meet."""
@@ -38,3 +39,7 @@ def complex_step(loss: Callable[[], Any], array: Array, where: tuple[int, ...]) 
     derivative = loss().imag / 1e-30
     array[where] = x
     return float(derivative)
+
+
+FINITE_DIFFERENCE = Judge(lambda subject: finite_difference)
+COMPLEX_STEP = Judge(lambda subject: complex_step, dtype=np.complex128)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from charrnn.arrays import Array, Batch
+from charrnn.judging import gradcheck
 from charrnn.judging.gradcheck.check import SMALLEST, Oracle, Row, check
-from charrnn.judging.gradcheck.oracles import complex_step, finite_difference
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import Noise
 from charrnn.nn.parameters import Parameters
-from charrnn.nn.rtrl import Sensitivity
 from charrnn.nn.stack import State
 
 SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE, HIDDEN_SIZE = 4, 4, 6, 4
 DRAWS = 30
 """How often conditions are drawn at most, until every parameter is put to a test."""
-
-ORACLES = ("finite-difference", "complex-step", "rtrl")
 
 
 def small(model: CharLM) -> CharLM:
@@ -37,14 +35,20 @@ def check_model(model: CharLM, oracle: str = "finite-difference", seed: int = 0)
     a text unless texts begin with zeros, masks and noise are drawn once, and the objective adds random multiples of
     the final state to the loss, so that every path of the backward pass carries something. A draw that leaves some
     parameter's gradients too small to judge, such as one of dead rectifiers, is drawn anew, at most `DRAWS` times.
+    Raises ValueError if the oracle declines the model.
     """
+    judge = gradcheck.load(oracle)
+    if reason := judge.declines(model):
+        raise ValueError(reason)
     for draw in range(DRAWS):
-        subject = Subject.draw(model, np.complex128 if oracle == "complex-step" else np.float64, seed + draw)
+        subject = Subject.draw(model, judge.dtype, seed + draw)
         gradients = subject.gradients()
         if all(np.abs(gradient).max() >= SMALLEST for gradient in gradients.values()):
             break
-    judge: dict[str, Oracle] = {"finite-difference": finite_difference, "complex-step": complex_step}
-    return check(subject.objective, subject.arrays(), gradients, judge.get(oracle) or subject.forward_mode())
+    compared = subject.arrays()
+    if judge.knows_loss:
+        compared, gradients = ({"loss": subject.loss} | named for named in (compared, gradients))
+    return check(subject.objective, compared, gradients, judge.oracle(subject))
 
 
 @dataclass
@@ -58,6 +62,8 @@ class Subject:
     noise: Noise | None
     cotangent: State
     """What the objective multiplies the final state by."""
+    loss: Array = field(default_factory=lambda: np.zeros(()))
+    """What `gradients` found the loss to be: a number, ()."""
 
     @classmethod
     def draw(cls, model: CharLM, dtype: Any, seed: int) -> Subject:
@@ -82,23 +88,33 @@ class Subject:
 
     def arrays(self) -> dict[str, Array]:
         """All that `objective` is differentiated by."""
-        return {**self.params, **_named(self.state)}
+        return {**self.params, **named(self.state)}
 
     def gradients(self) -> dict[str, Array]:
         """By backpropagation through time."""
         grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
         dstate = [{name: d.copy() for name, d in layer.items()} for layer in self.cotangent]
-        self.model.loss_and_grads(self.params, self.batch, self.state, grads, self.noise, dstate)
-        return {**grads, **_named(dstate)}
+        self.loss[...], _ = self.model.loss_and_grads(self.params, self.batch, self.state, grads, self.noise, dstate)
+        return {**grads, **named(dstate)}
 
-    def forward_mode(self) -> Oracle:
-        """By real-time recurrent learning, all at once, as an oracle of single coordinates."""
-        grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
-        sensitivity = Sensitivity.zero(self.model, BATCH_SIZE)
-        window = self.params, self.batch, self.state, grads
-        _, _, dstate = sensitivity.loss_and_grads(*window, self.noise, self.cotangent)
-        found, names = {**grads, **_named(dstate)}, {id(array): name for name, array in self.arrays().items()}
-        return lambda loss, array, where: float(found[names[id(array)]][where])
+
+@dataclass(frozen=True)
+class Judge:
+    """A way to know the derivatives of a subject's objective that shares nothing with its backward pass."""
+
+    oracle: Callable[[Subject], Oracle]
+    dtype: Any = np.float64
+    """What the subject must be drawn in."""
+    declines: Callable[[CharLM], str] = lambda model: ""
+    """Why it cannot judge a model, in one line; empty if it can."""
+    knows_loss: bool = False
+    """Whether it computes the loss by itself, too."""
+
+
+def all_at_once(subject: Subject, found: dict[str, Array]) -> Oracle:
+    """The oracle that has computed all derivatives (and the loss, if it knows that) by name already."""
+    names = {id(array): name for name, array in ({"loss": subject.loss} | subject.arrays()).items()}
+    return lambda loss, array, where: float(found[names[id(array)]][where])
 
 
 def _random_state(model: CharLM, rng: np.random.Generator, std: float, dtype: Any) -> State:
@@ -108,5 +124,6 @@ def _random_state(model: CharLM, rng: np.random.Generator, std: float, dtype: An
     ]
 
 
-def _named(state: State) -> dict[str, Array]:
+def named(state: State) -> dict[str, Array]:
+    """The arrays of a state, or their gradients, by name."""
     return {f"state.{i}.{name}": array for i, layer in enumerate(state) for name, array in layer.items()}

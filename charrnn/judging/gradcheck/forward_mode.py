@@ -1,0 +1,28 @@
+"""The same derivatives by real-time recurrent learning, which carries them forward in time beside the state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.judging.gradcheck.check import Oracle
+from charrnn.judging.gradcheck.subject import Judge, Subject, all_at_once, named
+from charrnn.nn.model import CharLM
+from charrnn.nn.parameters import Parameters
+from charrnn.nn.rtrl import Sensitivity
+
+
+def oracle(subject: Subject) -> Oracle:
+    """All derivatives from one pass forward."""
+    grads = Parameters.zeros(subject.model.shapes, np.float64)
+    sensitivity = Sensitivity.zero(subject.model, len(subject.batch.starts))
+    window = subject.params, subject.batch, subject.state, grads
+    _, _, dstate = sensitivity.loss_and_grads(*window, subject.noise, subject.cotangent)
+    return all_at_once(subject, {**grads, **named(dstate)})
+
+
+def declines(model: CharLM) -> str:
+    """Models whose layers read from the end as well."""
+    return "real-time recurrent learning is for models that read forward" if model.bidirectional else ""
+
+
+RTRL = Judge(oracle, declines=declines)

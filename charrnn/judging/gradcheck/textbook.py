@@ -1,0 +1,68 @@
+"""The loss and the derivatives by `charrnn.textbook`, which was written from the equations alone.
+
+It is the only oracle that knows what a cell is meant to compute: the others are content with the exact derivative of
+another cell, such as an LSTM whose input and output gates have been exchanged, forward and backward alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from charrnn import textbook
+from charrnn.judging.gradcheck.check import Oracle
+from charrnn.judging.gradcheck.subject import Judge, Subject, all_at_once, named
+from charrnn.nn.model import CharLM
+from charrnn.nn.noise import LayerNoise
+from charrnn.textbook.packed import Drawn, Network
+
+KNOWN: dict[str, tuple[str, ...]] = {
+    "cell": tuple(textbook.CELLS),
+    "activation": ("tanh", "relu", "sigmoid"),
+    "initial_state": ("zero", "random", "learned"),
+    "dropout_per": ("step", "window"),
+    **dict.fromkeys(("vocab_size", "hidden_size", "num_layers", "state_noise", "bidirectional", "layer_norm"), ()),
+    **dict.fromkeys(("dropout", "recurrent_dropout", "zoneout_h", "zoneout_c"), ()),
+}
+"""The fields of a model that `network` below has a part for, and of those that are names, the names."""
+
+
+def declines(model: CharLM) -> str:
+    """Models in which anything is chosen that is not in `KNOWN`."""
+    for field in dataclasses.fields(model):
+        value = getattr(model, field.name)
+        if field.name in KNOWN:
+            known = not KNOWN[field.name] or value in KNOWN[field.name]
+        else:
+            known = not field.init or value == field.default
+        if not known:
+            return f"the textbook does not know {field.name} {value!r}"
+    return ""
+
+
+def oracle(subject: Subject) -> Oracle:
+    """The loss, and all derivatives of the objective."""
+    ids, targets, starts, weights = subject.batch
+    loss, grads, dstate, _ = network(subject).loss_and_grads(ids, targets, subject.cotangent, weights=weights)
+    for d in named(dstate).values():
+        d[starts] = 0  # these rows have begun with something else than the state that came in
+    return all_at_once(subject, {"loss": np.array(loss), **grads, **named(dstate)})
+
+
+def network(subject: Subject) -> Network:
+    """The same network in the textbook's hands, with the same masks."""
+    model, (T, B), starts = subject.model, subject.batch.x.shape, subject.batch.starts
+    drawn, state = [], []
+    for layer, before in zip(subject.noise or [LayerNoise() for _ in subject.state], subject.state, strict=True):
+        start = {name: layer.start.get(name, np.zeros_like(s)) for name, s in before.items()}
+        state.append({name: np.where(starts[:, None], start[name], s) for name, s in before.items()})
+        stays = {name: np.broadcast_to(z, (T, B, model.hidden_size)) for name, z in layer.zoneout.items()}
+        mask = layer.output  # one for each step, or for the whole window
+        mask = None if mask is None else np.broadcast_to(mask, (T, *mask.shape[1:]))
+        drawn.append(Drawn(layer.candidate, stays, mask))
+    of_model = subject.params, model.cell, model.activation, model.num_layers
+    return Network(*of_model, state, starts, drawn, model.bidirectional)
+
+
+TEXTBOOK = Judge(oracle, declines=declines, knows_loss=True)
