@@ -84,7 +84,7 @@ class CharLM:
     @property
     def blocks(self) -> tuple[str, ...]:
         """Names of the H-wide blocks of a layer's weights: its gates."""
-        return self.stack.cell.gates
+        return tuple(self.stack.cell.gates)
 
     @property
     def input_weights(self) -> list[str]:

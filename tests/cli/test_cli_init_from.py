@@ -83,9 +83,7 @@ def test_another_architecture_does_not_fit_and_both_are_named(train, tmp_path, k
         ("layer_norm=true", "false", "layers.0.gain"),
     ],
 )
-def test_what_is_new_in_a_network_is_told_in_one_line_and_the_rest_is_taken_over(
-    charrnn, train, tiny, text, key, was, new
-):
+def test_what_is_new_in_a_network_is_told_in_one_line(charrnn, train, tiny, text, key, was, new):
     train("-o", "old").ok()
     done = charrnn("train", text, "-c", tiny, "-o", "new", "--init-from", "old", "--set", f"model.{key}").ok()
     name, _, now = key.partition("=")

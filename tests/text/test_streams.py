@@ -32,7 +32,7 @@ def windows(draw):
 def test_a_target_is_the_character_after_its_input(case):
     w, n = case
     for iteration in range(3 * len(w)):
-        x, y, _ = w.batch(iteration)
+        x, y, *_ = w.batch(iteration)
         np.testing.assert_array_equal(y, x + 1)
         assert x.min() >= 0
         assert y.max() < n
