@@ -62,7 +62,7 @@ def test_ten_updates_are_those_of_pytorch(case):
 def test_ten_updates_are_those_of_the_formula(name):
     optim = section(name, **dict.fromkeys(OPTIMIZERS[name].keys, 0.3))
     lines = re.findall(r"^ +(\w+) = (.+)$", getattr(optimizers, name).__doc__, re.MULTILINE)
-    known = {**vars(optim), "lr": 0.1, "sqrt": np.sqrt, **dict.fromkeys(OPTIMIZERS[name].slots, 0.0)}
+    known = {**vars(np), **vars(optim), "lr": 0.1, **dict.fromkeys(OPTIMIZERS[name].slots, 0.0)}
     found, _ = steps(optimizers.build(optim))
     for n, (gradient, step) in enumerate(zip(STORED["gradients"], found, strict=True), 1):
         known |= {"g": gradient, "n": n}
