@@ -36,8 +36,7 @@ from crashing import (
 from charrnn import files
 from charrnn.errors import OutputError
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.training import team
-from charrnn.training import trainer as run_module
+from charrnn.training import gradients
 
 resource = pytest.importorskip("resource", reason="Windows has no fork and no limits")
 
@@ -529,8 +528,7 @@ def test_row_11_where_temporary_files_go_has_no_effect(process, charrnn, tmp_pat
 def test_row_11_without_a_place_for_temporary_files_two_processes_train(charrnn, tmp_path, monkeypatch):
     (prepare(tmp_path / "here") / "text.txt").rename(tmp_path / "text.txt")
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
-    monkeypatch.setattr(team, "Team", seen := mock.Mock(wraps=team.Team))
-    monkeypatch.setattr(run_module, "Team", seen)
+    monkeypatch.setattr(gradients, "Team", seen := mock.Mock(wraps=gradients.Team))
     charrnn(*SHARED, "--set", "train.threads=2").ok()
     assert seen.called
 

@@ -28,9 +28,9 @@ def spoil(monkeypatch):
     def plant(calls, value=np.nan, what="loss"):
         real, count = CharLM.loss_and_grads, [0]
 
-        def spoiled(self, params, ids, targets, state, grads, *rest, **more):
+        def spoiled(self, params, batch, state, grads, *rest, **more):
             count[0] += 1
-            loss, final = real(self, params, ids, targets, state, grads, *rest, **more)
+            loss, final = real(self, params, batch, state, grads, *rest, **more)
             if count[0] not in calls:
                 return loss, final
             if what == "gradient":
@@ -122,7 +122,7 @@ def test_row_46_skipping_keeps_weights_and_optimizer_and_empties_the_state(begin
 def test_row_46_twenty_bad_windows_end_a_run_unless_a_good_one_is_among_them(begin, spoil):
     run = begin("one", train__on_divergence="skip", train__iterations=60)
     spoil(range(3, 60))
-    with pytest.raises(module.DivergedError, match="20 windows before it were skipped"):
+    with pytest.raises(module.DivergedError, match="20 batches before it were skipped"):
         list(run.records())
     assert run.run.iteration == 22
 
@@ -199,7 +199,7 @@ def test_row_46_a_run_killed_after_it_went_back_ends_like_one_that_was_not(begin
 
 def test_row_46_a_validation_loss_of_nan_rolls_back_and_else_ends_the_run(begin, monkeypatch):
     losses = iter([2.0, np.nan, 1.9, 1.8, 1.7, 1.6])
-    monkeypatch.setattr(module, "evaluate", lambda *rest: next(losses))
+    monkeypatch.setattr("charrnn.tasks.language_model.evaluate", lambda *rest: next(losses))
     run = begin("one", train__on_divergence="rollback", train__iterations=15)
     list(run.records())
     assert run.run.rollbacks == 1
@@ -239,11 +239,11 @@ def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, sp
     for row in report["rows"]:
         assert row["text"] == run.run.task.vocabulary.decode(batch.x[:, row["row"]])
         assert whole[row["offset"] :].startswith(row["text"])
-    nats = [row["nats_per_char"] for row in report["rows"]]
+    nats = [row["nats"] for row in report["rows"]]
     assert nats == sorted(nats, reverse=True)
     assert min(nats) > 0
 
 
 def run_text(run):
-    ids = run.split.train.ids
+    ids = run.split.train.streams.ids
     return run.run.task.vocabulary.decode(ids.take(np.arange(len(ids))[:, None], mode="clip")[:, 0])

@@ -209,7 +209,7 @@ RESUMABLE = {
     "train.on_divergence",
     "optim.learning_rate",
 }
-FIXED = [name for name in keys() if name not in RESUMABLE and name != "model.activation"]  # which the cell must allow
+FIXED = [name for name in keys() if name not in RESUMABLE and name not in ("model.activation", "task.name")]
 OTHERS = {
     "data.encoding": "bytes",
     "data.split": [0.8, 0.1, 0.1],
@@ -400,6 +400,8 @@ SCHEDULES = {
     "step": {"optim__schedule": "step", "optim__warmup": 4, "optim__decay": 0.5, "optim__decay_after": 1},
     "linear": {"optim__schedule": "linear", "optim__warmup": 9},
     "cosine": {"optim__schedule": "cosine", "optim__warmup": 1, "optim__min_learning_rate": 1e-3},
+    "one_cycle": {"optim__schedule": "one_cycle", "optim__average": 0.9},
+    "plateau": {"optim__schedule": "plateau", "optim__patience": 1, "optim__average": 0.8},
 }
 SPLITS = {split_by: {"data__split_by": split_by} for split_by in ("tail", "columns")}
 EVENTFUL = NOISES["dropout"] | NOISES["random"] | SCHEDULES["linear"]
@@ -425,7 +427,7 @@ def everything(kind):
 CELLS_OF_ALL_RUNS = ("rnn", "gru", "lstm")
 
 
-@pytest.mark.parametrize("number", range(15))
+@pytest.mark.parametrize("number", range(3 * len(OPTIMIZERS)))
 def test_row_29_a_run_that_was_interrupted_and_resumed_is_the_run_that_was_not(no_sync, tmp_path, number):
     cell, optimizer = list(itertools.product(CELLS_OF_ALL_RUNS, OPTIMIZERS))[number]
     runs = list(product(cell, optimizer))
@@ -693,7 +695,7 @@ def changed_by_forgetting(parts, run):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_row_29_without_any_one_of_its_arrays_it_would_be_another_run(no_sync, tmp_path, optimizer):
     changes = NOISES["learned"] | UNUSUAL["without evaluations"]
-    run = begin(tmp_path / "run", **changes, optim__name=optimizer)
+    run = begin(tmp_path / "run", **changes, optim__name=optimizer, optim__average=0.9)
     names = list(run.run.arrays())
     assert "layers.0.h0" in names
     leave(run, records=19)
@@ -709,12 +711,13 @@ def test_row_29_without_the_sensitivity_of_rtrl_it_would_be_another_run(no_sync,
 
 FIELDS = {
     "iteration": ({"records": 11}, {LAST, BEST, METRICS}),
+    "chars": ({"records": 11}, {LAST, BEST, METRICS}),
     "rng": ({"records": 11}, {LAST, BEST, METRICS}),
     "skipped": ({"records": 11}, {LAST, BEST, METRICS}),
     "rollbacks": ({"records": 22}, {LAST, BEST, METRICS}),
-    "best_nats": ({"records": 22}, {LAST, BEST}),
+    "best": ({"records": 22}, {LAST, BEST}),
     # Where an evaluation stood: without its result there would be another one, with a line of its own.
-    "validation_nats": ({"records": 21}, {METRICS}),
+    "scores": ({"records": 21}, {METRICS}),
     # Between two lines of metrics: they are of the next one alone.
     "losses": ({"records": 11}, {METRICS}),
     # Within an evaluation, so that no update will come before the next line.
@@ -729,14 +732,27 @@ def test_row_29_without_any_one_of_its_numbers_it_would_be_another_run(
     no_sync, tmp_path, poison, training, monkeypatch, field
 ):
     how, expected = FIELDS[field]
-    if field == "best_nats":  # it is best at iteration 21
-        monkeypatch.setattr("charrnn.training.trainer.evaluate", lambda *rest: 1.0 + abs(training[-1].iteration - 21))
+    if field == "best":  # it is best at iteration 21
+        monkeypatch.setattr(
+            "charrnn.tasks.language_model.evaluate", lambda *rest: 1.0 + abs(training[-1].iteration - 21)
+        )
     if field == "rollbacks":
         poison(lambda run: run.iteration == 16 and not run.rollbacks)
     else:
         poison(lambda run: run.iteration in (4, 5))
     leave(begin(tmp_path / "run", **GOING_BACK if field == "rollbacks" else SKIPPING), **how)
     assert changed_by_forgetting([field], tmp_path / "run") == {field: expected}
+
+
+@pytest.mark.parametrize(("field", "records"), [("without_best", 8), ("reductions", 22)])
+def test_row_29_without_its_count_of_a_standstill_it_would_be_another_run(
+    no_sync, tmp_path, training, monkeypatch, field, records
+):
+    """Evaluations stand at 7, 14, 21 and 28, and none but the first finds anything better."""
+    monkeypatch.setattr("charrnn.tasks.language_model.evaluate", lambda *rest: 1.0 + training[-1].iteration)
+    monkeypatch.setattr("charrnn.runs.run.Run.is_better", lambda run, score: False)
+    leave(begin(tmp_path / "run", **EVENTFUL | SCHEDULES["plateau"] | {"optim__patience": 2}), records=records)
+    assert changed_by_forgetting([field], tmp_path / "run") == {field: {LAST, METRICS}}
 
 
 def test_row_29_without_the_count_of_windows_skipped_it_would_skip_too_many(no_sync, tmp_path, poison):
@@ -768,9 +784,9 @@ def test_row_29_without_its_seconds_a_run_of_two_seconds_would_take_longer(no_sy
 
 
 def test_row_29_nothing_that_a_checkpoint_has_was_left_out_here():
-    whole = {"config", "vocabulary", "corpus", "environment"}  # see rows 28 and 30
-    arrays = {"params", "slots", "state"}
-    others = {"skipped_in_a_row", "elapsed"}
+    whole = {"config", "task", "model", "corpus", "environment"}  # see rows 28 and 30
+    arrays = {"params", "average", "slots", "state"}
+    others = {"skipped_in_a_row", "elapsed", "without_best", "reductions"}
     assert {field.name for field in dataclasses.fields(Run)} == {*FIELDS, *whole, *arrays, *others}
 
 

@@ -346,7 +346,7 @@ def test_row_33_of_two_signals_the_second_counts_and_an_interrupt_is_at_once(tra
 
 @pytest.mark.parametrize(
     ("command", "place", "times"),
-    [("sample RUN", "checkpoint.load", 1), ("eval RUN TEXT", "run.build_model", 1), ("", "checkpoint.to_bytes", 2)],
+    [("sample RUN", "checkpoint.load", 1), ("eval RUN TEXT", "run.Run.blank", 1), ("", "checkpoint.to_bytes", 2)],
 )
 def test_row_33_what_a_signal_breaks_off_may_raise_what_it_likes(
     charrnn, train, trained, text, tmp_path, monkeypatch, command, place, times

@@ -39,7 +39,7 @@ def trained(cell, ids, rng, updates=300):
     windows = Windows(split_tail(ids, (1, 0, 0), 16, 16).train, 16)
     state = model.zero_state(16)
     for iteration in range(updates):
-        x, y, starts = windows.batch(iteration)
+        x, y, starts, _ = windows.batch(iteration)
         _, state = model.loss_and_grads(params, Batch(x, y, starts), state, grads)
         optimizer.update(grads.vector, slots, 0.01)
         params.vector -= grads.vector

@@ -63,7 +63,12 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
     shared, stack = plan(run), ExitStack()
     threadpool_limits(shared.blas_threads, user_api="blas")
     updates = loop.updates(run, windows, stack.enter_context(gradients.chosen(run, shared)), lambda: 0.0)
-    return lambda: next(updates)
+
+    def iteration() -> object:
+        assert stack, "it holds the processes for as long as this function is there"
+        return next(updates)
+
+    return iteration
 
 
 def torch_training(work: dict[str, Any]) -> Callable[[], object]:
