@@ -248,7 +248,7 @@ def test_the_given_state_keeps_the_gradient_of_a_row_that_begins_a_text(cell, in
 
 
 def test_the_head_forgets_its_bias(cell, monkeypatch):
-    after(monkeypatch, CharLM, "loss_and_grads", lambda *arguments: arguments[5]["head.b"].fill(0))
+    after(monkeypatch, CharLM, "loss_and_grads", lambda *arguments: arguments[4]["head.b"].fill(0))
     assert failing(**cell) == {"head.b"}
 
 
