@@ -5,11 +5,11 @@ VENV := .venv
 endif
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-long check bench clean
+.PHONY: help demo test test-long test-anywhere check bench clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let the model write
 	$(BIN)/charrnn train harbour -c quickstart
@@ -21,6 +21,9 @@ test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
 
 test-long: $(VENV)/developed ## Run the long tests: thousands of kills, every bit, large files, many odd inputs (strace makes more of them)
 	$(BIN)/python -m pytest -n auto -m long -rsP
+
+test-anywhere: ## Run the tests of the last commit in a private folder, as another user, in odd surroundings (ARGS=--cheap)
+	tests/anywhere $(ARGS)
 
 check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/ruff check .

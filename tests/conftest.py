@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and what of the user's environment no test sees."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from hypothesis import settings
 
 settings.register_profile("charrnn", deadline=None, derandomize=True)
 settings.load_profile("charrnn")
+
+KEPT = "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"
+for name in [*os.environ]:
+    # Variables that change what Python and click write, and when: PYTHONUNBUFFERED would hide what fails without it.
+    if name in ("COLUMNS", "LINES") or (name.startswith("PYTHON") and name not in KEPT):
+        del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(3600))
 
 
 @pytest.fixture

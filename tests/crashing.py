@@ -38,6 +38,7 @@ from typing import Any
 import numpy as np
 import pytest
 from driving import ERROR, Result
+from privileges import drop_privileges
 
 from charrnn.cli.main import main
 from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, PREVIOUS, RunDirectory
@@ -376,11 +377,12 @@ def _child(
     faults: list[dict[str, Any]],
     record: str | None = None,
     room: int | None = None,
-    user: int | None = None,
+    plain: bool = False,
 ) -> None:
     """The forked process.
 
-    `record` names the file for a log of its calls, `room` is the most bytes that a file may have, `user` whose it is.
+    `record` names the file for a log of its calls, `room` is the most bytes that a file may have, and a `plain` one may
+    not write where its user has no right to, even if that is root.
     """
     signal.alarm(120)
     if traced:  # which some systems allow to a parent alone; this says to all: PR_SET_PTRACER, PR_SET_PTRACER_ANY
@@ -390,8 +392,8 @@ def _child(
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-    if user is not None:
-        os.setuid(user)
+    if plain:
+        drop_privileges()
     strikes, log = Faults([Fault(**fault) for fault in faults]), Log(Path()) if record else None
 
     def around(call: str, path: str, do: Callable[..., Any], *arguments: Any) -> Any:

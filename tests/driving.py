@@ -93,14 +93,25 @@ def in_process(*arguments: object, cwd: Path, stdin: bytes = b"") -> Result:
 
 
 @contextmanager
+def inheriting(ignored: str = "") -> Iterator[None]:
+    """A process that is started within the block gets no signal ignored but that one, whatever this one was told.
+
+    A child inherits what its parent ignores, and these tests may run under nohup, or in the background of a script.
+    """
+    before = {name: signal.getsignal(getattr(signal, name)) for name in ("SIGINT", "SIGHUP", "SIGTERM")}
+    for name in before:
+        signal.signal(getattr(signal, name), signal.SIG_IGN if name == ignored else signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for name, action in before.items():
+            signal.signal(getattr(signal, name), action)
+
+
+@contextmanager
 def started(*arguments: object, cwd: Path, ignoring: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """A process `charrnn ARGUMENTS`; with `ignoring`, one whose parent told it to ignore that signal, as nohup does."""
-    # A child inherits what its parent ignores, and these tests themselves may run under nohup.
-    inherited = {
-        name: signal.SIG_IGN if name == ignoring else signal.SIG_DFL for name in ("SIGINT", "SIGHUP", "SIGTERM")
-    }
-    before = {name: signal.signal(getattr(signal, name), action) for name, action in inherited.items()}
-    try:
+    with inheriting(ignoring):
         process = subprocess.Popen(
             [sys.executable, "-m", "charrnn", *map(str, arguments)],
             cwd=cwd,
@@ -108,9 +119,6 @@ def started(*arguments: object, cwd: Path, ignoring: str = "") -> Iterator[subpr
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-    finally:
-        for name, action in before.items():
-            signal.signal(getattr(signal, name), action)
     try:
         yield process
     finally:

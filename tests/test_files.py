@@ -31,6 +31,7 @@ def test_a_reader_of_the_old_file_keeps_the_old_file(tmp_path):
         assert reader.read() == b"old"
 
 
+@pytest.mark.anywhere
 def test_a_file_has_the_permissions_of_any_other(tmp_path):
     before = os.umask(0o027)
     try:

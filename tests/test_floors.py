@@ -90,6 +90,7 @@ FLOORS = {
     "charrnn.config.writing": 14,
     # what is kept
     "charrnn.runs": 0,
+    "charrnn.runs.zip_format": 3,
     "charrnn.runs.archive": 15,
     "charrnn.runs.run": 15,
     "charrnn.runs.checkpoint": 16,

@@ -8,7 +8,7 @@ import io
 import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -71,7 +71,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             for message in messages:
                 print(f"charrnn: error: {one_line(message)}", file=sys.stderr)
             sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        _let_go(stream)
     sys.exit(code)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Drops what a stream has left if it cannot be written; at exit Python would complain, with a code of its own."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except ValueError:  # closed by now
+        pass
 
 
 def _run(arguments: list[str]) -> int:
@@ -108,9 +120,7 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
         case KeyboardInterrupt() | click.Abort():
             return 130, ["interrupted, nothing was changed; run the command again"]
         case BrokenPipeError():
-            # Whoever read our output has had enough. Python would complain again when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0, []
+            return 0, []  # whoever read our output has had enough
         case MemoryError():
             return 6, ["out of memory; use a smaller model, batch_size or seq_length"]
         case OSError():

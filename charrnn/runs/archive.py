@@ -26,6 +26,7 @@ import numpy as np
 
 from charrnn.arrays import Array
 from charrnn.errors import CheckpointError
+from charrnn.runs.zip_format import pack
 
 META = "__meta__"
 """The member that holds the JSON, as an array of bytes."""
@@ -65,18 +66,14 @@ def to_bytes(meta: dict[str, Any], arrays: dict[str, Array]) -> bytes:
     manifest = {name: [a.dtype.str, list(a.shape), hashlib.sha256(_raw(a)).hexdigest()] for name, a in rows.items()}
     encoded = json.dumps({**meta, "arrays": manifest}, allow_nan=False).encode()
     members = {META: np.frombuffer(encoded, np.uint8), **rows}
-    buffer = io.BytesIO()
-    # All the memory that will be needed, or MemoryError, at once: later, zipfile would hide it behind its own errors.
-    buffer.seek(sum(a.nbytes + 1000 for a in members.values()))
-    buffer.write(b"\0")
-    buffer.seek(0)
-    with zipfile.ZipFile(buffer, "w") as archive:  # what numpy.savez does, but for copies of the arrays
-        for name, a in members.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array_header_1_0(member, np.lib.format.header_data_from_array_1_0(a))
-                member.write(_raw(a))
-    buffer.truncate()
-    return buffer.getvalue()
+    return pack((f"{name}.npy", [_header(array), _raw(array)]) for name, array in members.items())
+
+
+def _header(array: Array) -> bytes:
+    """What a `.npy` file has before its numbers."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    return header.getvalue()
 
 
 def _raw(array: Array) -> memoryview:

@@ -22,6 +22,7 @@ def until_it_trains(process):
     pytest.fail("it ended before it trained: " + "".join(seen))
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGINT"])
 def test_a_signal_that_was_to_be_ignored_is_ignored(start, text, tiny, contents, tmp_path, name):
     words = ["train", text, "-c", tiny, "-o", "run", "--set", "train.iterations=400"]
@@ -33,6 +34,7 @@ def test_a_signal_that_was_to_be_ignored_is_ignored(start, text, tiny, contents,
     assert contents(tmp_path / "run" / "last.npz")[1]["iteration"] == 400
 
 
+@pytest.mark.anywhere
 def test_the_program_is_a_module_and_a_script(process, tmp_path):
     script = os.path.join(os.path.dirname(sys.executable), "charrnn")
     module = process("config", "list").ok().out

@@ -60,6 +60,7 @@ def test_help_names_everything_that_is_promised(charrnn, name):
     assert set(CONTRACT[name].split()) <= set(charrnn(name, "--help").text.replace(",", " ").replace("/", " ").split())
 
 
+@pytest.mark.anywhere
 def test_help_of_the_program_lists_the_commands_in_the_order_of_use(charrnn):
     listed = charrnn("--help").text.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == list(COMMANDS)
@@ -119,6 +120,7 @@ def test_a_bug_is_one_line_and_a_traceback_only_with_debug(charrnn, monkeypatch,
     assert result.err.splitlines()[-1].startswith("charrnn: error: a bug in charrnn: ZeroDivisionError: oops")
 
 
+@pytest.mark.anywhere
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 @pytest.mark.parametrize("words", [["sample", "-n", "20"], ["eval", "--json"], ["info"]], ids=lambda words: words[0])
 def test_a_full_disk_behind_stdout_is_an_output_error(trained, text, words):

@@ -32,6 +32,7 @@ from crashing import (
     sample,
     strays,
 )
+from privileges import needs_rights
 
 from charrnn import files
 from charrnn.errors import OutputError
@@ -360,18 +361,6 @@ def test_row_08_a_kernel_that_lies_or_interrupts_loses_nothing(forks, reference,
 # --- row 9: a directory that is read-only -------------------------------------------------------------------------
 
 
-OTHER = 65534 if os.getuid() == 0 else None
-"""The user `nobody`, as the rights of files are nothing to root."""
-
-
-def owned(folder):
-    """The folder, given to that user with all that is in it."""
-    if OTHER:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, OTHER, OTHER)
-    return folder
-
-
 @pytest.mark.parametrize(("call", "on"), [("mkdir", "run"), ("open", ".lock"), ("open", ".config.yaml.tmp-*")])
 def test_row_09_a_read_only_disk_is_found_before_the_first_iteration(forks, tmp_path, call, on):
     outcome = forks.run(begin(), prepare(tmp_path / "here"), Fault("EROFS", call, on))
@@ -392,21 +381,25 @@ def test_row_09_on_a_read_only_mount_nothing_begins_and_nothing_is_resumed(forks
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.anywhere
+@needs_rights
 def test_row_09_where_one_may_not_write_nothing_begins_and_nothing_is_resumed(forks, tmp_path):
-    folder = owned(prepare(tmp_path / "here"))
-    forks.run(begin(), folder, user=OTHER).ok()
+    folder = prepare(tmp_path / "here")
+    forks.run(begin(), folder, plain=True).ok()
     (folder / "run").chmod(0o555)
     folder.chmod(0o555)
     for command in (MORE, [*begin(), "-o", "new"], [*begin(), "-o", "new/run"]):
-        forks.run(command, folder, user=OTHER).ends(6, "Permission denied", "choose another place")
+        forks.run(command, folder, plain=True).ends(6, "Permission denied", "choose another place")
     folder.chmod(0o755)
     (folder / "run").chmod(0o755)
-    forks.run(MORE, folder, user=OTHER).ok()
+    forks.run(MORE, folder, plain=True).ok()
 
 
+@pytest.mark.anywhere
+@needs_rights
 def test_row_09_a_directory_made_read_only_is_a_warning_and_then_an_error(forks, reference, tmp_path):
-    folder = owned(prepare(tmp_path / "here"))
-    outcome = forks.run(begin(), folder, Fault("protect", "write", LAST_NEW, 2), user=OTHER)
+    folder = prepare(tmp_path / "here")
+    outcome = forks.run(begin(), folder, Fault("protect", "write", LAST_NEW, 2), plain=True)
     outcome.ends(6, "cannot write run/last.npz: Permission denied")
     assert any("cannot write run/last.npz: Permission denied" in warning for warning in outcome.warnings)
     assert len(outcome.warnings) == len(set(outcome.warnings))

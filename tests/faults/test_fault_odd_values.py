@@ -208,6 +208,7 @@ LOCALES = [
 ]
 
 
+@pytest.mark.anywhere
 @posix
 @pytest.mark.parametrize("env", LOCALES, ids=str)
 def test_row_51_text_is_utf_8_whatever_the_locale(process, learned_unicode, env):
@@ -227,6 +228,7 @@ def test_row_51_a_prompt_in_utf_8_is_understood_whatever_the_locale(process, lea
     assert sampled.ok().out == "é€𝄞".encode()
 
 
+@pytest.mark.anywhere
 @posix
 @pytest.mark.parametrize("env", LOCALES[:3], ids=str)
 def test_row_51_a_text_with_a_name_beyond_ascii_is_learned_whatever_the_locale(process, text, tiny, tmp_path, env):
@@ -242,6 +244,7 @@ def test_row_51_a_text_with_a_name_beyond_ascii_is_learned_whatever_the_locale(p
 # --- 51: places ---
 
 
+@pytest.mark.anywhere
 @posix
 def test_row_51_where_there_is_no_home_everything_works(text, tiny, tmp_path):
     env = {k: v for k, v in os.environ.items() if k in ("PATH", "LD_LIBRARY_PATH")}
@@ -255,6 +258,7 @@ def test_row_51_where_there_is_no_home_everything_works(text, tiny, tmp_path):
         in_a_shell('exec "$@"', *words, cwd=tmp_path, env=env).ok()
 
 
+@pytest.mark.anywhere
 def test_row_51_where_nobody_knows_a_home_it_is_said_what_to_set(monkeypatch, tmp_path):
     def nobody():
         raise RuntimeError("Could not determine home directory.")

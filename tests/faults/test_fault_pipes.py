@@ -106,6 +106,7 @@ def test_row_36_what_is_to_come_from_a_closed_stdin_is_one_line(words, trained, 
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("err", ["2>&-", "2>/dev/full"])
 def test_row_36_the_exit_code_tells_where_an_error_cannot_be_written(tmp_path, err):
     for words, code in (["trian"], 2), (["info", "nowhere.txt"], 3), (["sample", "nowhere.npz"], 4):
@@ -116,6 +117,7 @@ def test_row_36_the_exit_code_tells_where_an_error_cannot_be_written(tmp_path, e
 STREAMS = [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full", "</dev/null >/dev/null 2>/dev/null"]
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("streams", STREAMS)
 def test_row_36_a_run_comes_to_its_end_whatever_its_streams_are(text, tiny, tmp_path, streams):
     command = [*PROGRAM, "train", text, "-c", tiny, "-o", "run"]
@@ -124,6 +126,7 @@ def test_row_36_a_run_comes_to_its_end_whatever_its_streams_are(text, tiny, tmp_
     assert ended(tmp_path, 12)
 
 
+@pytest.mark.anywhere
 def test_row_36_without_streams_several_processes_share_a_run_as_with_them(text, tmp_path):
     """Files and pipes then have the numbers 0, 1 and 2, which a child may take for its streams."""
     settings = ["model.hidden_size=128", "train.batch_size=32", "train.seq_length=64", "train.iterations=2"]
@@ -154,6 +157,7 @@ def test_row_36_a_run_goes_on_when_its_listener_dies(start, text, tiny, tmp_path
     assert ended(tmp_path)
 
 
+@pytest.mark.anywhere
 def test_row_36_a_run_goes_on_when_its_terminal_is_gone(text, tiny, tmp_path):
     user, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
@@ -192,6 +196,7 @@ def test_row_36_a_run_without_a_terminal_writes_lines_and_draws_nothing(text, ti
     assert ended(tmp_path, 12)
 
 
+@pytest.mark.anywhere
 def test_row_36_a_terminal_sees_a_bar(text, tiny, tmp_path):
     """So that the test before this one means something."""
     user, terminal = os.openpty()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from crashing import ALWAYS, CHANGING, Fault, Faults, metrics_of, same_end, strays, watched
-from driving import Result, in_process
+from driving import Result, in_process, inheriting
 
 import charrnn as package
 from charrnn.runs import checkpoint as checkpoints
@@ -485,14 +485,15 @@ def test_row_35_if_the_disk_stays_full_saves_that_were_asked_for_warn_once(train
 @contextlib.contextmanager
 def launched(*words, cwd, code="", **options):
     """A process `charrnn WORDS`, or of some code with these words; at the end it is killed."""
-    process = subprocess.Popen(
-        [sys.executable, *(["-c", code] if code else ["-m", "charrnn"]), *map(str, words)],
-        cwd=cwd,
-        stdin=options.pop("stdin", subprocess.DEVNULL),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **options,
-    )
+    with inheriting():
+        process = subprocess.Popen(
+            [sys.executable, *(["-c", code] if code else ["-m", "charrnn"]), *map(str, words)],
+            cwd=cwd,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
     try:
         yield process
     finally:
@@ -572,9 +573,10 @@ def in_terminal(*words, cwd):
     """A process `charrnn WORDS` in a terminal of its own, and the open file behind which its user sits."""
     user, screen = os.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), screen)
-    process = subprocess.Popen(
-        [sys.executable, "-c", IN_TERMINAL, *map(str, words)], **streams, cwd=cwd, start_new_session=True
-    )
+    with inheriting():
+        process = subprocess.Popen(
+            [sys.executable, "-c", IN_TERMINAL, *map(str, words)], **streams, cwd=cwd, start_new_session=True
+        )
     os.close(screen)
     with os.fdopen(user, "r+b", buffering=0) as user:
         try:
@@ -823,6 +825,7 @@ def test_row_34_a_run_terminated_in_an_evaluation_does_not_wait_for_its_end(trai
 # --- row 35 ---
 
 
+@pytest.mark.anywhere
 def test_row_35_a_run_whose_terminal_is_closed_is_saved(train, endless, tmp_path):
     with in_terminal(*endless, cwd=tmp_path) as (process, user):
         wait_until(lambda: lines_of_metrics(tmp_path / "run"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from driving import Result
@@ -226,6 +228,7 @@ def test_row_42_a_text_that_cannot_be_opened_is_named_with_the_reason(train, tex
     train().fails(3, text.name, "cannot be read", os.strerror(number))
 
 
+@pytest.mark.anywhere
 @pytest.mark.skipif(os.name == "nt" or not os.geteuid(), reason="nothing is unreadable for root")
 def test_row_42_a_text_that_may_not_be_read_is_named(train, tmp_path):
     (tmp_path / "secret.txt").write_text("secret")
@@ -267,6 +270,7 @@ def test_row_42_a_device_is_no_text_and_is_not_read_without_end(trained, tmp_pat
         result.fails(3, f"{name} is a device, not a text; give a file")
 
 
+@pytest.mark.anywhere
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo terminals here")
 @pytest.mark.parametrize("named", [False, True])
 def test_row_42_a_terminal_is_read_until_its_user_ends_the_text(tmp_path, named):
@@ -489,17 +493,23 @@ def eventually(condition, process):
         time.sleep(0.002)
 
 
+def opened(process, path):
+    """The handles of a process to files that are called so, or lie in a folder that is."""
+    for handle in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed by now
+            file = Path(os.readlink(handle))
+            if path in (file, *file.parents):
+                yield handle
+
+
 def places(process, path):
     """How far a process has read each of its files that are called so."""
-    for handle in os.listdir(f"/proc/{process.pid}/fd"):
-        try:
-            if os.readlink(f"/proc/{process.pid}/fd/{handle}") == str(path):
-                with open(f"/proc/{process.pid}/fdinfo/{handle}") as info:
-                    yield int(re.search(r"pos:\s+(\d+)", info.read())[1])
-        except FileNotFoundError:  # closed by now
-            continue
+    for handle in opened(process, path):
+        with contextlib.suppress(FileNotFoundError):
+            yield int(re.search(r"pos:\s+(\d+)", Path(f"/proc/{process.pid}/fdinfo/{handle.name}").read_text())[1])
 
 
+@pytest.mark.anywhere
 @linux
 @pytest.mark.parametrize("command", ["train", "info"])
 def test_row_44_a_text_cut_short_while_it_is_read_is_an_error_of_one_line(start, tmp_path, text, command):
@@ -555,6 +565,7 @@ def test_row_44_a_text_that_changes_has_no_effect_until_resuming_notices_it(
     charrnn(*more).ok()
 
 
+@pytest.mark.anywhere
 @linux
 def test_row_44_a_copy_cut_short_ends_the_run_and_what_was_saved_goes_on(
     charrnn, start, text, tiny, tmp_path, contents
@@ -563,9 +574,7 @@ def test_row_44_a_copy_cut_short_ends_the_run_and_what_was_saved_goes_on(
     (tmp_path / "text.txt").write_bytes(text.read_bytes() * 6_000)
     with start("train", "text.txt", "-c", tiny, "-o", "run", "-q", "--set", "train.iterations=1000000") as process:
         eventually((tmp_path / "run" / "last.npz").exists, process)
-        handles = f"/proc/{process.pid}/fd"
-        copies = [h for h in os.listdir(handles) if os.readlink(f"{handles}/{h}").startswith(str(tmp_path / "cache"))]
-        os.truncate(f"{handles}/{copies[0]}", 0)
+        os.truncate(next(opened(process, tmp_path / "cache")), 0)
         out, err = process.communicate(timeout=60)
     Result(process.returncode, out, err.decode()).fails(6, "cannot read what was written in", "cache", "try again")
     iteration = contents(tmp_path / "run" / "last.npz")[1]["iteration"]

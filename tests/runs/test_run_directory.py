@@ -91,6 +91,7 @@ def test_a_directory_without_a_checkpoint_cannot_be_resumed(run):
         run.directory.newest()
 
 
+@pytest.mark.anywhere
 def test_a_second_process_is_told_who_holds_the_directory_and_has_it_later(run):
     path = run.directory.path
     code = (

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from architectures import ARCHITECTURES
+from driving import started
 
 from charrnn import cores
 from charrnn.arrays import Batch
@@ -134,6 +135,7 @@ def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
         together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), 0)
 
 
+@pytest.mark.anywhere
 def test_workers_end_with_the_process_that_is_killed():
     script = (
         "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.team import Team\n"
@@ -177,6 +179,7 @@ def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin
     assert [record.train_nats for record in one.records()] == pytest.approx(losses, abs=1e-9)
 
 
+@pytest.mark.anywhere
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
 def test_an_interrupted_run_of_several_processes_is_saved_and_none_stays(tmp_path):
     sets = [
@@ -187,9 +190,8 @@ def test_an_interrupted_run_of_several_processes_is_saved_and_none_stays(tmp_pat
         "train.eval_every=1000",
     ]
     words = [word for pair in sets for word in ("--set", pair)]
-    command = [sys.executable, "-m", "charrnn", "train", "harbour", "-o", str(tmp_path / "run"), *words]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        said = [process.stderr.readline() for _ in range(2)]
+    with started("train", "harbour", "-o", tmp_path / "run", *words, cwd=tmp_path) as process:
+        said = [process.stderr.readline().decode() for _ in range(2)]
         metrics = tmp_path / "run" / "metrics.jsonl"
         for _ in range(600):
             if metrics.exists() and metrics.stat().st_size:
@@ -199,5 +201,5 @@ def test_an_interrupted_run_of_several_processes_is_saved_and_none_stays(tmp_pat
         _, err = process.communicate(timeout=60)
     assert "2 processes" in said[1]
     assert process.returncode == 130
-    assert "--resume" in err
+    assert "--resume" in err.decode()
     assert checkpoints.load(tmp_path / "run" / "last.npz").iteration >= 20
