@@ -7,7 +7,7 @@ knows nothing of them: it is handed plain values, and has no part in when someth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,10 @@ from charrnn.nn.noise import Noise
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.parameters import Parameters, Shapes
 from charrnn.nn.stack import State
-from charrnn.text.corpus import Library
 from charrnn.text.options import DataConfig
+
+if TYPE_CHECKING:  # workers import this module, and would take megabytes for what only the first process needs
+    from charrnn.text.corpus import Library
 
 Scores = dict[str, float]
 """How good a model is, by the names that a task gives; `nats`, mean nats per answer, is always among them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,11 +19,13 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Model, Scores, Split, Symbols, Task, Window
-from charrnn.text.corpus import Library
 from charrnn.text.encoding import Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
 from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.text.corpus import Library
 
 
 @dataclass(frozen=True)
