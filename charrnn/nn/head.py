@@ -10,26 +10,26 @@ from charrnn.nn.parameters import Shapes
 
 
 def shapes(hidden_size: int, vocab_size: int) -> Shapes:
-    """Name and shape of each parameter."""
+    """Returns the name and shape of each parameter of the output layer: W (H, V) and b (V,)."""
     return {"W": (hidden_size, vocab_size), "b": (vocab_size,)}
 
 
 def affine(x: Array, W: Array, b: Array, out: Array | None = None) -> Array:
-    """`x (N, I) @ W (I, O) + b (O,)`: (N, O), in `out` where that is given."""
+    """Returns `x (N, I) @ W (I, O) + b (O,)`, which is (N, O); in `out` where that is given."""
     out = np.matmul(x, W, out=out)
     out += b
     return out
 
 
 def affine_backward(x: Array, W: Array, dout: Array, dW: Array, db: Array, dx: Array | None = None) -> Array:
-    """The derivative of `affine`: writes dW and db, returns dx (N, I), in `dx` where that is given."""
+    """Differentiates `affine`: writes dW and db, and returns dx (N, I), in `dx` where that is given."""
     np.matmul(x.T, dout, out=dW)
     np.sum(dout, axis=0, out=db)
     return np.matmul(dout, W.T, out=dx)
 
 
 def nats(logits: Array, targets: Array) -> Array:
-    """`-log softmax(logits)[target]`: (..., V) and integers (...) to (...)."""
+    """Returns the loss of each target, `-log softmax(logits)[target]`: of logits (..., V) and integers (...), (...)."""
     log_p = log_softmax(logits)
     return -np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
 
@@ -38,7 +38,7 @@ def cross_entropy_(logits: Array, targets: Array, count: float | None = None, we
     """Returns the mean nats per target; turns `logits (N, V)` into its gradient, `(softmax - one-hot) / count`.
 
     The mean is over `count` targets: all N, unless these are only a part of a batch. It is a mean over time too, so
-    that a gradient does not grow with the window; where a paper sums over time, its clipping threshold must be divided
+    that a gradient does not grow with T; where a paper sums over time, its clipping threshold must be divided
     by T. With `weights (N,)`, each target's nats and gradient are multiplied by its own, and `count` should be the sum
     of the weights: a target of weight 0, which stands in the padding, has no part in anything.
     """

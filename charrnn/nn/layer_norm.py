@@ -23,7 +23,7 @@ EPS = 1e-5
 
 
 class NormalizedTape(Tape):
-    """A tape that normalizes. The gradient of s is `dhW` and `dxW`, and has memory of its own; that of a is in `da`."""
+    """Is a tape that normalizes. It keeps the gradient of s in `dhW`, which is also `dxW`, and that of a in `da`."""
 
     adds_bias_to_input = False
 
@@ -49,7 +49,7 @@ class NormalizedTape(Tape):
         self.dhW = self.dxW = np.empty_like(self.da)
 
     def add_state_product(self, t: int) -> Array:
-        """The normalized pre-activations of step t, scaled."""
+        """Returns the normalized pre-activations of step t, scaled: (G, B, H)."""
         s = super().add_state_product(t)  # (1)
         n = self.n[t]
         # (2) n = (s - mean(s)) / sqrt(...)
@@ -64,7 +64,7 @@ class NormalizedTape(Tape):
         return s
 
     def backward_state_product(self, t: int, dh: Array) -> None:
-        """From `da[t]` to `dhW[t]`, the gradient of s, and by it to `dh`."""
+        """Writes to `dhW[t]` the gradient of s, which follows from `da[t]`, and to `dh` that of h."""
         n, ds = self.n[t], self.dhW_blocks[t]
         u = self.a[t]  # scratch: the cell is done with the gates of this step
         # (3) a = gain * n + b
@@ -79,7 +79,7 @@ class NormalizedTape(Tape):
         super().backward_state_product(t, dh)
 
     def own_grads(self, grads: LayerParams) -> None:
-        """Writes those of b and `gain`."""
+        """Writes the gradients of b and `gain`."""
         # (3) a = gain * n + b
         np.sum(self.da, axis=(0, 1), out=grads["b"])
         da = self.da.reshape(*self.shape, -1, self.hidden_size)

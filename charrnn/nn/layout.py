@@ -10,7 +10,7 @@ from charrnn.arrays import Array
 
 @dataclass(frozen=True)
 class Layout:
-    """The arrays that a cell wants on its tape, as `Cell` declares them. A size of n is n times (B, H)."""
+    """Says which arrays a cell wants on its tape, as `Cell` declares them. A size of n is n times (B, H)."""
 
     scales: tuple[float, ...]
     """For each gate, what its pre-activation has been multiplied by when the cell sees it."""
@@ -27,7 +27,7 @@ class Layout:
 
 
 def split(blocks: Array, widths: Iterable[int]) -> tuple[Array, ...]:
-    """Views of neighbouring blocks of `blocks (n, ...)`: (...) where the width is 1, else (width, ...)."""
+    """Cuts `blocks (n, ...)` into neighbouring views, one for each width: (...) where it is 1, else (width, ...)."""
     found, start = [], 0
     for width in widths:
         found.append(blocks[start] if width == 1 else blocks[start : start + width])

@@ -20,7 +20,7 @@ from charrnn.nn.workspace import Workspace, Workspaces
 
 @dataclass(frozen=True)
 class CharLM:
-    """What the network is: sizes and names, and no numbers. The numbers, `params`, are handed to every method.
+    """Says what the network is: sizes and names, and no numbers. The numbers, `params`, are handed to every method.
 
     Raises ValueError for what does not go together.
     """
@@ -104,14 +104,14 @@ class CharLM:
         init_scale: float = 0.08,
         forget_bias: float = 1.0,
     ) -> Parameters:
-        """New parameters. `init` names the initializer, `init_scale` is r of "uniform" (see `initializers`)."""
+        """Returns new parameters. `init` names the initializer, `init_scale` is r of "uniform" (see `initializers`)."""
         params = Parameters.zeros(self.shapes, dtype)
         self.stack.init_params(params, rng, init, init_scale, forget_bias)
         initializers.build(init)(rng, params["head.W"], 0, init_scale)
         return params
 
     def zero_state(self, batch_size: int, dtype: npt.DTypeLike = np.float32) -> State:
-        """A state of zeros for `batch_size` rows."""
+        """Returns a state of zeros for `batch_size` rows."""
         return self.stack.zero_state(batch_size, dtype)
 
     @property
@@ -127,7 +127,7 @@ class CharLM:
         batch_size: int,
         dtype: npt.DTypeLike = np.float32,
     ) -> Noise | None:
-        """What is random in one window of training; None where nothing is."""
+        """Draws what is random in one batch of training, which is (T, B); None where nothing is."""
         if not self.is_noisy:
             return None
         T, B, H = seq_length, batch_size, self.hidden_size
@@ -149,7 +149,7 @@ class CharLM:
         return drawn
 
     def noise_of_seed(self, seed: int, batch: Batch, dtype: npt.DTypeLike, rows: slice = slice(None)) -> Noise | None:
-        """What is random in a batch, drawn from a generator of its own, and of it the part of some rows.
+        """Draws what is random in a batch from a generator of its own, and returns the part of it that is of some rows.
 
         So each of several processes can draw the same, and keep what is its own.
         """
@@ -171,7 +171,7 @@ class CharLM:
 
     @property
     def numbers_per_step(self) -> int:
-        """How many numbers one row's step leaves for its way back, about."""
+        """About how many numbers one row's step keeps until the backward pass."""
         of_a_layer = (2 * len(self.stack.cell.gates) + len(self.stack.cell.state)) * self.hidden_size
         return self.num_layers * of_a_layer + 2 * self.hidden_size + self.vocab_size
 
@@ -183,7 +183,7 @@ class CharLM:
         starts: Array | None = None,
         noise: Noise | None = None,
     ) -> tuple[Array, State]:
-        """Logits (T, B, V) for the character after each of `ids (T, B)`, and the state after the last.
+        """Returns logits (T, B, V) for the character after each of `ids (T, B)`, and the state after the last.
 
         The ids must be below V; this is not checked. Rows b with `starts[b]` begin a text: their state is the initial
         one, whatever `state` says. The final state is new memory, the caller's to keep.
@@ -232,7 +232,7 @@ class CharLM:
         noise: Noise | None,
         space: Workspace,
     ) -> Array:
-        """The output of the stack, in rows: (T*B, H or 2H)."""
+        """Returns the output of the stack, in rows: (T*B, H or 2H)."""
         T, B = ids.shape
         if starts is None:
             starts = np.zeros(B, bool)

@@ -1,8 +1,8 @@
-"""What is random in training: masks and states, drawn for one window. All of it is off by default.
+"""What is random in training: masks and states, drawn for one batch. All of it is off by default.
 
 - Dropout (Srivastava et al. 2014) on the output of a layer, so on what the layer above and the output layer read, and
   never on the way from h[t-1] to h[t] (Zaremba et al. 2014, arXiv 1409.2329): a mask for each step, or one for the
-  whole window (after Gal and Ghahramani 2016, arXiv 1512.05287).
+  whole batch (after Gal and Ghahramani 2016, arXiv 1512.05287).
 - Recurrent dropout on the candidate (Semeniuta et al. 2016, arXiv 1603.05118): what a step would add to the state is
   dropped, and what the state remembers is not.
 - Zoneout (Krueger et al. 2017, arXiv 1606.01305): a unit keeps its old state for a step.
@@ -22,10 +22,10 @@ from charrnn.nn.numerics import tanh_derivative
 
 @dataclass
 class LayerNoise:
-    """For one layer; what is None or missing is off. A leading 1 in place of T is one draw for the whole window."""
+    """Holds what is random in one layer; what is None or missing is off."""
 
     output_mask: Array | None = None
-    """What the output is multiplied by: (T or 1, B, H)."""
+    """What the output is multiplied by: (T, B, H), or (1, B, H) where one mask is for all steps."""
     candidate_mask: Array | None = None
     """What the candidate is multiplied by: (T, B, H), each 0 or `1 / kept`."""
     kept: float = 1.0
@@ -36,7 +36,7 @@ class LayerNoise:
     """By the state's name, what a text begins with: (B, H)."""
 
     def drop_candidate(self, t: int, g: Array) -> None:
-        """Recurrent dropout of step t's candidate, `g = mask * tanh(a)`, in place."""
+        """Drops some of step t's candidate, in place: `g = mask * tanh(a)`, where g holds `tanh(a)`."""
         if self.candidate_mask is not None:
             np.multiply(g, self.candidate_mask[t], g)
 
@@ -53,7 +53,7 @@ class LayerNoise:
         np.subtract(self.candidate_mask[steps], out, out)
 
     def rows(self, rows: slice) -> LayerNoise:
-        """That of some rows of the batch."""
+        """Returns the part that belongs to some rows of the batch."""
         return LayerNoise(
             None if self.output_mask is None else self.output_mask[:, rows],
             None if self.candidate_mask is None else self.candidate_mask[:, rows],
@@ -63,7 +63,7 @@ class LayerNoise:
         )
 
     def step(self, t: int) -> LayerNoise:
-        """That of one step, as a window of its own."""
+        """Returns the part that belongs to step t, as the noise of a batch of one step."""
         here = slice(t, t + 1)
         return LayerNoise(
             self.output_mask if self.output_mask is None or len(self.output_mask) == 1 else self.output_mask[here],
@@ -74,7 +74,7 @@ class LayerNoise:
         )
 
     def backwards(self) -> LayerNoise:
-        """The same for a layer that reads the text from its end."""
+        """Returns it with the steps in reverse order, for a layer that reads the text from its end."""
         return LayerNoise(
             self.output_mask,  # of the output, when it has been put in the order of the text
             None if self.candidate_mask is None else self.candidate_mask[::-1],
@@ -85,18 +85,18 @@ class LayerNoise:
 
 
 NO_NOISE = LayerNoise()
-"""Nothing random."""
+"""The noise of a layer in which nothing is random."""
 
 Noise = list[LayerNoise]
-"""For each layer, from the input up."""
+"""What is random in each layer, from the input up; in the order of a `State`."""
 
 
 def mask(rng: np.random.Generator, shape: tuple[int, ...], probability: float, dtype: npt.DTypeLike) -> Array:
-    """Zero with `probability`, else `1 / (1 - probability)`, so that the mean is 1 and sampling needs no scaling."""
+    """Draws a mask: 0 with `probability`, else `1 / (1 - probability)`. Its mean is 1, so sampling needs none."""
     keep = rng.random(shape, dtype=np.float32) >= probability
     return np.multiply(keep, 1 / (1 - probability), dtype=dtype)
 
 
 def zoneout_mask(rng: np.random.Generator, shape: tuple[int, ...], probability: float, dtype: npt.DTypeLike) -> Array:
-    """One with `probability`, else zero."""
+    """Draws which units keep their old state: 1 with `probability`, else 0."""
     return (rng.random(shape, dtype=np.float32) < probability).astype(dtype)

@@ -15,11 +15,11 @@ IN_CACHE = 1 << 15
 SIGMOID, TANH, AS_IT_IS = -1.0, -2.0, 1.0
 """The scale of a pre-activation `a`, by what becomes of it. As `sigmoid(a) = 1 / (1 + exp(-a))` and
 `tanh(a) = 2 sigmoid(2a) - 1`, they begin with `exp` of -a and of -2a. The -1 and -2 are multiplied into a copy of W and
-b once for each window, which saves a pass over every step's pre-activations."""
+b once for each batch, which saves a pass over every step's pre-activations."""
 
 
 def overflow_allowed() -> np.errstate:
-    """A context without NumPy's warnings of overflow, for the whole of a pass.
+    """Returns a context without NumPy's warnings of overflow, for the whole of a pass.
 
     Where a sigmoid saturates, overflow is meant (see `scaled_sigmoid_`). Anywhere else it shows in the loss or in the
     gradient, and training looks at both.
@@ -82,7 +82,7 @@ def tanh(a: Array, out: Array) -> None:
 
 
 def log_softmax(logits: Array) -> Array:
-    """Logarithm of the softmax over the last axis: `(..., V)` to `(..., V)`.
+    """Returns the logarithm of the softmax over the last axis: of logits (..., V), (..., V).
 
     The maximum is subtracted first, so logits of any size are safe.
     """

@@ -20,7 +20,7 @@ LayerParams = dict[str, Array]
 
 
 class Parameters(dict[str, Array]):
-    """A dict of views of `vector`, in the order of `shapes`."""
+    """Maps each name to its array, a view of `vector`, in the order of `shapes`."""
 
     def __init__(self, shapes: Shapes, vector: Array) -> None:
         """`vector (N,)` holds exactly the elements of all `shapes`."""
@@ -37,5 +37,5 @@ class Parameters(dict[str, Array]):
 
     @classmethod
     def zeros(cls, shapes: Shapes, dtype: npt.DTypeLike) -> Parameters:
-        """All zero."""
+        """Returns parameters that are all zero."""
         return cls(shapes, np.zeros(sum(math.prod(s) for s in shapes.values()), dtype))

@@ -6,7 +6,7 @@ give
     dn/dtheta  = @n/@theta + @n/@s @ J
     J'         = @F/@theta + @F/@s @ J                where @ in front is a partial derivative
 
-Nothing goes back in time, so no window truncates it; but J has as many columns as there are parameters, and each step
+Nothing goes back in time, so no batch truncates it; but J has as many columns as there are parameters, and each step
 multiplies it. The partial derivatives of a step are taken from the forward pass alone, by the complex step (see
 `oracles.complex_step`): what judges a backward pass shares nothing with it.
 """
@@ -31,9 +31,9 @@ TINY = 1e-30
 
 @dataclass
 class Sensitivity:
-    """How the state depends on the parameters: `J (B, S, P)`, for the S numbers in a row's state, and P parameters.
+    """Holds how the state depends on the parameters: `J (B, S, P)`, for S numbers in a row's state and P parameters.
 
-    It is changed in place from step to step, and may be carried from window to window as the state is.
+    It is changed in place from step to step, and may be carried from batch to batch as the state is.
     """
 
     model: CharLM
@@ -41,7 +41,7 @@ class Sensitivity:
 
     @classmethod
     def zero(cls, model: CharLM, batch_size: int) -> Sensitivity:
-        """Of a state that no parameter has had a part in."""
+        """Returns the sensitivity of a state that no parameter has had a part in: zero."""
         return cls(model, np.zeros(shape(model, batch_size)))
 
     def loss_and_grads(
@@ -53,9 +53,9 @@ class Sensitivity:
         noise: Noise | None = None,
         dfinal: State | None = None,
     ) -> tuple[float, State, State]:
-        """Returns a window's mean nats, its final state, and the gradient of `state`; writes the others to `grads`.
+        """Returns a batch's mean nats, its final state, and the gradient of `state`; writes the others to `grads`.
 
-        As `CharLM.loss_and_grads`, but for J: where that is not zero, the gradient reaches back into earlier windows.
+        As `CharLM.loss_and_grads`, but for J: where that is not zero, the gradient reaches back into earlier batches.
         """
         T, B = batch.x.shape
         weights = np.ones((T, B)) if batch.weights is None else batch.weights
@@ -84,7 +84,7 @@ class Sensitivity:
         return total / batch.answers, _state_of(s.real, state), _state_of(d_start, state)
 
     def gradients(self, params: Parameters) -> Callable[[Batch, State, Parameters, int], tuple[float, State]]:
-        """For a training loop: from window, state, where to write the gradients and the noise's seed to loss and state.
+        """Returns `loss_and_grads` as the training loop calls it: with a batch, its state, where to write, and a seed.
 
         The rows of a batch must be the same streams each time, as J is carried along with their state.
         """
@@ -98,7 +98,7 @@ class Sensitivity:
         return compute
 
     def _step(self, theta: Parameters, s: Array, at: tuple[Array, Array, Array, Noise | None]) -> tuple[Array, Array]:
-        """The state (B, S) after a step, and the nats (B,) of its character."""
+        """Returns the state (B, S) after a step, and the nats (B,) of its character."""
         ids, targets, starts, noise = at
         logits, final = self.model.forward(theta, ids, _state_of(s, self.model.zero_state(1)), starts, noise)
         return _columns(final), head.nats(logits[0], targets)
@@ -106,7 +106,7 @@ class Sensitivity:
     def _partials(
         self, theta: Parameters, s: Array, at: tuple[Array, Array, Array, Noise | None]
     ) -> tuple[Array, Array, Array, Array]:
-        """dF/ds (B, S, S), dn/ds (B, S), dF/dtheta (B, S, P), dn/dtheta (B, P)."""
+        """Returns dF/ds (B, S, S), dn/ds (B, S), dF/dtheta (B, S, P) and dn/dtheta (B, P)."""
         (B, S), P = s.shape, theta.vector.size
         dF_ds, dn_ds, dF_dtheta, dn_dtheta = (
             np.empty((B, S, S)),
@@ -127,7 +127,7 @@ class Sensitivity:
         return dF_ds, dn_ds, dF_dtheta, dn_dtheta
 
     def _read(self, theta: Parameters, ids: Array) -> Array:
-        """Which parameters a step reads: all but the rows of the first layer's W that are of other characters."""
+        """Returns which parameters a step reads, (P,): all but the first layer's rows for other characters."""
         read = Parameters(theta.shapes, np.ones(theta.vector.size, bool))
         for prefix in self.model.stack.prefixes:
             if prefix.startswith("layers.0."):
@@ -138,7 +138,7 @@ class Sensitivity:
 
 
 class Sized(Protocol):
-    """A network, as far as its sizes go."""
+    """Is a network, as far as its sizes go."""
 
     @property
     def state_size(self) -> int:
@@ -146,28 +146,28 @@ class Sized(Protocol):
 
     @property
     def num_parameters(self) -> int:
-        """P."""
+        """P, all numbers that are learnt."""
 
 
 def shape(model: Sized, batch_size: int) -> tuple[int, int, int]:
-    """Of J: (B, S, P)."""
+    """Returns the shape of J: (B, S, P)."""
     return batch_size, model.state_size, model.num_parameters
 
 
 def seconds_of_iteration(model: CharLM, seq_length: int, batch_size: int) -> float:
-    """About how long RTRL takes for one window: a step forward for each number of the state and each parameter."""
+    """Estimates how long RTRL takes for one batch: a step forward for each number of the state and each parameter."""
     B, S, P = shape(model, batch_size)
     one_step = 1e-4 + 8e-9 * B * P
     return seq_length * ((S + P) * one_step + 2e-9 * B * S * S * P)
 
 
 def _columns(state: State) -> Array:
-    """All of a state side by side: (B, S)."""
+    """Returns all arrays of a state side by side: (B, S)."""
     return np.concatenate([array for layer in state for array in layer.values()], axis=1)
 
 
 def _state_of(columns: Array, like: State) -> State:
-    """The state that these columns are, of the names and widths of `like`."""
+    """Returns the state whose columns these are: the reverse of `_columns`, with the names and widths of `like`."""
     found: State = []
     start = 0
     for layer in like:

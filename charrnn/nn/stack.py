@@ -23,7 +23,7 @@ layer that reads in both directions has two entries, forward and reverse."""
 
 @dataclass(frozen=True)
 class Stack:
-    """`num_layers` layers of one cell; the first reads ids (T, B) below `input_size`, the others the layer beneath.
+    """Runs `num_layers` layers of one cell: the first reads ids (T, B) below `input_size`, each other the one beneath.
 
     The output is (T, B, H), or where layers read in both directions (T, B, 2H), the two side by side.
     """
@@ -40,7 +40,7 @@ class Stack:
 
     @property
     def output_size(self) -> int:
-        """H, or 2H."""
+        """H, or 2H where layers read in both directions."""
         return self.hidden_size * (2 if self.bidirectional else 1)
 
     @property
@@ -50,12 +50,12 @@ class Stack:
 
     @cached_property
     def prefixes(self) -> list[str]:
-        """Of the parameters' names, for each entry of a state: `layers.0.`, and `layers.0.reverse.`, ..."""
+        """How the names of parameters begin, for each entry of a state: `layers.0.`, and `layers.0.reverse.`, ..."""
         directions = ("", "reverse.") if self.bidirectional else ("",)
         return [f"layers.{layer}.{direction}" for layer in range(self.num_layers) for direction in directions]
 
     def shapes(self) -> Shapes:
-        """Name and shape of each parameter: `layers.0.W`, `layers.0.b`, ..."""
+        """Returns the name and shape of each parameter: `layers.0.W`, `layers.0.b`, ..."""
         named: Shapes = {}
         for prefix in self.prefixes:
             D = self.input_size if prefix.startswith("layers.0.") else self.output_size
@@ -64,7 +64,7 @@ class Stack:
         return named
 
     def layer_params(self, params: dict[str, Array], prefix: str) -> LayerParams:
-        """The parameters of one layer (or their gradients) under their short names: W, b, ..."""
+        """Returns the parameters of one layer (or their gradients) under their short names: W, b, ..."""
         short = {name.removeprefix(prefix): array for name, array in params.items() if name.startswith(prefix)}
         return {name: array for name, array in short.items() if "." not in name}
 
@@ -76,7 +76,7 @@ class Stack:
         init_scale: float,
         forget_bias: float,
     ) -> None:
-        """Fills `params`, which are zero."""
+        """Draws the weights in `params`, which are zero before; biases stay zero but for the forget gate's."""
         fill = initializers.build(init)
         for prefix in self.prefixes:
             p = self.layer_params(params, prefix)
@@ -89,18 +89,18 @@ class Stack:
             self.cell.init_bias(p["b"], self.hidden_size, forget_bias)
 
     def zero_state(self, batch_size: int, dtype: npt.DTypeLike) -> State:
-        """The state before any text, and the gradient of a final state that nothing follows."""
+        """Returns a state of zeros: the one before any text, or the gradient of a final state that nothing follows."""
         return [
             {name: np.zeros((batch_size, self.hidden_size), dtype) for name in self.cell.state} for _ in self.prefixes
         ]
 
     def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> list[Tape]:
-        """Memory for a pass over windows of one shape: a tape for each layer and direction, ordered as a state is."""
+        """Returns memory for batches of one shape: a tape for each layer and direction, in the order of a state."""
         kind = NormalizedTape if self.layer_norm else Tape
         return [kind(self.cell.layout, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
 
     def mean_noise(self) -> Noise:
-        """What stands in for the noise in evaluation and sampling, where nothing is drawn: its mean.
+        """Returns what stands in for the noise in evaluation and sampling, where nothing is drawn: its mean.
 
         That is nothing for dropout and for a random initial state. Zoneout remains: each unit keeps, of its old value,
         the share that is the probability of keeping it.
@@ -141,7 +141,7 @@ class Stack:
         noise: Noise,
         grads: dict[str, Array],
     ) -> None:
-        """The exact derivative of `forward`: `dh` is the gradient of its output, `dstate` that of its final state.
+        """Differentiates `forward`: `dh` is the gradient of its output, `dstate` that of its final state.
 
         Writes to `grads`, and turns `dstate` into the gradient of the state that `forward` was given. `dh` is used up.
         """
@@ -161,7 +161,7 @@ class Stack:
                 np.add(dx[0], in_reading_order(dx[1], reverse=True), dh)
 
     def _entries(self, layer: int) -> range:
-        """Which entries of a state are of this layer."""
+        """Returns which entries of a state belong to a layer: one, or one for each direction."""
         directions = len(self.prefixes) // self.num_layers
         return range(layer * directions, (layer + 1) * directions)
 
@@ -170,7 +170,7 @@ class Stack:
 
 
 def in_reading_order(x: Array, reverse: bool) -> Array:
-    """A view of `x (T, ...)` in the order in which a layer reads: from its end, if the layer is a reverse one.
+    """Returns a view of `x (T, ...)` in the order in which a layer reads: from its end, if the layer is a reverse one.
 
     Applied to what a layer has made, it gives the order of the text again.
     """

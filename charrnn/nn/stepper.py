@@ -1,4 +1,4 @@
-"""A model one step at a time, for sampling: the same cells as in training, without a window around them."""
+"""A model one step at a time, for sampling: the same cells as in training, without a batch of many steps around them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Stepper:
         self.h = outputs[-1][0]
 
     def step(self, ids: Ids) -> Array:
-        """Logits (B, V) for what follows `ids (B,)`; valid until the next step."""
+        """Reads `ids (B,)` and returns logits (B, V) for what follows them; these are overwritten by the next step."""
         self.x[0] = ids
         with overflow_allowed():
             for before, after in self.carried:

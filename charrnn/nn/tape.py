@@ -1,7 +1,7 @@
 """The tape: the memory in which the forward pass of a layer leaves what its backward pass needs.
 
 A tape knows how many arrays a cell wants and how large they are (`Layout`), and nothing of its equations. It is
-allocated once for windows of one shape, and every window writes over the one before.
+allocated once for batches of one shape, and every batch writes over the one before.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
 
 COLUMNS_AT_ONCE = 16
-"""Of W, while it is transposed: as many as a cache line holds."""
+"""Columns of W that are transposed at a time: as many as a cache line holds."""
 
 
 class Tape:
-    """The memory of one layer for windows of T steps and B rows.
+    """Is the memory of one layer for batches of T steps and B rows.
 
     In `a (T, G, B, H)` the gates of a step are one contiguous block, and each gate of it another, so that elementwise
     work runs at full speed. Gradients are in rows, `da (T, B, G*H)`, so that the products with `W.T` and for dW are one
@@ -39,7 +39,7 @@ class Tape:
     """
 
     x: Array
-    """The input of the window at hand: ids (T, B), or (T, B, D)."""
+    """The input of the batch at hand: ids (T, B), or (T, B, D)."""
     starts: Array
     """Which rows of it begin a text: bools (B,)."""
     noise: LayerNoise
@@ -80,7 +80,7 @@ class Tape:
         self._products = [block.reshape(1, 1, G * H) for block in self.a] if one else self.a_blocks
 
     def _gates_first(self, rows: Array) -> list[Array]:
-        """Views of `rows (T, B, G*H)`: for each step (G, B, H), not contiguous."""
+        """Returns, for each step, a view (G, B, H) of `rows (T, B, G*H)`, which is not contiguous."""
         T, G, B, H = self.a.shape
         return list(rows.reshape(T, B, G, H).transpose(0, 2, 1, 3))
 
@@ -100,12 +100,12 @@ class Tape:
         self.is_recorded = True
 
     def multiply_state(self, t: int) -> Array:
-        """`a[t] = h[t] @ W_h`, scaled; returned as (G, B, H)."""
+        """Computes `a[t] = h[t] @ W_h`, scaled, and returns it: (G, B, H)."""
         np.matmul(self.rows["h"][t], self.W_h, self._products[t])
         return self.a_blocks[t]
 
     def add_state_product(self, t: int) -> Array:
-        """The pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
+        """Returns the pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
         a = self.multiply_state(t)
         return np.add(a, self.xW_blocks[t], a)
 
@@ -145,26 +145,26 @@ class Tape:
         self.W_hT = np.empty((G * H, H), self.dtype)
 
     def _allocate_product_gradients(self) -> None:
-        """The gradients of `x @ W_x` and of `h @ W_h`: that of their sum, unless something comes between."""
+        """Says where the gradients of `x @ W_x` and of `h @ W_h` are: in `da`, unless a gate comes between."""
         self.dxW = self.da
         self.dhW = np.empty_like(self.da) if self.layout.product_is_gated else self.da
 
     @cached_property
     def columns(self) -> list[slice]:
-        """Of W, and so of `da`: those of each part."""
+        """Which columns of W, and so of `da`, belong to each part."""
         stops = np.cumsum(self.layout.parts) * self.hidden_size
         return [slice(stop - n * self.hidden_size, stop) for stop, n in zip(stops, self.layout.parts, strict=True)]
 
     def by_part(self, array: Array) -> list[Array]:
-        """Views of an array (..., G*H): the columns of each part."""
+        """Cuts an array (..., G*H) into views: the columns of each part."""
         return [array[..., columns] for columns in self.columns]
 
     def gates_of(self, steps: slice) -> Array:
-        """Each gate at several steps: (G, steps, B, H)."""
+        """Returns each gate at several steps: (G, steps, B, H)."""
         return self.a[steps].swapaxes(0, 1)
 
     def partials_of(self, steps: slice) -> tuple[Array, ...]:
-        """Where the partial derivatives of these steps belong: each (steps, B, H), or n of these if its size is n."""
+        """Returns where the partial derivatives of these steps go: (steps, B, H) for each, or n of these if its size is n."""
         first = steps.start % self.chunk
         slots = self._partials[first : first + steps.stop - steps.start]
         return split(slots.swapaxes(0, 1), self.layout.partials)
@@ -181,11 +181,11 @@ class Tape:
 
     @cached_property
     def zoned(self) -> LayerState:
-        """For the gradient that passes a step by, (B, H) for each state."""
+        """Memory for the gradient that passes a step by in zoneout: (B, H) for each state."""
         return {name: np.empty_like(self.u) for name in self.state}
 
     def dropped(self, shape: tuple[int, ...]) -> Array:
-        """For the layer's output after dropout; its shape is always the same."""
+        """Returns memory for the layer's output after dropout; its shape is always the same."""
         if not hasattr(self, "_dropped"):
             self._dropped = np.empty(shape, self.dtype)
         return self._dropped

@@ -17,7 +17,7 @@ from charrnn.nn.tape import LayerState, Tape, product_grads
 
 
 def shapes(cell: Cell, input_size: int, hidden_size: int, learned_state: bool, layer_norm: bool = False) -> Shapes:
-    """Name and shape of each parameter of a layer: W, b, the cell's own, `gain` of a layer norm, learned `h0`, `c0`."""
+    """Returns name and shape of each parameter of a layer: W, b, the cell's own, a layer norm's `gain`, learned `h0`."""
     H, G = hidden_size, len(cell.gates)
     named: Shapes = {"W": (H + input_size, G * H), "b": (G * H,)}
     named |= dict.fromkeys(cell.vectors, (H,)) | {name: (n * H, n * H) for name, n in cell.matrices.items()}
@@ -67,7 +67,7 @@ def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
 
 
 def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
-    """The derivative of `step`: turns `dstate`, the gradient of row t + 1, into that of row t."""
+    """Differentiates `step`: turns `dstate`, the gradient of row t + 1, into that of row t."""
     stays = {}
     for name, z in tape.noise.zoneout.items():
         stays[name] = np.multiply(dstate[name], z if isinstance(z, float) else z[t], tape.zoned[name])
@@ -98,7 +98,7 @@ def backward(
     grads: LayerParams,
     dx: Array | None = None,
 ) -> None:
-    """The exact derivative of `forward`, whose `params` and `tape` it must be given. It uses the tape up.
+    """Differentiates `forward`, whose `params` and `tape` it must be given. It uses the tape up.
 
     `dh (T, B, H)` is the gradient of the output; `dstate` that of the final state, and is turned into that of the
     state given to `forward`. Writes to `grads`, and to `dx (T, B, D)` where x is no ids; that may be `dh` itself.
@@ -121,7 +121,7 @@ def backward(
 
 
 def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
-    """From the gradient of `x @ W_x + b` to those of W_x, b and x."""
+    """Turns the gradient of `x @ W_x + b` into those of W_x, b and x."""
     T, B = tape.shape
     H, x = tape.hidden_size, tape.x
     dxW = tape.dxW.reshape(T * B, -1)
@@ -138,7 +138,7 @@ def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Arr
 
 
 def _add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:
-    """`out[k]` becomes the sum of the rows n of `rows (N, .)` with `ids[n] == k`.
+    """Writes to each `out[k]` the sum of the rows n of `rows (N, .)` with `ids[n] == k`.
 
     The rows are brought into the order of their ids, in `scratch`, and each id's are then one contiguous sum. This
     costs a fraction of a product with one-hot rows, and nothing for ids that do not appear.

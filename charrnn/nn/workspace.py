@@ -1,4 +1,4 @@
-"""Memory in which a model works on a window, kept from window to window: nothing is allocated but for the first."""
+"""Memory in which a model works on a batch, kept from batch to batch: nothing is allocated but for the first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from charrnn.nn.stack import Stack, State
 
 
 class Workspace:
-    """Memory for windows (T, B), used anew for each: the tapes, and what the output layer needs."""
+    """Holds memory for batches (T, B), used anew for each: the tapes, and what the output layer needs."""
 
     def __init__(self, stack: Stack, vocab_size: int, T: int, B: int, dtype: np.dtype[Any]) -> None:
         self.rows, self.vocab_size, self.output_size, self.dtype = T * B, vocab_size, stack.output_size, dtype
@@ -22,16 +22,16 @@ class Workspace:
 
     @cached_property
     def logits(self) -> Array:
-        """(T*B, V), and then their gradient."""
+        """Memory (T*B, V) for the logits, which `cross_entropy_` turns into their gradient."""
         return np.empty((self.rows, self.vocab_size), self.dtype)
 
     @cached_property
     def dh(self) -> Array:
-        """The gradient of a layer's output, (T*B, H), or 2H where it reads in both directions."""
+        """Memory for the gradient of a layer's output: (T*B, H), or 2H where it reads in both directions."""
         return np.empty((self.rows, self.output_size), self.dtype)
 
     def zero_dstate(self) -> State:
-        """The gradient of a final state that nothing follows."""
+        """Returns the gradient of a final state that nothing follows: zero, in memory that is kept."""
         for layer in self._dstate:
             for d in layer.values():
                 d[...] = 0
@@ -39,7 +39,7 @@ class Workspace:
 
 
 class Workspaces:
-    """Those for the shapes of window last used. They are no part of what a model is: copies of it begin with none."""
+    """Keeps the workspaces of the shapes used last. They are no part of a model: copies of it begin with none."""
 
     KEPT = 4
 
@@ -47,7 +47,7 @@ class Workspaces:
         self._kept: dict[tuple[int, int, np.dtype[Any]], Workspace] = {}
 
     def get(self, stack: Stack, vocab_size: int, ids: Array, dtype: np.dtype[Any]) -> Workspace:
-        """The one for windows of the shape of `ids (T, B)`, made on first use. Stack and V are always the same."""
+        """Returns the one for batches of the shape of `ids (T, B)`, made on first use. Stack and V never change."""
         T, B = ids.shape
         key = T, B, dtype
         space = self._kept.pop(key, None) or Workspace(stack, vocab_size, T, B, dtype)

@@ -33,7 +33,10 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid")
 
 
 def build(name: str, activation: str = "tanh") -> Cell:
-    """The cell of that name. `activation` is the plain RNN's alone. Raises ValueError for names that are none."""
+    """Returns the cell called `name`, a key of CELLS. `activation` is read by the plain RNN alone.
+
+    Raises ValueError where there is no such cell or activation.
+    """
     if name not in CELLS or activation not in ACTIVATIONS:
         raise ValueError(
             f"there is no cell {name!r}" if name not in CELLS else f"there is no activation {activation!r}"

@@ -32,7 +32,7 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Cell(ABC):
-    """One time step of a recurrent layer and its derivative. Stateless: all numbers are in `params` and the tape."""
+    """Computes one time step of a recurrent layer, and its derivative. All numbers are in `params` and the tape."""
 
     gates: Mapping[str, float]
     """The H-wide blocks of a pre-activation, a letter for each, in the order of W's columns; and the scale that `step`

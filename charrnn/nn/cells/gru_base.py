@@ -11,20 +11,20 @@ from charrnn.nn.tape import Tape
 
 
 class GRUBase(Cell):
-    """The gated recurrent unit, but for how the reset gate r enters the candidate n."""
+    """Computes what is the same in both GRUs: all but how the reset gate r enters the candidate n."""
 
     gates = {"r": SIGMOID, "z": SIGMOID, "n": TANH}
     parts = ("rz", "n")
 
     def reset_and_update_gates(self, tape: Tape, t: int) -> None:
-        """Both `r, z = sigmoid(x @ W_x + h @ W_h + b)`, where they hold `h @ W_h`."""
+        """Computes `r, z = sigmoid(x @ W_x + h @ W_h + b)` in place: before, r and z hold `h @ W_h`."""
         rz, _ = tape.a_parts[t]
         xW_rz, _ = tape.xW_parts[t]
         np.add(rz, xW_rz, rz)
         scaled_sigmoid_(rz)
 
     def next_state(self, tape: Tape, t: int) -> None:
-        """Both `n = tanh(a_n)`, where n holds a_n, and `h' = (1 - z) * n + z * h`."""
+        """Computes `n = tanh(a_n)` in place, where n holds a_n, and `h' = (1 - z) * n + z * h`."""
         h, h_next = tape.rows["h"][t], tape.rows["h"][t + 1]
         _, z, n = tape.gates[t]
         scaled_tanh_(n)
@@ -32,7 +32,7 @@ class GRUBase(Cell):
         interpolate(n, h, z, h_next, tape.u)
 
     def next_state_partials(self, tape: Tape, steps: slice, dh_da_z: Array, dh_da_n: Array, scratch: Array) -> None:
-        """The derivatives of `next_state`: (h - n) * z * (1 - z), and (1 - z) * tanh'."""
+        """Writes the derivatives of h': by a_z, `(h - n) * z * (1 - z)`, and by a_n, `(1 - z) * tanh'(a_n)`."""
         _, z, n = tape.gates_of(steps)
         h, one_minus_z = tape.state["h"][steps], scratch
         np.subtract(1, z, one_minus_z)

@@ -32,7 +32,7 @@ SCALES = {"i": SIGMOID, "f": SIGMOID, "g": TANH, "o": SIGMOID}
 
 
 class LSTMVariant(Cell):
-    """The LSTM with switches; all off, it is the LSTM."""
+    """Computes the LSTM with one thing or another changed by switches; with all of them off, the LSTM itself."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class LSTMVariant(Cell):
         self.output_activation = output_activation
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
-        """As in the LSTM; where f = 1 - i, the input gate begins as far closed as the forget gate would be open."""
+        """Opens the forget gate at first, as the LSTM does; where f = 1 - i, closes the input gate as far instead."""
         if "f" in self.gates:
             self._block(b, "f", hidden_size)[...] = forget_bias
         elif self.coupled:
@@ -69,7 +69,7 @@ class LSTMVariant(Cell):
         return columns[..., start : start + hidden_size]
 
     def _values(self, tape: Tape, t: int) -> tuple[Array, Array, Array, Array]:
-        """i, f, g and o of step t; a gate that is missing is an array of ones."""
+        """Returns i, f, g and o of step t, each (B, H); a gate that is missing is an array of ones."""
         found = dict(zip(self.gates, tape.gates[t], strict=True))
         if self.coupled:
             found["f"] = tape.rows["f"][t]
@@ -174,7 +174,7 @@ class LSTMVariant(Cell):
         tape.backward_state_product(t, dh)
 
     def _through_sigmoid(self, ds: Array, dstate: LayerState, gate: str, s: Array, da: Array) -> None:
-        """(2) From the gradient `ds` of a gate's value s to that of its pre-activation; `ds` is used up."""
+        """Turns `ds`, the gradient of a gate's value s, into that of its pre-activation, `da` (2); `ds` is used up."""
         if self.gate_recurrence:
             np.add(ds, dstate[gate], ds)
         np.multiply(ds, s, ds)

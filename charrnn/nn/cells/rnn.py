@@ -24,7 +24,7 @@ from charrnn.nn.tape import LayerState, Tape
 
 
 class RNN(Cell):
-    """`activation` is the name of (2): "tanh", "relu" or "sigmoid"."""
+    """Computes the plain RNN. `activation` names the function of (2): "tanh", "relu" or "sigmoid"."""
 
     partials = {"dh_da": 1}
     has_candidate = False
