@@ -14,7 +14,7 @@ Ids = npt.NDArray[Any]
 
 
 class Batch(NamedTuple):
-    """What one update learns from: B rows, read side by side. The last axis of each array runs along the rows."""
+    """Holds what one update learns from: B rows, read side by side. The last axis of each array runs along the rows."""
 
     x: Ids
     """What goes in: symbols (T, B)."""
@@ -38,6 +38,6 @@ class Batch(NamedTuple):
         return int((self.weights > 0).sum())
 
     def rows(self, rows: slice) -> Batch:
-        """Some of the rows, as a batch."""
+        """Returns some of the rows, as a batch of their own."""
         weights = None if self.weights is None else self.weights[..., rows]
         return Batch(self.x[..., rows], self.y[..., rows], self.starts[rows], weights)

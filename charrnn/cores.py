@@ -16,7 +16,7 @@ LEAST_PRODUCT = 1 << 20
 
 
 class Plan(NamedTuple):
-    """How the work of a batch is shared."""
+    """Says how the work of a batch is shared."""
 
     processes: int
     blas_threads: int

@@ -13,7 +13,7 @@ from charrnn.version import __version__
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """The versions that compute here, and for what processor: no BLAS promises the same sums as another."""
+    """Returns the versions that compute here, and for what processor: no BLAS promises the same sums as another."""
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
     blas = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in found]
     return {

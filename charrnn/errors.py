@@ -6,7 +6,7 @@ import re
 
 
 class CharrnnError(Exception):
-    """An error that a user can cause. The command line prints its lines and exits with `exit_code`."""
+    """Is an error that a user can cause. The command line prints its lines and exits with `exit_code`."""
 
     exit_code = 1
 
@@ -17,25 +17,25 @@ class CharrnnError(Exception):
 
 
 class ConfigError(CharrnnError):
-    """Usage or configuration."""
+    """Says that a command or a configuration is not as it must be."""
 
     exit_code = 2
 
 
 class DataError(CharrnnError):
-    """A text that cannot be read, decoded, split or encoded."""
+    """Says that data cannot be read, decoded, split or encoded."""
 
     exit_code = 3
 
 
 class CheckpointError(CharrnnError):
-    """A file that is not a charrnn checkpoint, or one that does not fit."""
+    """Says that a file is not a charrnn checkpoint, or does not fit."""
 
     exit_code = 4
 
 
 class DivergedError(CharrnnError):
-    """The loss, a gradient or a weight became infinite or not a number."""
+    """Says that the loss, a gradient or a weight became infinite or not a number."""
 
     exit_code = 5
 
@@ -45,23 +45,23 @@ class DivergedError(CharrnnError):
             f"train.on_divergence"
         )
         self.what = what
-        """The same without what to do."""
+        """What happened, without the advice that the message ends with."""
 
 
 class OutputError(CharrnnError):
-    """Input or output failed: disk full, read-only, gone."""
+    """Says that input or output failed: the disk is full, read-only or gone."""
 
     exit_code = 6
 
 
 class LockedError(CharrnnError):
-    """Another process is using the run directory."""
+    """Says that another process is using the run directory."""
 
     exit_code = 7
 
 
 class Interrupted(CharrnnError):
-    """A signal asked the process to stop; everything was saved first."""
+    """Says that a signal asked the process to stop; everything was saved first."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
@@ -69,7 +69,7 @@ class Interrupted(CharrnnError):
 
 
 def one_line(text: str) -> str:
-    """With escapes for what would move a terminal's cursor or turn its text around: a file's name may hold it."""
+    """Escapes what would move a terminal's cursor or turn its text around, as the name of a file may."""
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 

@@ -31,7 +31,7 @@ def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None)
 
 @contextmanager
 def temporary(path: Path, data: bytes) -> Iterator[Path]:
-    """A file beside `path` that holds `data`, to be renamed within the block; it is gone after it.
+    """Yields the path of a file beside `path` that holds `data`, to be renamed within the block; it is gone after it.
 
     The bytes are synced and read back, so that what is renamed is on the disk, and a disk that lies is noticed before.
     """
@@ -52,7 +52,7 @@ def temporary(path: Path, data: bytes) -> Iterator[Path]:
 
 
 def temporary_name(path: Path) -> Path:
-    """A new name beside `path`; whoever finds it may know by it what it was to become."""
+    """Returns a new name beside `path`; whoever finds it may know by it what it was to become."""
     return path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
 
 

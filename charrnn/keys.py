@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Choice:
-    """A row of a table: what is known of a choice. What it does is in the function of its name."""
+    """Is a row of a table: what is known of a choice. What it does is in the function of its name."""
 
     keys: tuple[str, ...] = ()
     """The keys of the section that this choice reads and another may not."""

@@ -14,7 +14,7 @@ from charrnn.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars (in decimal), so that 1e-3 is a number and `no` a word; no dates, no merge keys."""
+    """Reads YAML 1.2's scalars (in decimal): 1e-3 is a number and `no` a word; there are no dates, no merge keys."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  # none of YAML 1.1's are inherited
 
@@ -51,7 +51,7 @@ _CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndTo
 
 
 def read_yaml(text: str, name: str) -> list[Setting]:
-    """The settings of a YAML text; `name` is what errors call it: `NAME:LINE: ...`.
+    """Returns the settings of a YAML text; `name` is what errors call it: `NAME:LINE: ...`.
 
     Raises ConfigError for what is not two levels of mappings with distinct keys. Whether the keys and values are right
     is for `resolve` to say.
@@ -108,7 +108,7 @@ def _compose(text: str, name: str) -> yaml.Node | None:
 
 
 def _pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) -> Iterator[tuple[str, yaml.Node, str]]:
-    """Key, value and place of each pair; says which keys come twice."""
+    """Yields key, value and place of each pair; adds to `errors` which keys come twice."""
     lines: dict[str, int] = {}
     for key_node, value in node.value:
         path = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "(not a word)"
@@ -133,7 +133,7 @@ def _construct(node: yaml.Node) -> Any:
 
 
 def _short(text: str) -> str:
-    """What is shown of words that may be endless: no key is so long."""
+    """Shortens what may be endless to what is shown of it; no key is so long."""
     return text if len(text) <= 100 else text[:97] + "..."
 
 
@@ -142,7 +142,7 @@ def _at(name: str, item: yaml.Node | yaml.Token) -> str:
 
 
 def read_assignment(assignment: str, option: str = "--set") -> Setting:
-    """The setting of `model.hidden_size=256`, its value in YAML. Raises ConfigError."""
+    """Returns the setting that is written as `model.hidden_size=256`, its value in YAML. Raises ConfigError."""
     path, equals, value = assignment.partition("=")
     path, origin = _short(path.strip()), f"{option} {_short(' '.join(assignment.split()))}"
     if not equals:

@@ -15,7 +15,7 @@ from charrnn.errors import ConfigError
 
 
 class Setting(NamedTuple):
-    """One key with its value as read, before it is checked, and where it was read."""
+    """Holds one key with its value as read, before it is checked, and where it was read."""
 
     path: str
     value: Any
@@ -23,7 +23,7 @@ class Setting(NamedTuple):
 
 
 def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
-    """The configuration that `layers` of settings give, later ones over earlier ones, and where each value came from.
+    """Returns the configuration that `layers` of settings give, later over earlier, and where each value came from.
 
     Raises ConfigError with all that is wrong, a message for each.
     """
@@ -66,7 +66,7 @@ def _take_defaults_of_choices(values: dict[str, Any], origins: dict[str, str]) -
 
 
 def _contradictions(values: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:
-    """What no single key can tell."""
+    """Yields a message for each pair of keys that contradict each other."""
     if values["model.activation"] != "tanh" and values["model.cell"] != "rnn":
         yield (
             f"{origins['model.activation']}: model.activation is for the cell 'rnn', and model.cell is "
@@ -86,7 +86,7 @@ def _contradictions(values: dict[str, Any], origins: dict[str, str]) -> Iterator
 
 
 def nearest(path: str, known: Iterable[str]) -> str:
-    """The end of an error message about a key that is not in `known`."""
+    """Returns the end of an error message about a key that is not in `known`."""
     near = difflib.get_close_matches(path, known, n=1, cutoff=0.6)
     if not near:  # a key without its section, or in the wrong one
         last = path.rpartition(".")[2]
@@ -96,7 +96,7 @@ def nearest(path: str, known: Iterable[str]) -> str:
 
 
 def _checked(f: dataclasses.Field[Any], annotation: Any, value: Any) -> Any:
-    """`value` as the type of the key, or ValueError with what the key must be."""
+    """Returns `value` in the type of the key. Raises ValueError with what the key must be."""
     rules = f.metadata
     if rules["parse"]:
         return rules["parse"](value)

@@ -62,7 +62,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All that can be chosen, in five sections."""
+    """Holds all that can be chosen, in five sections."""
 
     task: TaskConfig = field(default_factory=TaskConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -82,13 +82,13 @@ SECTIONS: dict[str, type[Any]] = {
 
 @functools.cache
 def keys() -> dict[str, dataclasses.Field[Any]]:
-    """Every key by its dotted path, in the order of the sections."""
+    """Returns every key by its dotted path, in the order of the sections."""
     return {f"{name}.{f.name}": f for name, section in SECTIONS.items() for f in dataclasses.fields(section)}
 
 
 @functools.cache
 def types_of_keys() -> dict[str, Any]:
-    """The type of every key by its dotted path."""
+    """Returns the type of every key by its dotted path."""
     return {
         f"{name}.{attribute}": annotation
         for name, section in SECTIONS.items()

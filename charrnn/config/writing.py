@@ -15,7 +15,7 @@ from charrnn.keys import parse_duration
 
 
 def to_dict(config: Config) -> dict[str, dict[str, Any]]:
-    """Plain values, as YAML and JSON can write them."""
+    """Returns a configuration in plain values, as YAML and JSON can write them: keys by section."""
     nested = dataclasses.asdict(config)
     return {
         section: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
@@ -24,7 +24,7 @@ def to_dict(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def from_dict(nested: Any, origin: str) -> Config:
-    """The inverse of `to_dict`; `origin` is what errors call the source. Raises ConfigError."""
+    """Returns the configuration that `to_dict` gave; `origin` is what errors call the source. Raises ConfigError."""
     if not isinstance(nested, dict) or not all(isinstance(v, dict) for v in nested.values()):
         raise ConfigError(f"{origin}: the configuration is not a mapping of mappings")
     if unknown := nested.keys() - SECTIONS.keys():
@@ -33,7 +33,7 @@ def from_dict(nested: Any, origin: str) -> Config:
 
 
 def to_settings(config: Config, origin: str) -> list[Setting]:
-    """Every key of a configuration as a setting, for a layer below others."""
+    """Returns every key of a configuration as a setting, for a layer below others."""
     return _settings(to_dict(config), origin)
 
 
@@ -42,7 +42,7 @@ def _settings(nested: dict[str, dict[str, Any]], origin: str) -> list[Setting]:
 
 
 def to_yaml(config: Config, origins: dict[str, str] | None = None) -> str:
-    """YAML with every key, and behind each its origin where `origins` are given."""
+    """Returns YAML with every key, and behind each its origin where `origins` are given."""
     lines = []
     for section, values in to_dict(config).items():
         lines.append(f"{section}:")
@@ -54,7 +54,7 @@ def to_yaml(config: Config, origins: dict[str, str] | None = None) -> str:
 
 
 def _scalar(value: Any) -> str:
-    """One value in YAML's flow style."""
+    """Writes one value in YAML's flow style."""
     if isinstance(value, list):
         return "[" + ", ".join(_scalar(v) for v in value) + "]"
     if isinstance(value, float):
@@ -65,7 +65,7 @@ def _scalar(value: Any) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a configuration file."""
+    """Returns the JSON Schema (draft 2020-12) of a configuration file."""
     sections = {
         section: {
             "type": "object",

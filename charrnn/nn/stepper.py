@@ -1,4 +1,4 @@
-"""A model one step at a time, for sampling: the same cells as in training, without a batch of many steps around them."""
+"""A model one step at a time, for sampling: the same cells as in training, on a batch of one step."""
 
 from __future__ import annotations
 

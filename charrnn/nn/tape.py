@@ -164,7 +164,7 @@ class Tape:
         return self.a[steps].swapaxes(0, 1)
 
     def partials_of(self, steps: slice) -> tuple[Array, ...]:
-        """Returns where the partial derivatives of these steps go: (steps, B, H) for each, or n of these if its size is n."""
+        """Returns where partial derivatives of these steps go: (steps, B, H) each, or n of these if its size is n."""
         first = steps.start % self.chunk
         slots = self._partials[first : first + steps.stop - steps.start]
         return split(slots.swapaxes(0, 1), self.layout.partials)

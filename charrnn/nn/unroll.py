@@ -17,7 +17,7 @@ from charrnn.nn.tape import LayerState, Tape, product_grads
 
 
 def shapes(cell: Cell, input_size: int, hidden_size: int, learned_state: bool, layer_norm: bool = False) -> Shapes:
-    """Returns name and shape of each parameter of a layer: W, b, the cell's own, a layer norm's `gain`, learned `h0`."""
+    """Returns name and shape of each parameter of a layer: W, b, the cell's own, `gain` of a layer norm, learned h0."""
     H, G = hidden_size, len(cell.gates)
     named: Shapes = {"W": (H + input_size, G * H), "b": (G * H,)}
     named |= dict.fromkeys(cell.vectors, (H,)) | {name: (n * H, n * H) for name, n in cell.matrices.items()}

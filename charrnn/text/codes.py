@@ -23,7 +23,7 @@ BLOCK = 1 << 20
 
 
 class Codes:
-    """Integers (N,), to which more may be added.
+    """Holds integers (N,), to which more may be added.
 
     Those on disk are read and not mapped: what is mapped counts as memory of the process, by the megabyte where a few
     bytes are read, and a disk that fails would end it. The file has no name, or loses it at once, so that nothing is
@@ -58,14 +58,14 @@ class Codes:
         self._count += len(codes)
 
     def widened(self, dtype: npt.DTypeLike) -> Codes:
-        """The same integers in a wider type."""
+        """Returns the same integers in a wider type."""
         wider = Codes(self._folder, dtype)
         for block in self.blocks():
             wider.append(block)
         return wider
 
     def take(self, index: Ids) -> Ids:
-        """The codes at `index (T, B)`, whose columns run along the text; beyond an end, the one at the end: (T, B)."""
+        """Returns the codes (T, B) at `index (T, B)`, whose columns run along the text; beyond an end, the last."""
         if self._file is None:
             return np.frombuffer(self._memory, self.dtype).take(index, mode="clip")
         inside = index.clip(0, len(self) - 1)
@@ -75,7 +75,7 @@ class Codes:
         return found
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Ids]:
-        """The codes from `start` to `stop`, in pieces."""
+        """Yields the codes from `start` to `stop`, in pieces."""
         stop = len(self) if stop is None else stop
         for begin in range(start, stop, BLOCK):
             yield np.frombuffer(self._read(begin, min(BLOCK, stop - begin)), self.dtype)

@@ -45,17 +45,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Library:
-    """The recipes in `folder`, and the user's `cache` that keeps what they fetch or gather."""
+    """Knows the recipes in `folder`, and the user's `cache` that keeps what they fetch or gather."""
 
     folder: Path
     cache: Path
 
     def names(self) -> list[str]:
-        """Of all recipes."""
+        """Returns the names of all corpora."""
         return sorted(path.stem for path in self.folder.glob("*.yaml"))
 
     def recipe(self, name: str) -> dict[str, Any]:
-        """What the recipe says. Raises ConfigError where there is none of that name."""
+        """Returns what the recipe of a corpus says. Raises ConfigError where there is none of that name."""
         if name not in self.names():
             near = difflib.get_close_matches(name, self.names(), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.names())}"
@@ -64,7 +64,7 @@ class Library:
         return loaded
 
     def path(self, name: str) -> Path:
-        """Where the text of the corpus is, whether or not it is there yet."""
+        """Returns where the text of the corpus is, whether or not it is there yet."""
         recipe = self.recipe(name)
         if recipe["kind"] == "included":
             return self.folder / str(recipe["file"])
@@ -73,7 +73,7 @@ class Library:
         return self.cache / f"{name}{version if recipe['kind'] == 'gathered' else ''}.txt"
 
     def provide(self, name: str) -> Path:
-        """The path of the corpus, gathered now if it is of that kind and new.
+        """Returns the path of the corpus, which is gathered now if it is of that kind and new.
 
         Raises DataError where it would have to be downloaded first.
         """
@@ -125,14 +125,14 @@ class Library:
         write_atomically(path, data)
 
     def read(self, source: str, encoding: str) -> Text:
-        """The text of `source`: a file, '-' for standard input, or the name of a corpus. It is read once.
+        """Reads the text of `source`, once: a file, '-' for standard input, or the name of a corpus.
 
         Raises DataError if it cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
         return decode(self._chunks(source), STDIN if source == "-" else source, encoding, self.cache)
 
     def _chunks(self, source: str) -> Iterator[bytes]:
-        """Its bytes: first a few that tell how they are encoded, then many at a time.
+        """Yields the bytes of `source`: first a few that tell how they are encoded, then many at a time.
 
         Raises DataError where there are none to be had, where they would never end, and where they change meanwhile.
         """
@@ -169,7 +169,7 @@ class Library:
 
 
 def gather_python_sources(without: list[str]) -> bytes:
-    """The Python sources of the running interpreter's standard library, by path, in UTF-8.
+    """Returns the Python sources of the running interpreter's standard library, ordered by path, in UTF-8.
 
     `without` names folders to leave out wherever they are. A source that cannot be decoded is left out too.
     """
@@ -186,7 +186,7 @@ def gather_python_sources(without: list[str]) -> bytes:
 
 
 def _status(file: BinaryIO) -> os.stat_result | None:
-    """What the system says of a file; None if it is none of the system's."""
+    """Returns what the system says of a file; None if it is none of the system's."""
     try:
         return os.fstat(file.fileno())
     except io.UnsupportedOperation:
@@ -194,7 +194,7 @@ def _status(file: BinaryIO) -> os.stat_result | None:
 
 
 def _changed(file: BinaryIO, before: os.stat_result) -> bool:
-    """Whether a file that was read to its end has changed since `before`."""
+    """Tells whether a file that was read to its end has changed since `before`."""
     after = os.fstat(file.fileno())
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         return True

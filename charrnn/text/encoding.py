@@ -38,7 +38,7 @@ MARKS = {
 
 @dataclass(frozen=True)
 class TextIds:
-    """A text in the ids of a model; stands for the array of them, and translates what is read of it."""
+    """Stands for the array of a text's ids in a model's vocabulary, and translates what is read of it."""
 
     codes: Codes
     table: Ids
@@ -48,13 +48,13 @@ class TextIds:
         return len(self.codes)
 
     def take(self, index: Ids, /, *, mode: Literal["clip"]) -> Ids:
-        """The ids at `index (T, B)`, whose columns run along the text, as of an array with this mode."""
+        """Returns the ids (T, B) at `index (T, B)`, whose columns run along the text, as an array does."""
         return self.table.take(self.codes.take(index))
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text as read: nothing translated, so CRLF and BOM are characters like others."""
+    """Holds a text as read: nothing is translated, so CRLF and BOM are characters like others."""
 
     symbols: str
     """Its distinct characters, in order of appearance."""
@@ -63,24 +63,24 @@ class Text:
     name: str
     encoding: str
     size: int
-    """In bytes, as read."""
+    """How many bytes were read."""
     sha256: str
-    """Of those bytes."""
+    """The checksum of those bytes."""
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def ids(self, vocabulary: Vocabulary) -> TextIds:
-        """Its characters in the ids of a vocabulary. Raises DataError that names those which the vocabulary lacks."""
+        """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
         return TextIds(self.codes, vocabulary.encode(self.symbols))
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
-        """The characters from `start` to `stop`, about a million at a time."""
+        """Yields the characters from `start` to `stop`, about a million at a time."""
         return _pieces(self.symbols, self.codes, start, stop)
 
 
 def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None = None) -> Text:
-    """The text that `chunks` encode, the first of which has four bytes or more, if there are so many.
+    """Decodes `chunks` of bytes, the first of which has four bytes or more, if there are so many.
 
     A large one is kept in a file in the folder `cache`, or in the system's for what is temporary. Raises DataError with
     the offset of the first byte that does not fit, and OutputError where the disk is full.
@@ -124,7 +124,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _likely(encoding: str, head: bytes) -> str:
-    """What a text that begins with `head` may be in, if not in `encoding`."""
+    """Guesses what encoding a text that begins with `head` may have, if not `encoding`."""
     if codecs.lookup(_codec(encoding)).name in MARKS:
         return "latin-1"
     longest_first = reversed(MARKS)  # for one of UTF-32 begins like one of UTF-16
@@ -132,7 +132,7 @@ def _likely(encoding: str, head: bytes) -> str:
 
 
 def _misfit(error: UnicodeError, size: int, lines: int, likely: str) -> str:
-    """Where it is, after `size` bytes with so many line ends, and what to do."""
+    """Says where a byte does not fit, after `size` bytes with so many line ends, and what to do."""
     if not isinstance(error, UnicodeDecodeError):
         return f"{error}; try --set data.encoding=bytes"
     rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
@@ -143,7 +143,7 @@ def _misfit(error: UnicodeError, size: int, lines: int, likely: str) -> str:
 
 
 def encoded_size(pieces: Iterable[str], encoding: str) -> int:
-    """How many bytes the text of all `pieces` takes, without the byte order mark that some encodings add."""
+    """Returns how many bytes the text of all `pieces` takes, without the byte order mark that some encodings add."""
     codec = _codec(encoding)
     if codecs.lookup(codec).name in WHOLE:
         pieces = ["".join(pieces)]
@@ -157,7 +157,7 @@ def _codec(encoding: str) -> str:
 
 
 def _decoder(encoding: str, head: bytes) -> codecs.IncrementalDecoder:
-    """Decodes, chunk by chunk, a text that begins with `head`."""
+    """Returns what decodes, chunk by chunk, a text that begins with `head`."""
     codec = codecs.lookup(_codec(encoding)).name
     if codec in MARKS and not head.startswith(MARKS[codec]):
         # Without a mark, bytes.decode takes the order of this machine, and the incremental decoder fails.
@@ -180,9 +180,9 @@ class _Numbering:
     def __init__(self) -> None:
         self.symbols = ""
         self._codes = np.full(sys.maxunicode + 1, -1, np.int32)
-        """Of each code point."""
+        """The code of each code point, or -1."""
         self._narrow = bytes([self.OTHER]) * 256
-        """The same for the first of them."""
+        """The codes of the first 256 code points, as bytes, or OTHER."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -190,7 +190,7 @@ class _Numbering:
         return np.min_scalar_type(max(0, len(self.symbols) - 1))
 
     def codes(self, characters: str) -> Ids:
-        """Codes (n,) of `characters`, among which may be new symbols."""
+        """Returns the codes (n,) of `characters`, among which may be new symbols."""
         try:  # most texts, most of the time, and several times as fast as the rest
             narrow = characters.encode("latin-1").translate(self._narrow)
             if self.OTHER not in narrow:

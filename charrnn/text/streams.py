@@ -13,22 +13,24 @@ from charrnn.errors import DataError
 
 
 class LongIds(Protocol):
-    """The ids of a text, from which windows are taken: an array (N,), or what takes them from disk."""
+    """Holds the ids of a text, from which batches are taken: an array (N,), or what takes them from disk."""
 
     def __len__(self) -> int: ...
 
     def take(self, index: Ids, /, *, mode: Literal["clip"]) -> Ids:
-        """The ids at `index (T, B)`, whose columns run along the text; beyond an end, the one at the end."""
+        """Returns the ids (T, B) at `index (T, B)`, whose columns run along the text; beyond an end, the last one."""
         ...
 
 
 @dataclass(frozen=True)
 class Streams:
-    """B pieces of one text that are read side by side; row b predicts `lengths[b]` characters after `first[b]`."""
+    """Cuts a text into B pieces that are read side by side; row b predicts `lengths[b]` characters after `first[b]`."""
 
     ids: LongIds
     first: Array
+    """Where each piece begins, (B,): this character is read, and the next is the first that is predicted."""
     lengths: Array
+    """How many characters each piece predicts: (B,)."""
     context: Array
     """How many characters before `first[b]` may be read to warm up the state: (B,)."""
 
@@ -38,11 +40,11 @@ class Streams:
 
     @property
     def batch_size(self) -> int:
-        """B."""
+        """B, the pieces that are read side by side."""
         return len(self.first)
 
     def window(self, start: int, seq_length: int) -> tuple[Ids, Ids]:
-        """Characters `start`, `start + 1`, ... of each stream and their successors: x and y, both (T, B).
+        """Returns characters `start`, `start + 1`, ... of each stream and their successors: x and y, both (T, B).
 
         Beyond the ends of the text, where only masked-out positions lie, the last character is repeated.
         """
@@ -53,7 +55,7 @@ class Streams:
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one epoch, each (T, B); the state is carried from each to the next.
+    """Gives the batches of one epoch, each a window (T, B) of the streams; the state is carried from each to the next.
 
     The characters that do not fill a window are not always the same: each epoch begins one character later than the
     one before, until all have had their turn.
@@ -66,19 +68,19 @@ class Windows:
         return int(self.streams.lengths.min()) // self.seq_length
 
     def start(self, iteration: int) -> int:
-        """Where in each stream the batch of that iteration begins, counted over all epochs."""
+        """Returns where in each stream the batch of an iteration begins; iterations count over all epochs, from 0."""
         epoch, window = divmod(iteration, len(self))
         slack = int(self.streams.lengths.min()) - len(self) * self.seq_length
         return epoch % (slack + 1) + window * self.seq_length
 
     def batch(self, iteration: int) -> Batch:
-        """The batch of that iteration."""
+        """Returns the batch of an iteration: for the same number always the same."""
         x, y = self.streams.window(self.start(iteration), self.seq_length)
         return Batch(x, y, np.full(self.streams.batch_size, iteration % len(self) == 0))
 
 
 class Cut(NamedTuple):
-    """A text cut into its three parts."""
+    """Holds the three parts of a text."""
 
     train: Streams
     validation: Streams
@@ -93,7 +95,7 @@ EVAL_LENGTH = 512
 
 
 def side_by_side(ids: LongIds, start: int, stop: int) -> Streams:
-    """The text `ids[start:stop]` as the streams of an evaluation: every character but the first is predicted once."""
+    """Cuts `ids[start:stop]` into streams for an evaluation: every character but the first is predicted once."""
     n = max(0, stop - start - 1)
     rows = int(np.clip(n // EVAL_LENGTH, 1, EVAL_ROWS))
     length = -(-n // rows)
@@ -102,7 +104,7 @@ def side_by_side(ids: LongIds, start: int, stop: int) -> Streams:
 
 
 def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Cut:
-    """Training text first, then a contiguous validation text, then a contiguous test text.
+    """Cuts off the end of a text: the training text comes first, then the validation text, then the test text.
 
     Raises DataError, with what is needed and what was found, if a part that is asked for is too short.
     """
@@ -134,7 +136,7 @@ def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: 
 
 
 def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Cut:
-    """Karpathy's loader: the text is cut into B rows, and the *columns* of this matrix are split.
+    """Cuts the text into B rows, and splits the *columns* of this matrix, as Karpathy's char-rnn does.
 
     So the validation text is B pieces, one from each B-th of the text: losses are lower than on a contiguous tail
     (by about 0.1 nats on War and Peace) and must not be compared with it.
@@ -161,7 +163,7 @@ def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_siz
 
 
 def _advice(pairs: int, windows: int, seq_length: int) -> str:
-    """What to do with a text of `pairs` characters to predict, of which `windows` of (T, B) must be made."""
+    """Says what to do with a text of `pairs` characters to predict, of which `windows` of (T, B) must be made."""
     if pairs >= windows * seq_length:
         return f"use more text, or --set train.batch_size={pairs // (windows * seq_length)}"
     if pairs >= windows:

@@ -15,19 +15,19 @@ BYTES = "bytes"
 """The encoding that makes each byte a symbol of its own, whatever it means; symbol b is written chr(b)."""
 
 MOST_SYMBOLS = 1 << 16
-"""Of a model. No text of people has so many characters, and each costs a row in every matrix at both ends."""
+"""Symbols that a model may have. No text of people has so many, and each costs a row in every matrix at both ends."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols of a model, in the order of their integers: `symbols[i]` is the character with id i."""
+    """Holds the symbols of a model, in the order of their ids: `symbols[i]` is the character with id i."""
 
     symbols: str
     encoding: str = "utf-8"
 
     @classmethod
     def of(cls, text: str, encoding: str = "utf-8") -> Vocabulary:
-        """The distinct characters of `text`, in the order of their code points. Raises DataError for too many."""
+        """Returns the vocabulary of `text`: its distinct characters, by code point. Raises DataError for too many."""
         symbols = "".join(sorted(set(text)))
         if len(symbols) > MOST_SYMBOLS:
             raise DataError(
@@ -49,11 +49,11 @@ class Vocabulary:
         return np.min_scalar_type(len(self) - 1)
 
     def unknown(self, text: str) -> str:
-        """The distinct characters of `text` that the vocabulary lacks, in order of appearance."""
+        """Returns the distinct characters of `text` that the vocabulary lacks, in order of appearance."""
         return "".join(dict.fromkeys(c for c in text if c not in self._index))
 
     def encode(self, text: str) -> Ids:
-        """Ids (N,) of the characters of `text`.
+        """Returns the ids (N,) of the characters of `text`.
 
         Raises DataError that names the characters the vocabulary lacks.
         """
@@ -67,22 +67,22 @@ class Vocabulary:
         return ids.astype(self.dtype)
 
     def decode(self, ids: Ids) -> str:
-        """The text of `ids (N,)`."""
+        """Returns the text whose ids are `ids (N,)`."""
         return "".join(self.symbols[i] for i in ids)
 
     def to_bytes(self, text: str) -> bytes:
-        """What is written where `text` is shown or stored: the bytes themselves in bytes mode, else UTF-8."""
+        """Returns what is written where `text` is shown or stored: the bytes themselves in bytes mode, else UTF-8."""
         return text.encode("latin-1" if self.encoding == BYTES else "utf-8")
 
 
 def code_points(text: str) -> Ids:
-    """Those of the characters of `text`: (N,), of four bytes each."""
+    """Returns the code points of the characters of `text`: (N,), of four bytes each."""
     # A command-line argument that was not valid text holds lone surrogates; they are characters no model has seen.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 def describe(characters: str, most: int = 10) -> str:
-    """A list of characters for an error message: 'é' (U+00E9), 'ß' (U+00DF), and 3 more."""
+    """Lists characters for an error message: 'é' (U+00E9), 'ß' (U+00DF), and 3 more."""
     named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:most])
     more = len(characters) - most
     return f"{named}, and {more:,} more" if more > 0 else named

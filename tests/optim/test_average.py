@@ -63,8 +63,8 @@ def test_the_weights_are_left_alone_and_the_average_keeps_its_type(rng):
 def test_many_blocks_give_the_bytes_of_one(rng, monkeypatch):
     start, params = rng.standard_normal((2, 11))
     results = []
-    for size in (blocks.BYTES, 24):
-        monkeypatch.setattr(blocks, "BYTES", size)
+    for size in (blocks.BLOCK_BYTES, 24):
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
         moving = start.copy()
         average.update(moving, params, 0.9, 3)
         results.append(moving.tobytes())

@@ -98,8 +98,8 @@ def test_slots_have_the_type_of_the_parameters_and_updates_keep_it(name, rng):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_vector_of_many_blocks_is_updated_as_one_block_would_be(name, monkeypatch):
     results = []
-    for size in (blocks.BYTES, 24):
-        monkeypatch.setattr(blocks, "BYTES", size)
+    for size in (blocks.BLOCK_BYTES, 24):
+        monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
         found, slots = steps(optimizers.build(section(name)))
         results.append([array.tobytes() for array in (*found, *slots.values())])
     assert STORED["start"].nbytes > 24
