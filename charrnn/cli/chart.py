@@ -20,14 +20,14 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class Curve:
-    """Positive values at 0, 1, 2, ..."""
+    """Holds positive values at 0, 1, 2, ..., to be drawn as one curve."""
 
     name: str
     values: Array
 
 
 def draw(curves: list[Curve], title: str, x_label: str) -> str:
-    """An SVG picture, which needs nothing beside itself."""
+    """Returns an SVG picture of the curves, which needs no other file."""
     logs = [[math.log10(v) if v > 0 else -math.inf for v in curve.values.tolist()] for curve in curves]
     finite = [y for ys in logs for y in ys if math.isfinite(y)]
     low, high = max(FLOOR, math.floor(min(finite))), max(1, math.ceil(max(finite)))
@@ -66,7 +66,7 @@ font-family="sans-serif" font-size="13">
 
 
 def bars(values: Array, low: int, high: int, width: int = 60) -> str:
-    """The values, from 10^low to 10^high, as a line of at most `width` bars of eight heights."""
+    """Draws the values, from 10^low to 10^high, as a line of at most `width` bars of eight heights."""
     count = min(width, len(values))
     picked = [float(values[round(k * (len(values) - 1) / max(1, count - 1))]) for k in range(count)]
     heights = [(math.log10(v) - low) / (high - low) if v > 0 else 0.0 for v in picked]

@@ -35,17 +35,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 
 def say(message: str) -> None:
-    """A message to the user, a line on stderr; data alone goes to stdout."""
+    """Prints a message to the user, a line on stderr; data alone goes to stdout."""
     click.echo(one_line(message), err=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON object and nothing else."""
+    """Prints one JSON object and nothing else."""
     click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no word for what is not a number: null."""
+    """Puts null where something is not a number, for which JSON has no word."""
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -54,14 +54,14 @@ def _finite(value: Any) -> Any:
 
 
 def library() -> Library:
-    """The corpora, with the user's cache directory."""
+    """Returns the corpora, with the user's cache directory."""
     from charrnn.text.corpus import Library
 
     return Library(CORPORA, cache_directory())
 
 
 def cache_directory() -> Path:
-    """`CHARRNN_CACHE`, or `charrnn` in the system's place for caches."""
+    """Returns `CHARRNN_CACHE`, or `charrnn` in the system's place for caches."""
     if chosen := os.environ.get("CHARRNN_CACHE"):
         return Path(chosen)
     if os.name == "nt":
@@ -81,12 +81,12 @@ def _home() -> Path:
 
 
 def config_names() -> list[str]:
-    """Of the shipped configs."""
+    """Returns the names of the shipped configs."""
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
 def find_config(name: str) -> Path:
-    """The file called `name`, or the shipped config of that name. Raises ConfigError."""
+    """Returns the path of the file called `name`, or of the shipped config of that name."""
     path = Path(name)
     if path.is_file() or name not in config_names():
         return path
@@ -94,7 +94,7 @@ def find_config(name: str) -> Path:
 
 
 def read_config(name: str | None) -> list[Setting]:
-    """The settings of a config file, or of a shipped one; none for None. Raises ConfigError."""
+    """Returns the settings of a config file, or of a shipped one; none for None. Raises ConfigError."""
     if name is None:
         return []
     try:
@@ -112,15 +112,15 @@ def read_config(name: str | None) -> list[Setting]:
 
 
 def read_assignments(assignments: Sequence[str]) -> list[Setting]:
-    """The settings of `--set`."""
+    """Returns the settings that `--set` gives, KEY=VALUE each. Raises ConfigError."""
     return [reading.read_assignment(a) for a in assignments]
 
 
 def describe_loss(nats: float) -> str:
-    """As in `1.5201 nats (2.1930 bits) per character`."""
+    """Says what a loss is, as in `1.5201 nats (2.1930 bits) per character`."""
     return f"{nats:.4f} nats ({nats / math.log(2):.4f} bits) per character"
 
 
 def describe_model(model: Any, parameters: int) -> str:
-    """As in `lstm 2x128, 240,321 parameters`."""
+    """Says what a network is, as in `lstm 2x128, 240,321 parameters`; `model` is the section of a configuration."""
     return f"{model.cell} {model.num_layers}x{model.hidden_size}, {parameters:,} parameters"

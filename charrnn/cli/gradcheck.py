@@ -103,7 +103,7 @@ def command(
 
 
 def _model_config(source: str | None) -> ModelConfig:
-    """Of a config, a checkpoint or a run directory; the default where there is none."""
+    """Returns the section `model` of a config, a checkpoint or a run directory; the default where there is none."""
     path = common.find_config(source) if source else None
     if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
         from charrnn.runs import checkpoint
@@ -113,7 +113,7 @@ def _model_config(source: str | None) -> ModelConfig:
 
 
 def _all(cells: tuple[str, ...]) -> Iterator[ModelConfig]:
-    """Every architecture: of each cell, stacks with each initial state and dropout, then each regularizer alone."""
+    """Yields every architecture: for each cell, stacks with each initial state and dropout, then each regularizer."""
     from charrnn.nn.cells import build
 
     for cell in cells or CELLS:
@@ -136,7 +136,7 @@ def _all(cells: tuple[str, ...]) -> Iterator[ModelConfig]:
 
 
 def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
-    """The rows of each; many are shared among the cores."""
+    """Yields the rows of each check; where there are many, they are shared among the cores."""
     from charrnn.cores import available_cores
 
     cores = available_cores()
@@ -172,7 +172,7 @@ def _check_one(config: ModelConfig, oracle: str) -> list[Row]:
 
 
 def _declines(config: ModelConfig, oracle: str) -> str:
-    """Why the oracle cannot judge it; empty if it can."""
+    """Says why the oracle cannot judge it; empty if it can."""
     from charrnn.judging.gradcheck import load
     from charrnn.judging.gradcheck.subject import VOCAB_SIZE
     from charrnn.nn.build import build_model
@@ -186,7 +186,7 @@ def _with_cell(base: ModelConfig, cell: str) -> ModelConfig:
 
 
 def _title(config: ModelConfig) -> dict[str, Any]:
-    """What is checked: what the cell is, and all that is not as by default."""
+    """Returns what is checked: the cell, and all that is not as by default."""
     always = ("cell", "activation", "num_layers", "initial_state", "dropout")
     chosen = dataclasses.asdict(config)
     of_sizes = ("hidden_size", "init", "init_scale", "forget_bias", "state_noise")

@@ -63,7 +63,7 @@ def command(source: str | None, cells: tuple[str, ...], length: int, plot: Path 
 
 
 def _measure(source: str | None, cells: tuple[str, ...], length: int) -> list[tuple[str, Array]]:
-    """The name of each network, and the norms of its gradient."""
+    """Returns the name of each network, and the norms of its gradient."""
     import numpy as np
 
     from charrnn.judging.gradflow import gradient_norms
@@ -82,7 +82,7 @@ def _measure(source: str | None, cells: tuple[str, ...], length: int) -> list[tu
 
 
 def _networks(source: str | None, cells: tuple[str, ...]) -> list[tuple[str, CharLM, Parameters, bool]]:
-    """Name, network, parameters, and whether they were trained."""
+    """Returns, for each network, its name, itself, its parameters, and whether they were trained."""
     import numpy as np
 
     from charrnn.nn.build import build_model
@@ -112,7 +112,7 @@ def _networks(source: str | None, cells: tuple[str, ...]) -> list[tuple[str, Cha
 
 
 def _all_kinds(base: ModelConfig) -> dict[str, ModelConfig]:
-    """What is compared where nothing else is asked for."""
+    """Returns what is compared where nothing else is asked for."""
     kinds = {
         f"rnn, {activation}": dataclasses.replace(base, cell="rnn", activation=activation)
         for activation in ("sigmoid", "tanh", "relu")
@@ -125,7 +125,7 @@ def _all_kinds(base: ModelConfig) -> dict[str, ModelConfig]:
 
 
 def _print_table(curves: list[Curve]) -> None:
-    """Some of the numbers of each curve, and all of it as a line of bars."""
+    """Prints some of the numbers of each curve, and all of it as a line of bars."""
     from charrnn.cli.chart import bars
 
     steps = [k for k in SHOWN if k < len(curves[0].values)]

@@ -21,7 +21,7 @@ span { border-radius: 2px }
 
 
 def page(name: str, text: str, nats: Array, score: Score) -> str:
-    """One HTML file without dependencies; `nats (N,)` belong to the N characters of `text`."""
+    """Returns an HTML page that needs no other file; `nats (N,)` belong to the N characters of `text`."""
     bits = nats / math.log(2)
     levels = [min(int(b), LEVELS - 1) for b in bits]
     body = []

@@ -20,7 +20,7 @@ COMMANDS = ("train", "sample", "eval", "gradcheck", "gradflow", "info", "config"
 
 
 class _Commands(click.Group):
-    """Commands in the order of use, each imported from its own file when it is needed."""
+    """Lists the commands in the order of use, and imports each from its own file when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -98,15 +98,15 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def _signal_behind(error: BaseException | None) -> signals.Stopped | None:
-    """The signal that broke off what then raised an error of its own, as a zip archive does when it is closed."""
-    while error is not None and not isinstance(error, signals.Stopped):
+def _signal_behind(error: BaseException | None) -> signals.StoppedBySignal | None:
+    """Finds the signal that broke off what then raised an error of its own, as a zip archive does when closed."""
+    while error is not None and not isinstance(error, signals.StoppedBySignal):
         error = error.__context__
     return error
 
 
 def _explain(error: BaseException) -> tuple[int, list[str]]:
-    """The exit code of an error, and its messages."""
+    """Returns the exit code of an error, and its messages."""
     match error:
         case CharrnnError():
             return error.exit_code, list(error.messages)
@@ -115,7 +115,7 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             return 2, []
         case click.ClickException():
             return 2, [_usage(error)]
-        case signals.Stopped():
+        case signals.StoppedBySignal():
             return 128 + error.number, [str(error)]
         case KeyboardInterrupt() | click.Abort():
             return 130, ["interrupted, nothing was changed; run the command again"]

@@ -13,8 +13,8 @@ STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 SAVING = "SIGUSR1"
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal ended the command where it was; like Ctrl-C, nothing on the way should catch it."""
+class StoppedBySignal(KeyboardInterrupt):
+    """Says that a signal ended the command where it was; like Ctrl-C, nothing on the way should catch it."""
 
     def __init__(self, number: int, what: str) -> None:
         super().__init__(what)
@@ -23,17 +23,17 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def leaving() -> Iterator[None]:
-    """Within it, a signal to stop raises Stopped, wherever the program is; one to save finds nothing to be saved."""
+    """Makes a signal to stop raise StoppedBySignal within the block; one to save finds nothing to be saved."""
 
     def leave(number: int, frame: FrameType | None) -> None:
-        raise Stopped(number, f"stopped by {name_of(number)}, nothing was changed; run the command again")
+        raise StoppedBySignal(number, f"stopped by {name_of(number)}, nothing was changed; run the command again")
 
     with _handled(leave, STOPPING), _handled(lambda number, frame: None, [SAVING]):
         yield
 
 
 class Noted:
-    """Within it, signals are noted and no more, so that an update is never cut in two. A second INT leaves at once."""
+    """Notes signals within its block, and no more, so that no update is cut in two. A second INT leaves at once."""
 
     def __init__(self) -> None:
         self.stop = 0
@@ -52,7 +52,7 @@ class Noted:
 
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
         if self.stop and number == signal.SIGINT:
-            raise Stopped(number, "stopped at once; what was saved before is whole")
+            raise StoppedBySignal(number, "stopped at once; what was saved before is whole")
         self.stop = number
 
     def _note_save(self, number: int, frame: FrameType | None) -> None:
@@ -73,7 +73,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def name_of(number: int) -> str:
-    """As in SIGINT."""
+    """Returns the name of a signal, such as SIGINT."""
     return signal.Signals(number).name
 
 

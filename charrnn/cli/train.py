@@ -153,14 +153,14 @@ def _train(trainer: Trainer, quiet: bool) -> None:
 
 
 def _best(run: Run) -> str:
-    """The best score of a run, in words."""
+    """Says in words what the best score of a run is."""
     if run.task.measure == "nats" and run.best is not None:
         return f"loss: {common.describe_loss(run.best)}"
     return f"{run.task.measure}: {run.best:.4f}"
 
 
 def _more(trainer: Trainer) -> str:
-    """The options that make a complete run twice as long."""
+    """Returns the options that make a complete run twice as long."""
     train = to_dict(trainer.run.config)["train"]
     ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
     return " ".join(f"--set train.{name}={2 * value:g}" for name, value in ends.items())
@@ -176,7 +176,7 @@ def _summary(trainer: Trainer) -> list[str]:
 
 
 class _Display:
-    """A progress bar on a terminal; elsewhere, a line for each evaluation. If nobody listens, training goes on."""
+    """Shows a progress bar on a terminal, elsewhere a line for each evaluation. If nobody listens, training goes on."""
 
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
@@ -195,7 +195,7 @@ class _Display:
         )
 
     def say(self, *lines: str) -> None:
-        """Lines that stay, above the bar."""
+        """Prints lines that stay, above the bar."""
         with contextlib.suppress(OSError):  # a closed pipe, a full disk: a run does not die of its commentary
             for line in lines:
                 if not self.quiet:
@@ -203,7 +203,7 @@ class _Display:
                     common.say(line)
 
     def warn(self, message: str) -> None:
-        """A line that those who want it quiet see too."""
+        """Prints a line that those who want it quiet see too."""
         with contextlib.suppress(OSError):
             self.bar.clear()
             common.say(f"charrnn: warning: {message}")
@@ -235,5 +235,5 @@ class _Display:
 
 
 def _nats(record: Record) -> str:
-    """The training loss; nothing where all windows were skipped."""
+    """Shows the training loss; a dash where all batches were skipped."""
     return "-" if record.train_nats is None else f"{record.train_nats:.4f}"

@@ -23,7 +23,7 @@ CONTEXT = 128
 
 @dataclass(frozen=True)
 class Score:
-    """Mean loss over `chars` predicted characters, which are `bytes` bytes of the text."""
+    """Holds the mean loss over `chars` predicted characters, which are `bytes` bytes of the text."""
 
     nats_per_char: float
     chars: int
@@ -36,7 +36,7 @@ class Score:
 
     @property
     def bits_per_byte(self) -> float:
-        """The same information spread over the bytes; comparable between encodings and with compressors."""
+        """The bits of all characters, spread over their bytes; comparable between encodings and with compressors."""
         return self.bits_per_char * self.chars / self.bytes
 
     @property
@@ -46,7 +46,7 @@ class Score:
 
 
 def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:
-    """The loss of each character that `streams` predict, in the order of the text: (N,), float64.
+    """Returns the loss of each character that `streams` predict, in the order of the text: (N,), float64.
 
     The text is read as B pieces side by side. The state is carried through each piece, and warmed up on the characters
     before it, so the mean is within 0.001 of that of one pass from the first character to the last (tested).
@@ -56,13 +56,13 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
 
 
 class EvaluationStopped(Exception):
-    """An evaluation was asked to stop."""
+    """Says that an evaluation was asked to stop, and did."""
 
 
 def evaluate(
     model: CharLM, params: dict[str, Array], streams: Streams, stop: Callable[[], bool] = lambda: False
 ) -> float:
-    """Mean nats per character over `streams`, in the memory of a window; rounded once, so in any order the same.
+    """Returns the mean nats per character over `streams`; it is rounded once, so the same in any order.
 
     Raises EvaluationStopped where `stop()`, which is asked after each window, is true.
     """
@@ -80,7 +80,7 @@ def evaluate(
 
 
 def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[Array]:
-    """The same window by window, each (T, B); what lies beyond the end of a stream does not count."""
+    """Yields the loss of each character, (T, B) at a time; what lies beyond the end of a stream does not count."""
     B, length = streams.batch_size, int(streams.lengths.max(initial=0))
     warm_up = min(CONTEXT, int(streams.context.max(initial=0)))
     state = model.zero_state(B, params["head.b"].dtype)

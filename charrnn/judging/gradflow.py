@@ -17,7 +17,7 @@ from charrnn.nn.parameters import Parameters
 
 @overflow_allowed()
 def gradient_norms(model: CharLM, params: Parameters, ids: Ids) -> dict[str, Array]:
-    """For a text `ids (T + 1, B)`, the norms of the gradient of the last character's loss, at its state and before.
+    """Returns the norms of the gradient of the last character's loss, of `ids (T + 1, B)`, at its state and before.
 
     By the state's name, h and for an LSTM c, and as "state" for all of them together: arrays (T,) whose element k is of
     the state k steps before the one that predicts the last character; root mean squares over the B rows.

@@ -22,7 +22,7 @@ ORACLES: dict[str, tuple[str, str]] = {
 
 
 def load(name: str) -> Judge:
-    """The oracle of that name. Raises ValueError for names that are none."""
+    """Returns the oracle called `name`, a key of ORACLES. Raises ValueError where there is none."""
     if name not in ORACLES:
         raise ValueError(f"there is no oracle {name!r}")
     module, judge = ORACLES[name]

@@ -21,7 +21,7 @@ Oracle = Callable[[Callable[[], Any], Array, tuple[int, ...]], float]
 
 @dataclass(frozen=True)
 class Row:
-    """The verdict on one array."""
+    """Holds the verdict on one array."""
 
     name: str
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class Row:
 
 
 def check(loss: Callable[[], Any], arrays: dict[str, Array], gradients: dict[str, Array], oracle: Oracle) -> list[Row]:
-    """A row for each of `arrays`, which `loss` reads; `gradients` has the analytic ones under the same names.
+    """Returns a row for each of `arrays`, which `loss` reads; `gradients` has the analytic ones under the same names.
 
     All must be float64 (or complex128, for the complex step): float32 cannot tell a wrong gradient from a rounded one.
     """

@@ -12,7 +12,7 @@ from charrnn.nn.rtrl import Sensitivity
 
 
 def oracle(subject: Subject) -> Oracle:
-    """All derivatives from one pass forward."""
+    """Returns an oracle that has found all derivatives in one pass forward."""
     grads = Parameters.zeros(subject.model.shapes, np.float64)
     sensitivity = Sensitivity.zero(subject.model, len(subject.batch.starts))
     window = subject.params, subject.batch, subject.state, grads
@@ -21,7 +21,7 @@ def oracle(subject: Subject) -> Oracle:
 
 
 def declines(model: CharLM) -> str:
-    """Models whose layers read from the end as well."""
+    """Declines models whose layers read from the end as well."""
     return "real-time recurrent learning is for models that read forward" if model.bidirectional else ""
 
 

@@ -15,7 +15,7 @@ STEP = float(np.cbrt(np.finfo(np.float64).eps))
 
 
 def finite_difference(loss: Callable[[], Any], array: Array, where: tuple[int, ...]) -> float:
-    """`(loss(x + s) - loss(x - s)) / 2s` with `s = eps^(1/3) max(1, abs(x))`; good to about 1e-9."""
+    """Returns `(loss(x + s) - loss(x - s)) / 2s` with `s = eps^(1/3) max(1, abs(x))`; good to about 1e-9."""
     x = array[where]
     # The step is what x really moves by, which is not quite what is asked for.
     step = STEP * max(1.0, abs(x))
@@ -29,7 +29,7 @@ def finite_difference(loss: Callable[[], Any], array: Array, where: tuple[int, .
 
 
 def complex_step(loss: Callable[[], Any], array: Array, where: tuple[int, ...]) -> float:
-    """The imaginary part of `loss(x + i s) / s` with s = 1e-30 (Squire and Trapp 1998): no subtraction, exact to 1e-14.
+    """Returns the imaginary part of `loss(x + i s) / s` with s = 1e-30 (Squire and Trapp 1998); exact to 1e-14.
 
     `array`, and all that `loss` computes with, must be complex128. Comparisons, as in relu, must be of real parts;
     NumPy's maximum of complex numbers is, unless these are equal.

@@ -24,12 +24,12 @@ DRAWS = 30
 
 
 def small(model: CharLM) -> CharLM:
-    """The same architecture with few units and characters: an error in a gradient does not depend on the size."""
+    """Returns the same architecture with few units and characters: a wrong gradient is wrong at every size."""
     return dataclasses.replace(model, vocab_size=VOCAB_SIZE, hidden_size=HIDDEN_SIZE)
 
 
 def check_model(model: CharLM, oracle: str = "finite-difference", seed: int = 0) -> list[Row]:
-    """A row for every parameter, and for the initial state, of `model` over one random window.
+    """Returns a row for every parameter, and for the initial state, of `model` over one random batch.
 
     The weights are random with standard deviation 0.5, the state that comes in is random and not zero, two rows begin
     a text unless texts begin with zeros, masks and noise are drawn once, and the objective adds random multiples of
@@ -53,7 +53,7 @@ def check_model(model: CharLM, oracle: str = "finite-difference", seed: int = 0)
 
 @dataclass
 class Subject:
-    """A model, and one random window of all that its gradients depend on."""
+    """Holds a model, and one random batch with all else that its gradients depend on."""
 
     model: CharLM
     params: Parameters
@@ -67,7 +67,7 @@ class Subject:
 
     @classmethod
     def draw(cls, model: CharLM, dtype: Any, seed: int) -> Subject:
-        """Random in every part."""
+        """Returns a subject that is random in every part."""
         rng = np.random.default_rng(seed)
         T, B = SEQ_LENGTH, BATCH_SIZE
         params = Parameters.zeros(model.shapes, dtype)
@@ -80,18 +80,18 @@ class Subject:
         return cls(model, params, batch, state, model.noise(rng, T, B, dtype), cotangent)
 
     def objective(self) -> Any:
-        """The loss and the multiples of the final state: forward alone; the backward pass has no part in its judge."""
+        """Returns the loss and multiples of the final state, by the forward pass alone: it judges the backward pass."""
         x, y, starts, weights = self.batch
         logits, final = self.model.forward(self.params, x, self.state, starts, self.noise)
         extra = sum((c[k] * f[k]).sum() for c, f in zip(self.cotangent, final, strict=True) for k in f)
         return (head.nats(logits, y) * weights).sum() / self.batch.answers + extra
 
     def arrays(self) -> dict[str, Array]:
-        """All that `objective` is differentiated by."""
+        """Returns all that `objective` is differentiated by."""
         return {**self.params, **named(self.state)}
 
     def gradients(self) -> dict[str, Array]:
-        """By backpropagation through time."""
+        """Returns the gradients of `objective` by backpropagation through time: these are what is judged."""
         grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
         dstate = [{name: d.copy() for name, d in layer.items()} for layer in self.cotangent]
         self.loss[...], _ = self.model.loss_and_grads(self.params, self.batch, self.state, grads, self.noise, dstate)
@@ -100,7 +100,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Judge:
-    """A way to know the derivatives of a subject's objective that shares nothing with its backward pass."""
+    """Knows the derivatives of a subject's objective in a way that shares nothing with its backward pass."""
 
     oracle: Callable[[Subject], Oracle]
     dtype: Any = np.float64
@@ -112,7 +112,7 @@ class Judge:
 
 
 def all_at_once(subject: Subject, found: dict[str, Array]) -> Oracle:
-    """The oracle that has computed all derivatives (and the loss, if it knows that) by name already."""
+    """Returns an oracle for which all derivatives (and the loss, if it knows that) are computed already, by name."""
     names = {id(array): name for name, array in ({"loss": subject.loss} | subject.arrays()).items()}
     return lambda loss, array, where: float(found[names[id(array)]][where])
 
@@ -125,5 +125,5 @@ def _random_state(model: CharLM, rng: np.random.Generator, std: float, dtype: An
 
 
 def named(state: State) -> dict[str, Array]:
-    """The arrays of a state, or their gradients, by name."""
+    """Returns the arrays of a state, or their gradients, by name: `state.0.h`, ..."""
     return {f"state.{i}.{name}": array for i, layer in enumerate(state) for name, array in layer.items()}

@@ -29,7 +29,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
 
 
 def declines(model: CharLM) -> str:
-    """Models in which anything is chosen that is not in `KNOWN`."""
+    """Declines models in which anything is chosen that is not in `KNOWN`."""
     for field in dataclasses.fields(model):
         value = getattr(model, field.name)
         if field.name in KNOWN:
@@ -42,7 +42,7 @@ def declines(model: CharLM) -> str:
 
 
 def oracle(subject: Subject) -> Oracle:
-    """The loss, and all derivatives of the objective."""
+    """Returns an oracle that knows the loss, and all derivatives of the objective."""
     ids, targets, starts, weights = subject.batch
     loss, grads, dstate, _ = network(subject).loss_and_grads(ids, targets, subject.cotangent, weights=weights)
     for d in named(dstate).values():
@@ -51,7 +51,7 @@ def oracle(subject: Subject) -> Oracle:
 
 
 def network(subject: Subject) -> Network:
-    """The same network in the textbook's hands, with the same masks."""
+    """Returns the same network as the textbook builds it, with the same masks."""
     model, (T, B), starts = subject.model, subject.batch.x.shape, subject.batch.starts
     drawn, state = [], []
     for layer, before in zip(subject.noise or [LayerNoise() for _ in subject.state], subject.state, strict=True):
