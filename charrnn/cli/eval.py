@@ -34,7 +34,7 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     """
     from charrnn.judging.evaluation import Score, evaluate, nats_of_characters
     from charrnn.runs.checkpoint import load
-    from charrnn.tasks.base import Window
+    from charrnn.tasks.base import BatchShape
     from charrnn.tasks.language_model import language_model_of
     from charrnn.text.encoding import encoded_size
     from charrnn.text.streams import side_by_side
@@ -52,8 +52,8 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
     if split:
         try:
             train = run.config.train
-            window = Window(train.batch_size, train.seq_length)
-            streams = getattr(task.cut(ids, run.config.data, window), split)
+            shape = BatchShape(train.batch_size, train.seq_length)
+            streams = getattr(task.cut(ids, run.config.data, shape), split)
         except DataError as error:
             raise DataError(
                 f"{source.name} is too short to be split as the run's text was; leave out --split"

@@ -37,7 +37,7 @@ class TrainConfig:
     )
     gradient: str = key(
         "bptt",
-        "`bptt`, through the T characters of a window, or `rtrl`, which is not cut off and for a few units alone",
+        "`bptt`, through the T steps of a batch, or `rtrl`, which is not cut off and for a few units alone",
         choices=("bptt", "rtrl"),
     )
     seed: int | None = key(None, "of all that is random; drawn and written down if not set", at_least=0)
@@ -53,7 +53,7 @@ class TrainConfig:
     checkpoint_every: int = key(200, "iterations between checkpoints", at_least=1)
     on_divergence: str = key(
         "stop",
-        "where a loss or gradient is infinite or not a number: `stop`, `skip` the window, or `rollback` to the last "
+        "where a loss or gradient is infinite or not a number: `stop`, `skip` the batch, or `rollback` to the last "
         "checkpoint at half the rate",
         choices=("stop", "skip", "rollback"),
     )

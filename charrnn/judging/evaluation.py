@@ -64,7 +64,7 @@ def evaluate(
 ) -> float:
     """Returns the mean nats per character over `streams`; it is rounded once, so the same in any order.
 
-    Raises EvaluationStopped where `stop()`, which is asked after each window, is true.
+    Raises EvaluationStopped where `stop()`, which is asked every `SEQ_LENGTH` characters, is true.
     """
 
     def counted() -> Iterator[float]:

@@ -227,7 +227,7 @@ class RunDirectory:
                 raise
 
     def write_diverged(self, report: dict[str, Any]) -> None:
-        """Writes `diverged.json`: what is known of the last window whose loss or gradient was no number."""
+        """Writes `diverged.json`: what is known of the last batch whose loss or gradient was no number."""
         self._hold()
         text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path / DIVERGED, text.encode(), self.warn)

@@ -1,7 +1,19 @@
 """The contract of a task: it turns data into batches, and says which network reads them and what a good answer is.
 
+What the trainer does with a task, in this order (`LanguageModel` is the example to read beside it):
+
+    examples = Kind.read(library, source, data)              the data, as they are
+    task     = Kind.of(examples)                             knows the symbols of these examples
+    split    = task.split(examples, data, shape, most)       a part to train on, one to validate on, one to test on
+    model    = task.model(config)                            the network, without its numbers
+    params   = model.init_params(...)                        its numbers
+    batch    = split.train.batch(iteration)                  for each update, with the gradient of its loss:
+    loss, state = model.loss_and_grads(params, batch, state, grads)
+    scores   = task.judge(model, params, split.validation, stop)
+
 Training, resuming, saving and metrics know what stands here and nothing else, so they serve every task alike. A task
-knows nothing of them: it is handed plain values, and has no part in when something happens.
+knows nothing of them: it is handed plain values, and has no part in when something happens. What is written `Any` here
+is of a type that the task chooses, and that nobody else looks into.
 """
 
 from __future__ import annotations
@@ -23,71 +35,77 @@ if TYPE_CHECKING:  # workers import this module, and would take megabytes for wh
     from charrnn.text.corpus import Library
 
 Scores = dict[str, float]
-"""How good a model is, by the names that a task gives; `nats`, mean nats per answer, is always among them."""
+"""How good a model is: numbers by the names that a task gives them. `nats`, mean nats per answer, is always there."""
 
 
 class Examples(Protocol):
-    """Data as read: what it is beyond these three, its task alone knows."""
+    """Holds data as read. All that others ask of them is which they are; the rest is for the task alone."""
 
     @property
     def name(self) -> str:
-        """Where it came from, as a user would name it."""
+        """Where they came from, as a user would name it."""
 
     @property
     def size(self) -> int:
-        """How many bytes it is."""
+        """How many bytes were read."""
 
     @property
     def sha256(self) -> str:
-        """The sum of those bytes: a resumed run must find the same."""
+        """The checksum of those bytes: a resumed run must find the same."""
 
 
 class Batches(Protocol):
-    """The part of the examples that is trained on."""
+    """Gives the batches of the part of the examples that is trained on."""
 
     def __len__(self) -> int:
         """Returns how many batches an epoch has."""
 
     def batch(self, iteration: int) -> Batch:
-        """Returns the batch of an update, counted over all epochs from 0: for the same number always the same."""
+        """Returns the batch of an iteration, counted over all epochs from 0: for the same number always the same."""
 
 
 class Part(Protocol):
-    """A part of the examples that is judged on; what it holds, its task alone knows."""
+    """Holds a part of the examples that a model is judged on; what it is made of, the task alone knows."""
 
     def __len__(self) -> int:
         """Returns how many answers are judged."""
 
 
 class Split(NamedTuple):
-    """The examples of a run. A part that the configuration leaves out is None."""
+    """Holds the three parts of the examples. A part that the configuration leaves out is None."""
 
     train: Batches
     validation: Part | None
     test: Part | None
 
 
-class Window(NamedTuple):
-    """How much of the examples an update reads."""
+class BatchShape(NamedTuple):
+    """Says how much of the examples one update reads."""
 
     batch_size: int
-    """B, rows side by side."""
+    """B, rows that are read side by side."""
     seq_length: int
-    """T, steps through which a gradient reaches back."""
+    """T, steps through which a gradient reaches back. Examples may have lengths of their own instead."""
 
 
 class Symbols(NamedTuple):
-    """Which axis of a parameter belongs to symbols."""
+    """Says which axis of a parameter has a place for each symbol, such as the rows of W that meet the input.
+
+    By it, `--init-from` moves the weights of a symbol to where another vocabulary has it.
+    """
 
     axis: int
     start: int
-    """Where on the axis the first of them is."""
+    """Where on the axis the place of the first symbol is."""
     names: list[object]
-    """The symbols, in their order there; weights follow them from one vocabulary to another."""
+    """The symbols, in the order of their places."""
 
 
 class Model(Protocol):
-    """A network: sizes and names, and no numbers, which are handed to every method. `CharLM` is one."""
+    """Is a network: sizes and names, and no numbers, which are handed to every method. `CharLM` is one.
+
+    It is a frozen dataclass of plain values, from which other processes build it anew.
+    """
 
     @property
     def shapes(self) -> Shapes:
@@ -99,34 +117,34 @@ class Model(Protocol):
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        """Names of the blocks of a layer's weights: where they differ, weights of the same shape mean other things."""
+        """Names of the blocks of a layer's W, as its gates: where they differ, the weights of two models do not fit."""
 
     @property
     def is_noisy(self) -> bool:
-        """Whether training draws anything."""
+        """Whether training draws anything at random, such as dropout."""
 
     @property
     def state_size(self) -> int:
-        """S, numbers that a row carries from batch to batch."""
+        """S, numbers that each row carries from batch to batch."""
 
     @property
     def step_product(self) -> int:
-        """Multiplications of one row's step in one layer."""
+        """Multiplications of one row's step in one layer: they tell whether a second thread is worth it."""
 
     @property
     def numbers_per_step(self) -> int:
-        """How many numbers one row's step leaves for its way back, about."""
+        """About how many numbers one row's step keeps until the backward pass."""
 
     def init_params(
         self, rng: np.random.Generator, dtype: npt.DTypeLike, init: str, init_scale: float, forget_bias: float
     ) -> Parameters:
-        """Returns new parameters."""
+        """Returns new parameters, drawn as the keys of the section `model` say."""
 
     def zero_state(self, batch_size: int, dtype: npt.DTypeLike) -> State:
-        """Returns what is carried from batch to batch, before the first; an empty list where nothing is."""
+        """Returns the state that the first batch begins from; an empty list where batches hand nothing on."""
 
     def noise_of_seed(self, seed: int, batch: Batch, dtype: npt.DTypeLike, rows: slice = ...) -> Noise | None:
-        """Returns what is random in some rows of a batch; for the same seed always the same."""
+        """Draws what is random in some rows of a batch; for the same seed always the same. None where nothing is."""
 
     def loss_and_grads(
         self,
@@ -138,54 +156,59 @@ class Model(Protocol):
         dstate: State | None = None,
         count: float | None = None,
     ) -> tuple[float, State]:
-        """Returns the loss in nats per answer and the final state; writes the gradients to `grads`."""
+        """Returns the loss, in mean nats per answer, and the state after the batch; writes the gradients to `grads`.
+
+        `grads` has the names and shapes of `params`. `dstate`, where given, is the gradient of the state after the
+        batch, and becomes that of `state`. `count` is how many answers the mean is over, where the rows given are only
+        a part of the batch: the losses and gradients of its parts then add up to those of the whole.
+        """
 
 
 class Task(Protocol):
-    """What is learnt. An instance knows the symbols that its examples are told in, and no numbers."""
+    """Is what is learnt. An instance knows the symbols that its examples are made of, and no numbers."""
 
     measure: ClassVar[str]
-    """The score that the best checkpoint is best by."""
+    """The score by which one checkpoint is better than another, a key of what `judge` returns."""
     higher_is_better: ClassVar[bool]
-    """Whether more of it is better."""
+    """Whether more of that score is better."""
     invitation: ClassVar[str]
     """What can be done with a run when it is trained, and the command for it, as in `let it write: charrnn sample`."""
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Any:
-        """Reads the Examples at `source`. Raises DataError that says where they are wrong."""
+        """Reads the `Examples` at `source`: a file, '-', or a name. Raises DataError that says where they are wrong."""
 
     @classmethod
     def of(cls, examples: Any) -> Self:
-        """Returns the task with the symbols of these examples. Raises DataError where nothing can be learnt."""
+        """Returns the task that knows the symbols of these examples. Raises DataError where nothing can be learnt."""
 
-    def split(self, examples: Any, data: DataConfig, window: Window, most: int | None) -> Split:
-        """Cuts the examples in three; an evaluation takes at most `most` answers of the validation part.
+    def split(self, examples: Any, data: DataConfig, shape: BatchShape, most: int | None) -> Split:
+        """Cuts the examples in three. Of the validation part it keeps at most `most` answers, if that is not None.
 
         Raises DataError where they are too few, or have symbols that the task does not know.
         """
 
     def describe(self, split: Split) -> str:
-        """Returns what a user is told of the examples in the first line."""
+        """Says how many examples there are, of what, for the first line that a user sees."""
 
     def facts(self) -> dict[str, Any]:
-        """Returns what `charrnn info` says of the task, as JSON."""
+        """Returns what `charrnn info` says of the task: plain values by name."""
 
     def model(self, config: ModelConfig) -> Model:
-        """Returns the network. Raises ConfigError for one that cannot learn this."""
+        """Returns the network of a configuration. Raises ConfigError for one that cannot learn this task."""
 
     def judge(self, model: Any, params: dict[str, Array], part: Any, stop: Callable[[], bool]) -> Scores:
-        """Returns how good the model is on a part. Raises EvaluationStopped where `stop()` is true meanwhile."""
+        """Returns how good the model is on a part. Raises EvaluationStopped once `stop()` is true."""
 
     def explain(self, model: Any, params: dict[str, Array], split: Split, iteration: int, state: State) -> list[Any]:
-        """Returns what is in each row of a training batch and how bad it is, as JSON: for a look at what diverged."""
+        """Returns, for a batch that diverged, a dict for each row: `nats`, and what a person should know of it."""
 
     def symbols(self, model: Any) -> dict[str, Symbols]:
-        """Returns, for each parameter with an axis of symbols, which it is."""
+        """Returns, by the name of each parameter that has an axis of symbols, which axis it is."""
 
     def to_meta(self) -> dict[str, Any]:
-        """Returns what a checkpoint keeps of the task, as JSON."""
+        """Returns what a checkpoint keeps of the task: keys and values for its JSON."""
 
     @classmethod
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
-        """Returns the task that `to_meta` told. Raises ValueError, with what is wrong, where it can be none."""
+        """Returns the task whose `to_meta` is in `meta`. Raises ValueError that says why it can be none."""

@@ -18,7 +18,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
-from charrnn.tasks.base import Model, Scores, Split, Symbols, Task, Window
+from charrnn.tasks.base import BatchShape, Model, Scores, Split, Symbols, Task
 from charrnn.text.encoding import Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
@@ -53,21 +53,21 @@ class LanguageModel:
             )
         return cls(vocabulary)
 
-    def cut(self, ids: LongIds, data: DataConfig, window: Window) -> Cut:
+    def cut(self, ids: LongIds, data: DataConfig, shape: BatchShape) -> Cut:
         """Cuts a text into its training, validation and test streams. Raises DataError if it is too short."""
-        return CUTS[data.split_by](ids, data.split, window.batch_size, window.seq_length)
+        return CUTS[data.split_by](ids, data.split, shape.batch_size, shape.seq_length)
 
-    def split(self, examples: Text, data: DataConfig, window: Window, most: int | None) -> Split:
+    def split(self, examples: Text, data: DataConfig, shape: BatchShape, most: int | None) -> Split:
         """Cuts the text in three; an evaluation reads at most `most` characters of the validation text.
 
         Raises DataError if the text is too short, or has characters that the vocabulary lacks.
         """
-        train, validation, test = self.cut(examples.ids(self.vocabulary), data, window)
-        windows = Windows(train, window.seq_length)
+        train, validation, test = self.cut(examples.ids(self.vocabulary), data, shape)
+        windows = Windows(train, shape.seq_length)
         return Split(windows, _at_most(validation, most, data.split_by), test if len(test) else None)
 
     def describe(self, split: Split) -> str:
-        """As in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""
+        """Says it as in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""
         assert isinstance(split.train, Windows)
         streams = split.train.streams
         validated = len(split.validation) if split.validation else 0
@@ -152,7 +152,7 @@ def language_model_of(task: Task, model: Model) -> tuple[LanguageModel, CharLM]:
 
 
 def _at_most(validation: Streams, most: int | None, split_by: str) -> Streams | None:
-    """What an evaluation reads of the validation text: up to `most` characters; None where there is no text."""
+    """Returns what an evaluation reads of the validation text: at most `most` characters; None where there is none."""
     if not len(validation):
         return None
     if most is None or len(validation) < most:

@@ -52,7 +52,7 @@ def out_of_memory(config: Config, model: Model) -> str:
     """Returns what to say when there is no more of it."""
     train = config.train
     return (
-        f"out of memory: {config.model.num_layers} x {config.model.hidden_size} units on windows of "
+        f"out of memory: {config.model.num_layers} x {config.model.hidden_size} units on batches of "
         f"{train.batch_size} x {train.seq_length} characters take {memory(config, model) / 2**20:,.0f} MiB at least; "
         f"lower model.hidden_size, train.batch_size or train.seq_length"
     )

@@ -15,8 +15,8 @@ def oracle(subject: Subject) -> Oracle:
     """Returns an oracle that has found all derivatives in one pass forward."""
     grads = Parameters.zeros(subject.model.shapes, np.float64)
     sensitivity = Sensitivity.zero(subject.model, len(subject.batch.starts))
-    window = subject.params, subject.batch, subject.state, grads
-    _, _, dstate = sensitivity.loss_and_grads(*window, subject.noise, subject.cotangent)
+    given = subject.params, subject.batch, subject.state, grads
+    _, _, dstate = sensitivity.loss_and_grads(*given, subject.noise, subject.cotangent)
     return all_at_once(subject, {**grads, **named(dstate)})
 
 

@@ -58,7 +58,7 @@ def network(subject: Subject) -> Network:
         start = {name: layer.start.get(name, np.zeros_like(s)) for name, s in before.items()}
         state.append({name: np.where(starts[:, None], start[name], s) for name, s in before.items()})
         stays = {name: np.broadcast_to(z, (T, B, model.hidden_size)) for name, z in layer.zoneout.items()}
-        mask = layer.output_mask  # one for each step, or for the whole window
+        mask = layer.output_mask  # one for each step, or for all of them
         mask = None if mask is None else np.broadcast_to(mask, (T, *mask.shape[1:]))
         drawn.append(Drawn(layer.candidate_mask, stays, mask))
     of_model = subject.params, model.cell, model.activation, model.num_layers
