@@ -6,13 +6,13 @@ from charrnn.errors import ConfigError
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
 
-OF_TRAINING = ("forget_bias", "init", "init_scale")
+INITIALIZATION_KEYS = ("forget_bias", "init", "init_scale")
 """Keys that say how weights begin: what the network is does not depend on them."""
 
 
 def build_model(config: ModelConfig, vocab_size: int) -> CharLM:
     """Returns the network of a configuration, over `vocab_size` symbols. Raises ConfigError for what does not fit."""
-    fields = {name: value for name, value in vars(config).items() if name not in OF_TRAINING}
+    fields = {name: value for name, value in vars(config).items() if name not in INITIALIZATION_KEYS}
     try:
         return CharLM(vocab_size, **fields)
     except ValueError as error:

@@ -57,11 +57,14 @@ _FAULTS = (
 
 
 class DamagedError(Exception):
-    """What is wrong with a file, in words."""
+    """Says what is wrong with a file."""
 
 
 def to_bytes(meta: dict[str, Any], arrays: dict[str, Array]) -> bytes:
-    """The content of a file; the same `meta` and `arrays` give the same bytes. The JSON gets a manifest."""
+    """Returns the content of a file; the same `meta` and `arrays` give the same bytes.
+
+    The JSON gets one more key, `arrays`: type, shape and sha256 of each array.
+    """
     rows = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     manifest = {name: [a.dtype.str, list(a.shape), hashlib.sha256(_raw(a)).hexdigest()] for name, a in rows.items()}
     encoded = json.dumps({**meta, "arrays": manifest}, allow_nan=False).encode()
@@ -70,24 +73,24 @@ def to_bytes(meta: dict[str, Any], arrays: dict[str, Array]) -> bytes:
 
 
 def _header(array: Array) -> bytes:
-    """What a `.npy` file has before its numbers."""
+    """Returns what a `.npy` file has before its numbers."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
     return header.getvalue()
 
 
 def _raw(array: Array) -> memoryview:
-    """The bytes of an array that is stored by rows; no copy."""
+    """Returns the bytes of an array that is stored by rows, without a copy."""
     return array.reshape(-1).view(np.uint8).data
 
 
 class Archive:
-    """An open file. Its methods raise DamagedError."""
+    """Reads an open file. Its methods raise DamagedError."""
 
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
         self._archive = archive
         self.size = size
-        """Of the whole file in bytes; what it declares about itself is not to be believed."""
+        """Bytes of the whole file; what the file says of itself is not to be believed."""
         for member in archive.infolist():
             if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
                 raise DamagedError(f"its member {_quoted(member.filename)} is compressed or encrypted")
@@ -96,7 +99,7 @@ class Archive:
             raise DamagedError(f"it has no {META}")
 
     def read_meta(self) -> Any:
-        """The JSON, whatever it is; to be read before the arrays."""
+        """Returns the JSON, whatever it is; it must be read before the arrays."""
         with self._member(META) as (member, dtype, shape):
             if dtype != np.uint8 or len(shape) != 1:
                 raise DamagedError(f"its {META} is not a text")
@@ -134,7 +137,7 @@ class Archive:
 
     @contextmanager
     def _member(self, name: str) -> Iterator[tuple[IO[bytes], np.dtype[Any], tuple[int, ...]]]:
-        """A member, to be read on from behind its header; and its type and shape."""
+        """Yields a member, to be read on from behind its header, and its type and shape."""
         try:
             with self._archive.open(f"{name}.npy") as member:
                 yield member, *_read_header(member)
@@ -143,7 +146,7 @@ class Archive:
 
 
 def _read_header(member: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape of a `.npy` member, in the one form that NumPy writes them in. Raises ValueError."""
+    """Returns type and shape of a `.npy` member, in the one form that NumPy writes them in. Raises ValueError."""
     magic = member.read(10)
     length = int.from_bytes(magic[8:], "little")
     match = _HEADER.fullmatch(member.read(length)) if magic[:8] == b"\x93NUMPY\x01\x00" else None
@@ -154,7 +157,7 @@ def _read_header(member: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 
 def _parse(encoded: bytes) -> Any:
-    """What a JSON means, if it is as `to_bytes` writes it: UTF-8, no key twice, no NaN. Python's reader takes all."""
+    """Reads JSON as `to_bytes` writes it: UTF-8, no key twice, no NaN. Python's own reader takes all of these."""
     return json.loads(encoded.decode(), object_pairs_hook=_distinct, parse_constant=_no_number)
 
 
@@ -170,12 +173,12 @@ def _no_number(constant: str) -> None:
 
 
 def _quoted(name: str) -> str:
-    """A name of the file's own, which may hold anything, for a message."""
+    """Quotes a name from the file, which may hold anything, for a message."""
     return repr(name if len(name) <= 60 else name[:57] + "...")
 
 
 def _check_end(file: IO[bytes], size: int) -> None:
-    """The archive must fill the file from its first byte to its last, and its list of members be short.
+    """Raises DamagedError unless the archive fills the whole file, and its list of members is short.
 
     Others' readers, zipfile among them, look for an archive within the file, and not all for the same.
     """

@@ -25,11 +25,11 @@ from charrnn.version import __version__
 
 FORMAT = "charrnn"
 VERSION = 3
-"""Of the files that are written; files of every version before it can be read."""
+"""The version of the format that is written; every version before it can be read."""
 
 
 class TooNewError(CheckpointError):
-    """A checkpoint that is whole, as far as can be told, and of a later version than this charrnn's."""
+    """Says that a checkpoint is of a later version than this charrnn; it seems to be whole."""
 
 
 def save(run: Run, path: Path) -> None:
@@ -104,7 +104,7 @@ def load(path: Path | str) -> Run:
 
 
 def _as_written_now(meta: Any, path: Path) -> Any:
-    """The JSON of a file of any version, in the words of this version."""
+    """Translates the JSON of a file of any version into that of this version."""
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise DamagedError("it was not written by charrnn")
     version = meta["version"]
@@ -162,14 +162,14 @@ def _read_progress(run: Run, meta: Any) -> None:
 
 
 def _least_size(config: Config, model: Model) -> int:
-    """Bytes of a configuration's parameters and state, counted without allocating any; its file is larger."""
+    """Counts the bytes of a configuration's parameters and state without allocating any; its file is larger."""
     state = config.train.batch_size * model.state_size
     sensitivity = state * model.num_parameters * 8 if config.train.gradient == "rtrl" else 0
     return np.dtype(config.train.dtype).itemsize * (model.num_parameters + state) + sensitivity
 
 
 def _shortened(text: str, most: int) -> str:
-    """Words of a file, which may be any, for a message."""
+    """Shortens what a file says, which may be anything, for a message."""
     return one_line(text if len(text) <= most else text[:most] + "...")
 
 

@@ -75,7 +75,7 @@ class RunDirectory:
 
     @classmethod
     def numbered(cls, parent: Path, stem: str) -> RunDirectory:
-        """A new directory `parent/stem-1`, or the first number that is free."""
+        """Makes a new directory `parent/stem-1`, or with the first number that is free. Raises OutputError."""
         number = 1
         try:
             make_directory(parent)
@@ -91,7 +91,7 @@ class RunDirectory:
         return cls(path)
 
     def close(self) -> None:
-        """Gives the lock back."""
+        """Unlocks the directory."""
         self._lock.close()
         if self._folder is not None:
             os.close(self._folder)
@@ -124,7 +124,7 @@ class RunDirectory:
 
     @contextmanager
     def _second_name(self, last: Path, previous: Path) -> Iterator[Path | None]:
-        """Another name of what `last` is now, which is gone after the block; None where it is nothing."""
+        """Yields another name of what `last` is now, which is gone after the block; None where it is nothing."""
         if not last.exists():
             yield None
             return
@@ -180,7 +180,7 @@ class RunDirectory:
             write_atomically(self.path / CONFIG, self._config.encode(), self.warn)
 
     def newest(self) -> tuple[Run, list[str]]:
-        """The newest whole checkpoint, and a line for each damaged one that was passed over.
+        """Returns the newest whole checkpoint, and a line for each damaged one that was passed over.
 
         Raises CheckpointError where none is whole, or one is of a later version of charrnn.
         """
@@ -255,7 +255,7 @@ class RunDirectory:
 
 
 def _opened(directory: Path) -> int | None:
-    """A handle of the directory: while it is open, no new one can be taken for it.
+    """Returns a handle of the directory: while it is open, no new one can be taken for it.
 
     None on Windows, where nobody can remove a directory in which a file is open.
     """

@@ -19,7 +19,7 @@ from charrnn.tasks.base import Examples, Model, Scores, Task
 
 @dataclass(frozen=True)
 class Corpus:
-    """Which examples the run learns from: what resuming compares."""
+    """Says which examples the run learns from; resuming must find the same."""
 
     name: str
     size: int
@@ -33,7 +33,7 @@ class Corpus:
 
 @dataclass
 class Run:
-    """A run between two updates. Training changes it in place; a checkpoint keeps it."""
+    """Holds all that a run is between two updates. Training changes it in place; a checkpoint keeps it."""
 
     config: Config
     task: Task
@@ -41,9 +41,9 @@ class Run:
     model: Model
     params: Parameters
     slots: Slots
-    """What the optimizer remembers."""
+    """What the optimizer keeps from update to update."""
     state: State
-    """What the rows of a batch carry to the next."""
+    """What the rows of a batch hand on to the next batch."""
     rng: np.random.Generator
     average: Parameters | None = None
     """The exponential average of the parameters, where the configuration asks for one."""
@@ -52,7 +52,7 @@ class Run:
     chars: int = 0
     """Symbols trained on so far."""
     scores: Scores | None = None
-    """Of these weights on the validation part, if this is where an evaluation stood."""
+    """How good the weights are on the validation part, if they have been evaluated as they are now."""
     best: float | None = None
     """The best score so far, by the measure of the task."""
     without_best: int = 0
@@ -62,15 +62,15 @@ class Run:
     elapsed: float = 0.0
     """Seconds of training so far; kept only by runs that end on the clock, so that others' files are reproducible."""
     losses: list[float] = field(default_factory=list)
-    """Of the batches since the last line of `metrics.jsonl`, in nats per answer."""
+    """Losses of the batches since the last line of `metrics.jsonl`, in nats per answer."""
     grad_norm: float | None = None
-    """Of the gradient of the last update, before clipping."""
+    """Norm of the last update's gradient, before clipping."""
     learning_rate: float = 0.0
-    """Of the last update."""
+    """The learning rate of the last update."""
     skipped: int = 0
     """Batches passed over because their loss or gradient was infinite or not a number."""
     skipped_in_a_row: int = 0
-    """The same since the last update."""
+    """Batches passed over since the last update."""
     rollbacks: int = 0
     """Times that the run has gone back to a checkpoint; each halves the learning rate."""
     environment: dict[str, str] = field(default_factory=environment)
@@ -106,7 +106,7 @@ class Run:
         return self.params if self.average is None else self.average
 
     def arrays(self) -> dict[str, Array]:
-        """Every array that the run is made of, by its name in a checkpoint."""
+        """Returns every array that the run is made of, by its name in a checkpoint."""
         found = dict(self.params)
         for slot, vector in self.slots.items():
             if vector.shape == self.params.vector.shape:
@@ -121,7 +121,7 @@ class Run:
         return found
 
     def is_better(self, score: float) -> bool:
-        """Whether a score is better than any before, by the measure of the task."""
+        """Tells whether a score is better than any before, by the measure of the task."""
         if self.best is None:
             return True
         return score > self.best if self.task.higher_is_better else score < self.best
@@ -132,7 +132,7 @@ class Run:
         self.without_best = 0 if self.is_better(scores[self.task.measure]) else self.without_best + 1
         self.reductions += schedules.stands_still(self.without_best, self.config.optim)
 
-    def go_back(self, earlier: Run) -> None:
+    def roll_back(self, earlier: Run) -> None:
         """Makes this run what `earlier`, of the same run, was; in place, as its arrays may be shared with others.
 
         Time goes on nevertheless, and so do the counts of what went wrong.

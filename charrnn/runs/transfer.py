@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Ids
 from charrnn.errors import CheckpointError
-from charrnn.nn.build import OF_TRAINING
+from charrnn.nn.build import INITIALIZATION_KEYS
 from charrnn.nn.options import ModelConfig
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Symbols
@@ -47,7 +47,7 @@ def take_over(run: Run, old: Run) -> list[str]:
 
 
 def _fits(name: str, run: Run, old: Run) -> bool:
-    """Whether a parameter of this name means the same in both."""
+    """Tells whether a parameter of this name means the same in both."""
     same_blocks = run.model.blocks == old.model.blocks or not name.startswith("layers.")
     return name in old.params and same_blocks
 
@@ -71,19 +71,19 @@ def _copy(name: str, run: Run, old: Run, ours: dict[str, Symbols], theirs: dict[
 
 
 def _without(array: Array, symbols: Symbols) -> tuple[int, ...]:
-    """The shape but for the axis of the symbols."""
+    """Returns the shape without the axis of the symbols."""
     return array.shape[: symbols.axis] + array.shape[symbols.axis + 1 :]
 
 
 def _shared(ours: Symbols, theirs: Symbols) -> tuple[Ids, Ids]:
-    """Where the symbols that both have stand among ours, and among theirs."""
+    """Returns where the symbols that both have stand among ours, and among theirs: (n,) and (n,)."""
     place = {symbol: k for k, symbol in enumerate(theirs.names)}
     both = [(k, place[symbol]) for k, symbol in enumerate(ours.names) if symbol in place]
     return np.array([k for k, _ in both], int), np.array([k for _, k in both], int)
 
 
 def _unknown(ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> str | None:
-    """The symbols that are new, as a text; None where all are."""
+    """Returns the symbols that are new, as a text; None where all are."""
     known = {symbol for symbols in theirs.values() for symbol in symbols.names}
     all_ours = dict.fromkeys(symbol for symbols in ours.values() for symbol in symbols.names)
     new = [symbol for symbol in all_ours if symbol not in known]
@@ -93,15 +93,15 @@ def _unknown(ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> str | None
 
 
 def _changed(run: Run, old: Run) -> list[tuple[str, object, object]]:
-    """The keys of the configuration in which the networks differ, with the old value and the new."""
+    """Returns the keys of the configuration in which the networks differ, with the old value and the new."""
     before, now = old.config.model, run.config.model
-    keys = [field.name for field in dataclasses.fields(ModelConfig) if field.name not in OF_TRAINING]
+    keys = [field.name for field in dataclasses.fields(ModelConfig) if field.name not in INITIALIZATION_KEYS]
     values = [(key, getattr(before, key), getattr(now, key)) for key in keys]
     return [(key, was, is_now) for key, was, is_now in values if was != is_now]
 
 
 def _nothing_fits(changed: list[tuple[str, object, object]]) -> str:
-    """What to say where no layer can be taken over."""
+    """Returns what a user is told where no layer can be taken over."""
     if not changed:
         return "no layer of the weights to begin from fits; leave out --init-from"
     said = ", ".join(

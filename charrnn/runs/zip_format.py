@@ -33,7 +33,7 @@ LARGEST = 0x7FFFFFFF
 
 @dataclass(frozen=True)
 class Member:
-    """What the headers tell of a member. `size` is in bytes, `place` that of its own header in the archive."""
+    """Holds what the headers say of a member: its `size` in bytes, and at which byte, `place`, its header begins."""
 
     name: str
     crc: int
@@ -42,7 +42,7 @@ class Member:
 
 
 def pack(members: Iterable[tuple[str, Sequence[bytes | memoryview]]]) -> bytes:
-    """The archive. A member is its name, in ASCII, and the parts of its content, one after another, as bytes."""
+    """Returns the archive. A member is its name, in ASCII, and the parts of its content, one after another."""
     pieces: list[bytes | memoryview] = []
     packed: list[Member] = []
     place = 0
@@ -59,13 +59,13 @@ def pack(members: Iterable[tuple[str, Sequence[bytes | memoryview]]]) -> bytes:
 
 
 def header_of(member: Member) -> bytes:
-    """What stands before the content of a member; its sizes always have 64 bits."""
+    """Returns what stands before the content of a member; its sizes always have 64 bits."""
     name, wide = member.name.encode("ascii"), _wide(member.size, member.size)
     return _LOCAL.pack(b"PK\3\4", *_both_tell(member, _ELSEWHERE, len(wide))) + name + wide
 
 
 def directory(members: Sequence[Member], place: int) -> bytes:
-    """What stands behind all members: the list of them, which begins at `place`, and the end of the archive."""
+    """Returns what stands behind all members: their list, which begins at `place`, and the end of the archive."""
     listed = b"".join(map(_listed, members))
     count, size, end = len(members), len(listed), place + len(listed)
     records = [listed]
@@ -77,7 +77,7 @@ def directory(members: Sequence[Member], place: int) -> bytes:
 
 
 def _listed(member: Member) -> bytes:
-    """The entry of a member in the list; here only numbers that are large have 64 bits."""
+    """Returns the entry of a member in the list; here only numbers that are large have 64 bits."""
     sizes = [member.size, member.size] if member.size > LARGEST else []
     places = [member.place] if member.place > LARGEST else []
     size, place = _ELSEWHERE if sizes else member.size, _ELSEWHERE if places else member.place
@@ -87,10 +87,10 @@ def _listed(member: Member) -> bytes:
 
 
 def _both_tell(member: Member, size: int, wide: int) -> tuple[int, ...]:
-    """What the header of a member and its entry both have; `wide` is the length of the field of 64 bits."""
+    """Returns what the header of a member and its entry share; `wide` is the length of the field of 64 bits."""
     return _ZIP64, 0, _STORED, _MIDNIGHT, _NEW_YEAR_1980, member.crc, size, size, len(member.name), wide
 
 
 def _wide(*numbers: int) -> bytes:
-    """The field with those numbers of a header that have 64 bits; nothing if there are none."""
+    """Returns the field with those numbers of a header that have 64 bits; nothing if there are none."""
     return struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers) if numbers else b""

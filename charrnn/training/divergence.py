@@ -19,13 +19,14 @@ MOST_SKIPPED = 20
 """Batches that may be skipped one after another; if more are bad, it is the weights that are."""
 
 MOST_ROLLBACKS = 3
+"""Times that a run may go back; each halves the learning rate."""
 
 MOST_ROWS = 8
-"""Of the batch, that are told: those with the largest loss."""
+"""Rows of the batch that `diverged.json` describes: those with the largest loss."""
 
 
 class Divergence:
-    """Acts as `train.on_divergence` says."""
+    """Does what `train.on_divergence` says: stops, skips the batch, or goes back to the last checkpoint."""
 
     def __init__(self, progress: Progress, split: Split, saver: Saver) -> None:
         self.run = progress.run
@@ -33,11 +34,11 @@ class Divergence:
         self.split = split
         self.saver = saver
 
-    def of_batch(self, error: DivergedError, grads: Parameters) -> None:
-        """Keeps what is known of the batch; returns where it is to be skipped, and else raises DivergedError."""
+    def on_batch(self, error: DivergedError, grads: Parameters) -> None:
+        """Writes `diverged.json`. Returns if the batch is to be skipped, and else raises DivergedError."""
         run, saver = self.run, self.saver
-        told = report(run, self.split, error.what, grads)
-        saver.tolerate(DIVERGED, lambda: saver.directory.write_diverged(told))
+        facts = report(run, self.split, error.what, grads)
+        saver.tolerate(DIVERGED, lambda: saver.directory.write_diverged(facts))
         where = f"{error.what}; see {saver.directory.path / DIVERGED}"
         if run.config.train.on_divergence != "skip":
             raise DivergedError(where)
@@ -46,10 +47,10 @@ class Divergence:
         if not run.skipped:
             saver.warn(f"{where}; its batch is skipped, and so will be others like it")
 
-    def go_back(self, error: DivergedError) -> None:
-        """Goes on from the last checkpoint at half the rate, if the configuration says so and that may still help.
+    def roll_back(self, error: DivergedError) -> None:
+        """Takes the run back to its last checkpoint, at half the learning rate.
 
-        Else raises `error`.
+        Raises DivergedError where the configuration does not ask for it, or it was done too often.
         """
         run, saver = self.run, self.saver
         if run.config.train.on_divergence != "rollback":
@@ -57,7 +58,7 @@ class Divergence:
         if run.rollbacks >= MOST_ROLLBACKS:
             raise DivergedError(f"{error.what}; the rate was halved {MOST_ROLLBACKS} times already")
         earlier, _ = saver.directory.newest()
-        run.go_back(earlier)
+        run.roll_back(earlier)
         run.rollbacks += 1
         saver.directory.trim_metrics(self.progress.last_line)
         saver.warn(
@@ -67,7 +68,7 @@ class Divergence:
 
 
 def report(run: Run, split: Split, what: str, grads: Parameters) -> dict[str, Any]:
-    """Returns the content of `diverged.json`, of the batch that `run` stands before, for a person to look at.
+    """Returns the content of `diverged.json`: what is known of the batch that `run` stands before.
 
     What is not a number is null there, as JSON has no word for it.
     """

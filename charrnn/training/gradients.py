@@ -1,4 +1,4 @@
-"""Who computes the gradient of a batch. It is chosen once for a run, and the loop knows one call."""
+"""What computes the gradient of a batch. It is chosen once for a run, and the loop knows one call."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from charrnn.runs.run import Run
 from charrnn.training.team import Team
 
 Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
-"""Takes a batch, the carried state, where to write the gradients, and the seed of the noise; returns loss and state."""
+"""Computes a gradient: of a batch, the state before it, where to write the gradients, and the seed of the noise.
+
+Returns the loss, in nats per answer, and the state after the batch."""
 
 
 @contextmanager
-def chosen(run: Run, plan: Plan) -> Iterator[Gradients]:
-    """Yields who computes the gradients of a run: this process, a team of them, or real-time recurrent learning.
+def choose(run: Run, plan: Plan) -> Iterator[Gradients]:
+    """Yields what computes the gradients of a run: this process, a team of them, or real-time recurrent learning.
 
     A team moves `run.params` into memory that its processes share.
     """
     if run.config.train.gradient == "rtrl":
         yield Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)  # type: ignore[arg-type]
     elif plan.processes == 1:
-        yield alone(run)
+        yield backpropagation(run)
     else:
         team = Team(run.model, run.params, plan.processes)
         run.params = team.params
@@ -36,8 +38,8 @@ def chosen(run: Run, plan: Plan) -> Iterator[Gradients]:
             team.close()
 
 
-def alone(run: Run) -> Gradients:
-    """Backpropagation through the batch, in this process."""
+def backpropagation(run: Run) -> Gradients:
+    """Returns what computes gradients in this process, by backpropagation through the batch."""
 
     def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
         noise = run.model.noise_of_seed(seed, batch, run.params.vector.dtype)

@@ -14,7 +14,7 @@ from charrnn.optim import OPTIMIZERS
 from charrnn.tasks.base import Model
 
 MOST_SECONDS = 60.0
-"""Of an iteration of RTRL; one that would take longer is hopeless."""
+"""How long an iteration of RTRL may take; one that would take longer is hopeless."""
 
 
 def refuse_hopeless(config: Config, model: Model) -> None:
@@ -49,7 +49,7 @@ def memory(config: Config, model: Model) -> int:
 
 
 def out_of_memory(config: Config, model: Model) -> str:
-    """Returns what to say when there is no more of it."""
+    """Returns what a user is told when there is not enough memory."""
     train = config.train
     return (
         f"out of memory: {config.model.num_layers} x {config.model.hidden_size} units on batches of "

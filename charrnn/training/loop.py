@@ -24,7 +24,7 @@ MOST_NATS = 1e6
 
 
 class Update(NamedTuple):
-    """What one iteration did."""
+    """Says what one iteration did."""
 
     nats: float
     """Mean loss of its batch, before the update."""
@@ -32,17 +32,17 @@ class Update(NamedTuple):
     """Global norm of the gradient, before clipping."""
     learning_rate: float
     chars: int
-    """Symbols that the batch has."""
+    """How many symbols the batch has."""
     skipped: bool = False
     """Whether the batch was passed over, and nothing was updated."""
 
 
 OnDivergence = Callable[[DivergedError, Parameters], None]
-"""Is told of a batch whose loss or gradient is no number, and the gradients: raises, or returns to have it skipped."""
+"""Is called for a batch whose loss or gradient is not finite, with its gradients: raises, or returns to skip it."""
 
 
-def stop(error: DivergedError, grads: Parameters) -> None:
-    """Lets training end at the first batch whose loss or gradient is no number."""
+def stop_training(error: DivergedError, grads: Parameters) -> None:
+    """Ends training at the first batch whose loss or gradient is not finite."""
     raise error
 
 
@@ -51,12 +51,12 @@ def updates(
     batches: Batches,
     gradients: Gradients,
     progress: Callable[[], float],
-    on_divergence: OnDivergence = stop,
+    on_divergence: OnDivergence = stop_training,
 ) -> Iterator[Update]:
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
 
     The state is carried from batch to batch and no gradient crosses their border (Williams and Peng 1990). A loss or
-    gradient that is infinite or not a number is seen before the update, and told to `on_divergence`.
+    gradient that is infinite or not a number is noticed before the update, and `on_divergence` is called.
     """
     optim = run.config.optim
     optimizer, schedule = optimizers.build(optim), schedules.build(optim)
@@ -88,7 +88,7 @@ def updates(
 
 
 def _compute(run: Run, gradients: Gradients, batch: Batch, grads: Parameters) -> tuple[float, State]:
-    """Loss and final state of a batch; where that fails, the random state is put back, so that `run` may be saved."""
+    """Returns loss and final state of a batch. Where that fails, the random state is as before: `run` may be saved."""
     if not run.model.is_noisy:
         return gradients(batch, run.state, grads, 0)
     before = run.rng.bit_generator.state
@@ -100,7 +100,7 @@ def _compute(run: Run, gradients: Gradients, batch: Batch, grads: Parameters) ->
 
 
 def _skip(run: Run) -> None:
-    """Passes a batch over. What it left in the state may be as bad as its loss, so that begins anew."""
+    """Passes a batch over. The state begins anew, as what the batch left in it may be as bad as its loss."""
     run.state = run.model.zero_state(run.config.train.batch_size, run.params.vector.dtype)
     if "sensitivity" in run.slots:
         run.slots["sensitivity"][...] = 0

@@ -19,7 +19,7 @@ EVERY = 20
 
 @dataclass(frozen=True)
 class Record:
-    """Where the run stands after an iteration; as a dict, a line of metrics.jsonl."""
+    """Says where the run stands after an iteration; as a dict, it is a line of metrics.jsonl."""
 
     iteration: int
     epoch: float
@@ -29,7 +29,7 @@ class Record:
     """Mean training loss since the last line of metrics.jsonl, in nats per answer; None if all was skipped."""
     learning_rate: float
     grad_norm: float | None
-    """Of the last update's batch, before clipping; None before the first."""
+    """Norm of the last update's gradient, before clipping; None before the first."""
     chars_per_s: float
     """Training speed over the same iterations, evaluations and checkpoints not counted; 0 if there were none."""
     elapsed_s: float
@@ -38,22 +38,22 @@ class Record:
     rollbacks: int
     """Times that the run has gone back to a checkpoint."""
     scores: Scores | None = None
-    """On evaluations, what the task finds on the validation part."""
+    """What the task found on the validation part; None where the iteration had no evaluation."""
 
     @property
     def val_nats(self) -> float | None:
-        """The validation loss, on evaluations."""
+        """The validation loss; None where the iteration had no evaluation."""
         return None if self.scores is None else self.scores["nats"]
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the line, each score under its name behind `val_`."""
+        """Returns the line of metrics.jsonl; each score has `val_` before its name."""
         found = dataclasses.asdict(self)
         scores = found.pop("scores") or {}
         return found | {f"val_{name}": score for name, score in scores.items()}
 
 
 class Clock:
-    """Seconds of a run, and of its updates since the last line of metrics."""
+    """Counts the seconds of a run, and of its updates since the last line of metrics."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -61,7 +61,7 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Counts the updates anew."""
+        """Begins a new line of metrics: nothing has been counted since."""
         self.chars, self.seconds = 0, 0.0
 
     def begin(self) -> None:
@@ -69,13 +69,13 @@ class Clock:
         self._mark = time.monotonic()
 
     def stop(self, update: Update) -> None:
-        """Notes that it ended."""
+        """Notes that the update has ended."""
         now = self.tick()
         self.seconds += now - self._mark
         self.chars += update.chars
 
     def tick(self) -> float:
-        """Brings the run's own time up to now, which it returns."""
+        """Brings `run.elapsed` up to date, and returns the time of the clock."""
         now = time.monotonic()
         self.run.elapsed = self._before + now - self._began
         return now

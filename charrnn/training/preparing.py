@@ -1,4 +1,4 @@
-"""All that can fail before a run has a directory."""
+"""From a configuration and examples to a new run: all that can fail before the run has a directory."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from charrnn.training import limits
 
 
 class Prepared(NamedTuple):
-    """A run before its first update, and what it learns from."""
+    """Holds a run before its first update, and what it learns from."""
 
     run: Run
     split: Split
     notes: list[str]
-    """What a user may want to know."""
+    """What a user may want to know, a line each."""
 
 
 def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepared:
     """Prepares a new run; `old`, where given, is one whose weights the new one begins with.
 
-    Raises ConfigError, DataError, CheckpointError, OutputError.
+    Raises ConfigError for a configuration that cannot be trained, DataError for examples that are too few,
+    CheckpointError where nothing of `old` fits, and OutputError where memory is short.
     """
     config = with_seed(config)
     task = tasks.find(config.task.name).of(examples)

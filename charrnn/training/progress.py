@@ -9,7 +9,7 @@ from charrnn.runs.run import Run
 
 @dataclass(frozen=True)
 class Progress:
-    """Follows a run, whose epochs have so many batches."""
+    """Tells how far a run is on its way to the end that its configuration sets."""
 
     run: Run
     batches_per_epoch: int
@@ -38,7 +38,7 @@ class Progress:
 
     @property
     def evaluation_is_due(self) -> bool:
-        """Whether these weights are to be evaluated and were not yet."""
+        """Whether the weights are to be evaluated now, and were not yet."""
         here = self.share() >= 1 or self.run.iteration % self.run.config.train.eval_every == 0
         return bool(self.evaluates and self.run.iteration and here and self.run.scores is None)
 
@@ -49,5 +49,5 @@ class Progress:
 
     @property
     def last_line(self) -> int:
-        """The iteration of the last line of metrics that may be there: none of an evaluation that is yet to come."""
+        """The last iteration that may have a line in metrics.jsonl: this one, unless its evaluation is yet to come."""
         return self.run.iteration - self.evaluation_is_due

@@ -19,11 +19,11 @@ RESUMABLE = (
     "train.on_divergence",
     "optim.learning_rate",
 )
-"""What may be changed when a run is resumed; all else would make it another run."""
+"""Keys that may be changed when a run is resumed; any other would make it another run."""
 
 
 def refuse_another_run(run: Run, config: Config, examples: Examples) -> None:
-    """Raises ConfigError or CheckpointError where configuration or text are not those of the run."""
+    """Raises ConfigError where the configuration is not that of the run, CheckpointError where the examples are not."""
     before, after = writing.to_dict(run.config), writing.to_dict(config)
     changed = [
         f"{section}.{name} was {before[section][name]!r} and cannot become {value!r} in a resumed run; "
@@ -44,7 +44,7 @@ def refuse_another_run(run: Run, config: Config, examples: Examples) -> None:
 
 
 def changes(run: Run, now: dict[str, str]) -> list[str]:
-    """What computes otherwise than before, where that is known, as in `numpy 2.1.0 became 2.4.6`."""
+    """Lists what computes otherwise than before, as in `numpy 2.1.0 became 2.4.6`; `now` is the new environment."""
     before = run.environment
     if not run.iteration:  # nothing has been computed
         return []

@@ -16,12 +16,12 @@ class Saver:
     """Writes the checkpoints of a run into its directory."""
 
     def __init__(self, run: Run, directory: RunDirectory, warn: Warn) -> None:
-        """`warn` is told, once for each cause, of files that cannot be written at present."""
+        """`warn` is called, once for each cause, with what to say of files that cannot be written at present."""
         self.run = run
         self.directory = directory
         self.warn = warn
         self._failing: dict[str, str] = {}
-        """Why which files cannot be written; it has been told."""
+        """By the name of a file that cannot be written, why; the user has been warned of it."""
 
     def save(self) -> None:
         """Saves `last.npz` now. Raises DivergedError rather than keep weights that are not finite, and OutputError."""
@@ -29,7 +29,7 @@ class Saver:
         self.directory.save_last(self.run)
 
     def try_to_save(self) -> bool:
-        """Does the same, but a failure is a warning; returns whether it is saved."""
+        """Saves `last.npz`, but a failure is only a warning. Tells whether it is saved."""
         return self.tolerate(LAST, self.save)
 
     def keep(self, ended: bool) -> None:

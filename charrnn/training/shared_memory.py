@@ -13,14 +13,14 @@ import numpy as np
 
 from charrnn.arrays import Array
 
-Layout = tuple[tuple[int, ...], str]
+ArrayLayout = tuple[tuple[int, ...], str]
 """Shape and type of an array, as JSON can tell them."""
 
 LINE = 64
 """Bytes of a cache line: arrays begin on one, so that no two processes write to the same."""
 
 
-def layout_of(array: Array) -> Layout:
+def layout_of(array: Array) -> ArrayLayout:
     """Returns shape and type of an array."""
     return array.shape, array.dtype.str
 
@@ -40,7 +40,7 @@ class SharedMemory:
         with tempfile.TemporaryFile() as file:
             return cls(os.dup(file.fileno()))
 
-    def arrays(self, layout: Sequence[Layout | None]) -> list[Array | None]:
+    def arrays(self, layout: Sequence[ArrayLayout | None]) -> list[Array | None]:
         """Returns arrays of these shapes and types, one behind the other; None in the place of None.
 
         They share their memory with those of earlier calls, and with those that other processes get for the same
@@ -61,7 +61,7 @@ class SharedMemory:
         ]
 
     def _mapped(self, size: int) -> mmap.mmap:
-        """The memory, of at least `size` bytes. Arrays of a smaller mapping stay what they are."""
+        """Returns the memory, of at least `size` bytes. Arrays of a smaller mapping stay what they are."""
         if self._map is None or len(self._map) < size:
             if os.fstat(self.descriptor).st_size < size:
                 os.truncate(self.descriptor, size)

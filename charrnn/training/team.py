@@ -25,40 +25,40 @@ from charrnn.errors import OutputError
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Model
-from charrnn.training.shared_memory import Layout, SharedMemory, layout_of
+from charrnn.training.shared_memory import ArrayLayout, SharedMemory, layout_of
 
 
 class Fixed(NamedTuple):
-    """The arrays that are there as long as a team is; N is the number of parameters."""
+    """Holds the arrays that stay for the life of a team; N is the number of parameters."""
 
     params: Array
-    """(N,)"""
+    """The parameters, (N,)."""
     grads: Array
-    """A row for each process: (processes, N)."""
+    """The gradient of each process: (processes, N)."""
     losses: Array
-    """(processes,)"""
+    """The loss of each process: (processes,)."""
     seed: Array
-    """Of the noise of the batch: (1,)."""
+    """The seed of the batch's noise: (1,)."""
 
     @classmethod
     def of(cls, arrays: list[Any]) -> Self:
-        """Returns what is in arrays of this layout."""
+        """Returns the arrays of `layout` under their names."""
         return cls(*arrays)
 
     @classmethod
-    def layout(cls, count: int, processes: int, dtype: str) -> list[Layout]:
-        """Returns their shapes and types."""
+    def layout(cls, count: int, processes: int, dtype: str) -> list[ArrayLayout]:
+        """Returns the shapes and types of the arrays, for `count` parameters."""
         return [((count,), dtype), ((processes, count), dtype), ((processes,), "<f8"), ((1,), "<u8")]
 
 
 class Message(NamedTuple):
-    """The arrays of one batch: itself, and the state that it begins from, which becomes that after it."""
+    """Holds the arrays of one batch: itself, and the state that it begins from, which becomes that after it."""
 
     batch: Batch
     state: State
 
     def arrays(self) -> list[Array | None]:
-        """Returns all of them in one order."""
+        """Returns all arrays in the order that `of` takes them in."""
         return [*self.batch, *(array for entry in self.state for array in entry.values())]
 
     @classmethod
@@ -69,8 +69,8 @@ class Message(NamedTuple):
         return cls(batch, [{name: next(found) for name in entry} for entry in names])
 
 
-class Share:
-    """The part of one process in every batch."""
+class Shard:
+    """Computes the part of every batch that is one process's: some of the rows."""
 
     def __init__(self, model: Model, fixed: Fixed, process: int) -> None:
         self.model = model
@@ -97,17 +97,20 @@ class Share:
 
 
 class Team:
-    """The workers, and this process, which does a share of its own and should give BLAS one thread, as they do."""
+    """Computes gradients in several processes: the workers, and this one, which does a shard of its own.
+
+    This process should give BLAS one thread meanwhile, as the workers do.
+    """
 
     def __init__(self, model: Model, params: Parameters, processes: int) -> None:
         """`params` are what training begins from; from now on they are `self.params`, which all processes see."""
         self._fixed_memory, self._batch_memory = SharedMemory.new(), SharedMemory.new()
         layout = Fixed.layout(model.num_parameters, processes, params.vector.dtype.str)
         fixed = Fixed.of(self._fixed_memory.arrays(layout))
-        self.share = Share(model, fixed, 0)
-        self.params = self.share.params
+        self.shard = Shard(model, fixed, 0)
+        self.params = self.shard.params
         self.params.vector[...] = params.vector
-        self._layout: list[Layout | None] = []
+        self._layout: list[ArrayLayout | None] = []
         order = {
             "path": sys.path,
             "model": address_of(model),
@@ -134,9 +137,10 @@ class Team:
         return worker
 
     def loss_and_grads(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
-        """Does what the model's `loss_and_grads` does, the same but for the order in which rows are added up.
+        """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
 
-        `seed` is of the batch's noise.
+        They are those of the model's `loss_and_grads` but for rounding, as rows are added up in another order. `seed`
+        is that of the batch's noise. Raises LostWorkerError where a worker has ended.
         """
         given = Message(batch, state)
         layout = [None if array is None else layout_of(array) for array in given.arrays()]
@@ -149,11 +153,11 @@ class Team:
         for mine, theirs in zip(self._message.arrays(), given.arrays(), strict=True):
             if mine is not None:
                 mine[...] = theirs
-        fixed = self.share.fixed
+        fixed = self.shard.fixed
         fixed.seed[0] = seed
         for worker in self.workers:
             _tell(worker, line)
-        self.share.compute(self._message)
+        self.shard.compute(self._message)
         for worker in self.workers:
             _hear(worker)
         np.sum(fixed.grads, axis=0, out=grads.vector)
@@ -161,7 +165,7 @@ class Team:
         return float(fixed.losses.sum()), final
 
     def close(self) -> None:
-        """Ends the workers."""
+        """Ends the workers, and gives the shared memory back."""
         for worker in self.workers:
             try:
                 worker.communicate(timeout=10)  # closes its pipe, which ends it
@@ -173,19 +177,19 @@ class Team:
 
 
 def work() -> None:
-    """A worker's life, between its two pipes: from the order it is given to their end."""
+    """Lives a worker's life: reads its order from stdin, then computes its shard of each batch, until stdin ends."""
     with open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
         order = json.loads(commands.readline())
         sys.path[:] = order["path"]
         fixed_memory, batch_memory = (SharedMemory(descriptor) for descriptor in order["memory"])
-        share = Share(model_at(order["model"]), Fixed.of(fixed_memory.arrays(order["fixed"])), order["process"])
+        shard = Shard(model_at(order["model"]), Fixed.of(fixed_memory.arrays(order["fixed"])), order["process"])
         with threadpool_limits(1, user_api="blas"):
             answers.write(b".")
             while line := commands.readline():
                 if line != b"\n":
-                    told = json.loads(line)
-                    message = Message.of(batch_memory.arrays(told["layout"]), told["state"])
-                share.compute(message)
+                    where = json.loads(line)
+                    message = Message.of(batch_memory.arrays(where["layout"]), where["state"])
+                shard.compute(message)
                 answers.write(b".")
 
 
@@ -197,7 +201,7 @@ def address_of(model: Any) -> dict[str, Any]:
 
 
 def model_at(address: dict[str, Any]) -> Model:
-    """Returns the model that `address_of` told."""
+    """Builds the model whose `address_of` this is."""
     kind = getattr(importlib.import_module(address["module"]), address["class"])
     model: Model = kind(**address["fields"])
     return model
@@ -219,7 +223,7 @@ def _hear(worker: subprocess.Popen[bytes]) -> None:
 
 
 class LostWorkerError(OutputError):
-    """A worker ended before its time. What this process has is as it was before the batch."""
+    """Says that a worker ended before its time. What this process has is as it was before the batch."""
 
 
 LOST = "a worker process ended, perhaps for want of memory; go on with --resume, or with --set train.threads=1 too"

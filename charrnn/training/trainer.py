@@ -37,11 +37,11 @@ class Trainer:
         self.progress = Progress(run, len(split.train), split.validation is not None)
         self.plan = plan(run)
         self.notes: list[str] = []
-        """What a user may want to know, as characters that are new."""
+        """What a user may want to know, a line each, such as characters that the old weights do not know."""
         self.warnings: list[str] = []
-        """What a user must know: damaged checkpoints passed over, saves that failed."""
+        """What a user must know, a line each: damaged checkpoints passed over, saves that failed."""
         self.warn: Warn = self.warnings.append
-        """Is told of each; who wants to hear them at once puts itself here."""
+        """Is called with each warning. It keeps them in `warnings`, until who wants them at once takes its place."""
         self._warned: set[str] = set()
         directory.warn = self._warn_once
         self.saver = Saver(run, directory, lambda message: self.warn(message))
@@ -74,7 +74,7 @@ class Trainer:
         return trainer
 
     def close(self) -> None:
-        """Gives the directory back."""
+        """Unlocks the directory."""
         self.directory.close()
 
     def records(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Record]:
@@ -82,7 +82,7 @@ class Trainer:
 
         Between two records the run may be saved with `saver.save()`, and the iteration abandoned. Once `stop()` is
         true, that should be done: evaluations end early, and are made up for when the run is resumed. What goes wrong
-        with a file on the way is told to `warn`, and training goes on. Raises DivergedError, and OutputError where
+        with a file on the way is a warning, and training goes on. Raises DivergedError, and OutputError where
         the run is at its end and cannot be saved.
         """
         if self.run.config.train.on_divergence == "rollback" and not self.run.iteration:
@@ -90,14 +90,14 @@ class Trainer:
         try:
             with (
                 threadpool_limits(self.plan.blas_threads, user_api="blas"),
-                gradients.chosen(self.run, self.plan) as chosen,
+                gradients.choose(self.run, self.plan) as compute,
             ):
                 while True:
                     try:
-                        yield from self._train(chosen, stop)
+                        yield from self._train(compute, stop)
                         return
                     except DivergedError as error:
-                        self.divergence.go_back(error)
+                        self.divergence.roll_back(error)
         except LostWorkerError:
             if self.run.iteration:
                 self.saver.try_to_save()  # what was there before this batch
@@ -105,12 +105,12 @@ class Trainer:
         except MemoryError:  # perhaps in the middle of an update
             raise OutputError(limits.out_of_memory(self.run.config, self.run.model)) from None
 
-    def _train(self, chosen: Gradients, stop: Callable[[], bool]) -> Iterator[Record]:
+    def _train(self, compute: Gradients, stop: Callable[[], bool]) -> Iterator[Record]:
         run, clock = self.run, Clock(self.run)
         if self.progress.evaluation_is_due:  # where the run was stopped
             yield self._finish_iteration(clock, stop)
         clock.begin()
-        for update in loop.updates(run, self.split.train, chosen, self.progress.share, self.divergence.of_batch):
+        for update in loop.updates(run, self.split.train, compute, self.progress.share, self.divergence.on_batch):
             clock.stop(update)
             run.scores = None
             if not update.skipped:
@@ -119,7 +119,7 @@ class Trainer:
             clock.begin()
 
     def _finish_iteration(self, clock: Clock, stop: Callable[[], bool]) -> Record:
-        """What there is to do after an update: evaluate, write metrics, save, each if it is time."""
+        """Does what there is to do after an update: evaluates, writes metrics and saves, each if it is time."""
         run = self.run
         ended, stopped = self.progress.share() >= 1, False
         if self.progress.evaluation_is_due:
@@ -159,7 +159,7 @@ class Trainer:
 
 
 def plan(run: Run) -> Plan:
-    """Returns how the work of a run's batches is shared."""
+    """Returns how the work of a run's batches is shared among processes and threads."""
     train, model = run.config.train, run.model
     if train.gradient == "rtrl":
         return Plan(1, 1)

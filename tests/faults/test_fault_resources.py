@@ -271,7 +271,7 @@ def test_row_52_the_estimate_is_what_training_allocates_within_a_factor(keys, pr
     tracemalloc.start()
     try:
         run, split, _ = prepare(config, prose)
-        with gradients.chosen(run, Plan(1, 1)) as compute:
+        with gradients.choose(run, Plan(1, 1)) as compute:
             list(loop.updates(run, split.train, compute, lambda: run.iteration / 2))
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -92,7 +92,7 @@ def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
     for seed in (1, 2):
         grads = Parameters.zeros(model.shapes, np.float64)
         together.loss_and_grads(batch, state, grads, seed)
-        drawn.append(together.share.fixed.grads.copy())
+        drawn.append(together.shard.fixed.grads.copy())
     assert [(one != other).any() for one, other in zip(*drawn, strict=True)] == [True] * 3
 
 

@@ -62,7 +62,7 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
     run = Run.new(config, LanguageModel(vocabulary), Corpus("random", len(ids), ""))
     shared, stack = plan(run), ExitStack()
     threadpool_limits(shared.blas_threads, user_api="blas")
-    updates = loop.updates(run, windows, stack.enter_context(gradients.chosen(run, shared)), lambda: 0.0)
+    updates = loop.updates(run, windows, stack.enter_context(gradients.choose(run, shared)), lambda: 0.0)
 
     def iteration() -> object:
         assert stack, "it holds the processes for as long as this function is there"
