@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from charrnn.nn.parameters import Parameters
 
 CELLS = keys()["model.cell"].metadata["choices"]
+KEYS = {path for path in keys() if path.startswith("model.")}
+"""What --set may change."""
 ROWS, VOCAB_SIZE, SEED = 32, 65, 0
 """Texts that are averaged over, and for networks that were not trained, characters, and the seed of all."""
 
@@ -29,12 +31,31 @@ SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps back for which the table has a column, as far as the text reaches."""
 
 
+class Network(NamedTuple):
+    """One that is measured."""
+
+    name: str
+    model: CharLM
+    params: Parameters
+    is_trained: bool
+
+
 @click.command("gradflow", short_help="See how far back gradients reach.")
 @click.argument("source", required=False, metavar="[CONFIG|CHECKPOINT]")
 @click.option(
     "--cell", "cells", multiple=True, type=click.Choice(CELLS), metavar="CELL", help="Of this cell (repeatable)."
 )
+@common.set_option
+@click.option(
+    "--scale",
+    "scales",
+    multiple=True,
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="With recurrent weights times S (repeatable).",
+)
 @click.option("--length", type=click.IntRange(2, 10_000), default=100, show_default=True, help="Steps to go back.")
+@click.option("--saturation", is_flag=True, help="Count saturated gates and dead units too.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -42,73 +63,111 @@ SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
     help="Draw the curves to a file.",
 )
 @common.json_option
-def command(source: str | None, cells: tuple[str, ...], length: int, plot: Path | None, as_json: bool) -> None:
+def command(
+    source: str | None,
+    cells: tuple[str, ...],
+    assignments: tuple[str, ...],
+    scales: tuple[float, ...],
+    length: int,
+    saturation: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
     """Measure how the gradient of one character's loss shrinks or grows on its way back through the states before.
 
-    Without CONFIG or CHECKPOINT, it compares the plain RNN's activations, the GRU, and the LSTM with several forget
-    biases, as they are before training. A CHECKPOINT reads a text that it writes itself; others read random characters.
+    Without CONFIG, CHECKPOINT, --cell or --set, it compares the plain RNN's activations, the GRU, and the LSTM with
+    several forget biases, as they are before training. A CHECKPOINT reads a text that it writes itself; others read
+    random characters.
     """
     from charrnn.cli.chart import Curve, draw
+    from charrnn.judging import gradflow
 
-    curves = [Curve(name, gradient / max(gradient[0], 1e-300)) for name, gradient in _measure(source, cells, length)]
+    curves, shares = [], {}
+    for network in _networks(source, cells, assignments, scales):
+        ids = _text(network, length)
+        gradient = gradflow.gradient_norms(network.model, network.params, ids)["state"]
+        if not math.isfinite(gradient.sum()):
+            raise ConfigError(f"{network.name}: it overflows within {length} steps; give a smaller --length or --scale")
+        curves.append(Curve(network.name, gradient / max(gradient[0], 1e-300)))
+        if saturation:
+            shares[network.name] = gradflow.saturation(network.model, network.params, ids)
     if plot:
         from charrnn.files import write_atomically
 
         title = "Gradient of one step's loss by earlier states, relative to the last"
         write_atomically(plot, draw(curves, title, "steps back").encode())
     if as_json:
-        common.print_json({curve.name: curve.values.tolist() for curve in curves})
+        gradients = {curve.name: curve.values.tolist() for curve in curves}
+        common.print_json({"gradients": gradients, "saturation": shares} if saturation else gradients)
         return
     _print_table(curves)
+    if saturation:
+        _print_shares(shares)
 
 
-def _measure(source: str | None, cells: tuple[str, ...], length: int) -> list[tuple[str, Array]]:
-    """Returns the name of each network, and the norms of its gradient."""
+def _text(network: Network, length: int) -> Array:
+    """What the network reads: `length + 2` characters, in ROWS texts."""
     import numpy as np
 
-    from charrnn.judging.gradflow import gradient_norms
-
-    found = []
     rng = np.random.default_rng(SEED)
-    for name, model, params, trained in _networks(source, cells):
-        ids = rng.integers(model.vocab_size, size=(length + 2, ROWS))
-        if trained:
-            from charrnn.sampling import generate
+    ids = rng.integers(network.model.vocab_size, size=(length + 2, ROWS))
+    if network.is_trained:
+        from charrnn.sampling import generate
 
-            texts = generate(model, params, ids[0, :1], rng, ROWS)
-            ids = np.array([next(texts) for _ in range(length + 2)])
-        found.append((name, gradient_norms(model, params, ids)["state"]))
-    return found
+        texts = generate(network.model, network.params, ids[0, :1], rng, ROWS)
+        ids = np.array([next(texts) for _ in range(length + 2)])
+    return ids
 
 
-def _networks(source: str | None, cells: tuple[str, ...]) -> list[tuple[str, CharLM, Parameters, bool]]:
-    """Returns, for each network, its name, itself, its parameters, and whether they were trained."""
-    import numpy as np
+def _networks(
+    source: str | None, cells: tuple[str, ...], assignments: tuple[str, ...], scales: tuple[float, ...]
+) -> list[Network]:
+    path = common.find_config(source) if source else None
+    if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
+        for option, given in (("--cell", cells), ("--set", assignments), ("--scale", scales)):
+            if given:
+                raise ConfigError(f"{option} is for networks that are not trained yet; leave out {source}")
+        return [_trained(source)]
+    if not all(map(math.isfinite, scales)):
+        raise ConfigError("--scale: what the recurrent weights are multiplied by must be a finite number")
+    settings = common.read_assignments(assignments)
+    for setting in settings:
+        if setting.path in keys() and setting.path not in KEYS:
+            raise ConfigError(f"--set {setting.path}: it does not change a network that is not trained yet")
+    base = resolve(common.read_config(source), settings)[0].model
+    chosen = {cell: dataclasses.replace(base, cell=cell) for cell in cells}
+    if not cells:
+        chosen = {source or base.cell: base} if source or settings else _all_kinds(base)
+    return [
+        _untrained(name if scale is None else f"{name}, W_h * {scale:g}", config, scale)
+        for name, config in chosen.items()
+        for scale in scales or (None,)
+    ]
 
-    from charrnn.nn.build import build_model
+
+def _trained(source: str) -> Network:
     from charrnn.runs import checkpoint
     from charrnn.tasks.language_model import language_model_of
 
-    path = common.find_config(source) if source else None
-    if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
-        if cells:
-            raise ConfigError(f"--cell is for networks that are not trained yet; leave out {source}")
-        run = checkpoint.load(Path(source))
-        _, trained = language_model_of(run.task, run.model)
-        return [(source, trained, run.weights, True)]
-    base = resolve(common.read_config(source))[0].model
-    chosen = {cell: dataclasses.replace(base, cell=cell) for cell in cells}
-    if not cells:
-        chosen = {source: base} if source else _all_kinds(base)
-    networks = []
-    for name, config in chosen.items():
-        model = build_model(config, VOCAB_SIZE)
-        if model.bidirectional:
-            raise ConfigError("model.bidirectional: gradients of a model that reads both ways do not only go back")
-        rng = np.random.default_rng(SEED)
-        params = model.init_params(rng, np.float64, config.init, config.init_scale, config.forget_bias)
-        networks.append((name, model, params, False))
-    return networks
+    run = checkpoint.load(Path(source))
+    _, model = language_model_of(run.task, run.model)
+    return Network(source, model, run.weights, True)
+
+
+def _untrained(name: str, config: ModelConfig, scale: float | None) -> Network:
+    import numpy as np
+
+    from charrnn.judging.gradflow import scale_recurrent
+    from charrnn.nn.build import build_model
+
+    model = build_model(config, VOCAB_SIZE)
+    if model.bidirectional:
+        raise ConfigError("model.bidirectional: gradients of a model that reads both ways do not only go back")
+    rng = np.random.default_rng(SEED)
+    params = model.init_params(rng, np.float64, config.init, config.init_scale, config.forget_bias)
+    if scale is not None:
+        scale_recurrent(model, params, scale)
+    return Network(name, model, params, False)
 
 
 def _all_kinds(base: ModelConfig) -> dict[str, ModelConfig]:
@@ -138,3 +197,15 @@ def _print_table(curves: list[Curve]) -> None:
     click.echo(f"\n{'':<{width}}  from the last step back; bars from 1e{low} to 1e{high}")
     for curve in curves:
         click.echo(f"{curve.name:<{width}}  {bars(curve.values, low, high)}")
+
+
+def _print_shares(shares: dict[str, dict[str, dict[str, float]]]) -> None:
+    """A line for each network: for each gate what share of its values is saturated, or of its units dead."""
+    width = max(map(len, shares))
+    click.echo("\nsaturated, % low/high: gates below 0.05/above 0.95, tanh below -0.9/above 0.9; dead: always 0")
+    for name, gates in shares.items():
+        told = []
+        for gate, sides in gates.items():
+            percents = "/".join(f"{100 * share:.1f}" for share in sides.values())
+            told.append(f"{gate} {percents}{' dead' if 'dead' in sides else ''}")
+        click.echo(f"{name:<{width}}  {'  '.join(f'{one:<12}' for one in told).rstrip()}")

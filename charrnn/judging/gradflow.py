@@ -11,8 +11,12 @@ import numpy as np
 from charrnn.arrays import Array, Ids
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
-from charrnn.nn.numerics import overflow_allowed
+from charrnn.nn.numerics import SIGMOID, TANH, overflow_allowed
 from charrnn.nn.parameters import Parameters
+
+BOUNDS = {SIGMOID: (0.05, 0.95), TANH: (-0.9, 0.9)}
+"""By what becomes of a pre-activation, the values beyond which it is saturated: as `tanh(a) = 2 sigmoid(2a) - 1`, both
+are reached at the same distance from the middle, where the slope has fallen to a fifth of what it is there."""
 
 
 @overflow_allowed()
@@ -44,3 +48,42 @@ def gradient_norms(model: CharLM, params: Parameters, ids: Ids) -> dict[str, Arr
         h = stack.forward(params, ids[t - 1 : t], states[t - 1], np.full(B, t == 1), tapes, noise)
         stack.backward(params, np.zeros_like(h), dstate, tapes, noise, grads)
     return {name: np.array(values) for name, values in norms.items()}
+
+
+def scale_recurrent(model: CharLM, params: Parameters, factor: float) -> None:
+    """Multiplies all that the state is multiplied by, in every layer: W_h, and of `lstm_fgr` R as well."""
+    for prefix in model.stack.prefixes:
+        own = model.stack.layer_params(params, prefix)
+        own["W"][: model.hidden_size] *= factor
+        for name in model.stack.cell.matrices:
+            own[name] *= factor
+
+
+@overflow_allowed()
+def saturation(model: CharLM, params: Parameters, ids: Ids) -> dict[str, dict[str, float]]:
+    """By gate, which shares of its values are saturated while the network reads a text `ids (T, B)`.
+
+    They are "low" and "high", on either side; candidates and the plain RNN's h count as gates. For a plain RNN with
+    relu it is the share of units that are "dead": at 0 in every row at every step. The values are of all layers.
+    """
+    stack, (T, B) = model.stack, ids.shape
+    tapes, noise = stack.tapes(1, B, params.vector.dtype), stack.mean_noise()
+    state = stack.zero_state(B, params.vector.dtype)
+    bounds = {gate: BOUNDS[scale] for gate, scale in stack.cell.gates.items() if scale in BOUNDS}
+    beyond = {gate: np.zeros(2) for gate in bounds}
+    active = np.zeros((len(tapes), model.hidden_size), bool)
+    for t in range(T):
+        stack.forward(params, ids[t : t + 1], state, np.full(B, t == 0), tapes, noise)
+        state = [{name: rows[1].copy() for name, rows in tape.state.items()} for tape in tapes]
+        for k, tape in enumerate(tapes):
+            active[k] |= (state[k]["h"] != 0).any(axis=0)
+            for gate, values in zip(stack.cell.gates, tape.gates[0], strict=True):
+                if gate in bounds:
+                    low, high = bounds[gate]
+                    beyond[gate] += np.mean(values < low), np.mean(values > high)
+    if model.cell == "rnn" and model.activation == "relu":
+        return {"h": {"dead": float(np.mean(~active))}}
+    return {
+        gate: {"low": float(low), "high": float(high)}
+        for gate, (low, high) in ((gate, sums / (T * len(tapes))) for gate, sums in beyond.items())
+    }

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from charrnn.judging.gradflow import gradient_norms
+from charrnn.judging.gradflow import gradient_norms, saturation, scale_recurrent
 from charrnn.nn import head
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
@@ -54,6 +54,61 @@ def test_gates_that_saturate_are_measured_without_a_warning(rng):
     assert np.isfinite(gradient_norms(model, params, rng.integers(5, size=(6, 2)))["state"]).all()
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_scaling_is_of_the_recurrent_weights_alone(cell, rng):
+    model = CharLM(5, cell, 3, num_layers=2)
+    params = Parameters.zeros(model.shapes, np.float64)
+    params.vector[...] = rng.normal(0, 0.7, params.vector.size)
+    before = {name: array.copy() for name, array in params.items()}
+    scale_recurrent(model, params, 2.0)
+    for name, array in params.items():
+        factor = np.ones_like(array)
+        if name.endswith(".R"):
+            factor[...] = 2
+        elif name.startswith("layers.") and name.endswith(".W"):
+            factor[:3] = 2
+        np.testing.assert_array_equal(array, factor * before[name])
+    scale_recurrent(model, params, 0.0)
+    norms = gradient_norms(model, params, rng.integers(5, size=(6, 2)))
+    assert norms["state"][0] > 0
+    if cell == "rnn":
+        assert norms["state"][1:].tolist() == [0.0] * 4
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def test_the_saturated_share_of_an_lstm_is_that_of_its_equations(rng):
+    V, H, T, B = 5, 7, 6, 3
+    model = CharLM(V, "lstm", H)
+    params = Parameters.zeros(model.shapes, np.float64)
+    params.vector[...] = rng.normal(0, 3, params.vector.size)
+    ids, h, c = rng.integers(V, size=(T, B)), np.zeros((B, H)), np.zeros((B, H))
+    found = {gate: [] for gate in "ifgo"}
+    for t in range(T):
+        a = np.split(params["layers.0.W"][H + ids[t]] + h @ params["layers.0.W"][:H] + params["layers.0.b"], 4, axis=1)
+        i, f, g, o = sigmoid(a[0]), sigmoid(a[1]), np.tanh(a[2]), sigmoid(a[3])
+        c = f * c + i * g
+        h = o * np.tanh(c)
+        for gate, value in zip("ifgo", (i, f, (1 + g) / 2, o), strict=True):
+            found[gate].append(value)
+    expected = {
+        gate: {"low": np.mean(np.array(v) < 0.05), "high": np.mean(np.array(v) > 0.95)} for gate, v in found.items()
+    }
+    assert saturation(model, params, ids) == {gate: pytest.approx(sides) for gate, sides in expected.items()}
+    assert 0.1 < expected["i"]["low"] < 0.9
+
+
+def test_a_unit_is_dead_that_never_rises_above_zero(rng):
+    model = CharLM(5, "rnn", 4, activation="relu")
+    params = Parameters.zeros(model.shapes, np.float64)
+    params["layers.0.b"][...] = 1, -1, 0.5, 0.5
+    params["layers.0.W"][4 + 2, 1] = 3  # the character 2 wakes unit 1
+    assert saturation(model, params, np.zeros((4, 2), int)) == {"h": {"dead": 0.25}}
+    assert saturation(model, params, np.array([[0, 0], [0, 2]])) == {"h": {"dead": 0.0}}
+
+
 def test_without_arguments_the_classics_are_compared(charrnn):
     result = charrnn("gradflow", "--length", "20").ok()
     names = ["rnn, sigmoid", "rnn, tanh", "rnn, relu", "gru", "lstm, forget bias 0", "lstm, forget bias 4"]
@@ -92,3 +147,46 @@ def test_a_place_that_cannot_be_written_to_is_told(charrnn):
 def test_a_model_that_reads_both_ways_is_refused(charrnn, tmp_path):
     (tmp_path / "both.yaml").write_text("model: {bidirectional: true}")
     charrnn("gradflow", "both.yaml").fails(2, "bidirectional")
+
+
+def test_the_same_network_with_other_recurrent_weights_vanishes_or_explodes(charrnn):
+    options = ("--cell", "rnn", "--scale", "0.5", "--scale", "1", "--scale", "2")
+    curves = charrnn("gradflow", *options, "--json").ok().json
+    assert list(curves) == ["rnn, W_h * 0.5", "rnn, W_h * 1", "rnn, W_h * 2"]
+    ends = [values[-1] for values in curves.values()]
+    assert ends[0] < 1e-15 < 1e-2 < ends[1] < 1e2 < 1e6 < ends[2]
+    assert curves["rnn, W_h * 1"] == charrnn("gradflow", "--cell", "rnn", "--json").ok().json["rnn"]
+
+
+def test_set_changes_the_network_that_is_measured(charrnn):
+    options = ("--set", "model.cell=rnn", "--set", "model.init=orthogonal", "--length", "20", "--json")
+    found = charrnn("gradflow", *options).ok().json
+    assert list(found) == ["rnn"]
+    assert found["rnn"] != charrnn("gradflow", "--cell", "rnn", "--length", "20", "--json").ok().json["rnn"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--set", "optim.learning_rate=1"], "optim.learning_rate"),
+        (["--set", "model.sell=gru"], "model.cell"),
+        (["--scale", "nan"], "--scale"),
+        (["--scale", "-1"], "--scale"),
+        (["--set", "model.cell=rnn", "--set", "model.activation=relu", "--scale", "1e9"], "overflows"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(charrnn, options, told):
+    charrnn("gradflow", *options).fails(2, told)
+
+
+def test_saturated_gates_and_dead_units_are_told_where_asked_for(charrnn):
+    options = ("gradflow", "--cell", "lstm", "--set", "model.forget_bias=4", "--length", "10", "--saturation")
+    found = charrnn(*options, "--json").ok().json
+    assert set(found) == {"gradients", "saturation"}
+    assert found["gradients"] == charrnn(*options[:-1], "--json").ok().json
+    gates = found["saturation"]["lstm"]
+    assert list(gates) == ["i", "f", "g", "o"]
+    assert gates["f"]["high"] > 0.9 > 0.1 > gates["f"]["low"]
+    text = charrnn(*options).ok().text
+    assert f"f {100 * gates['f']['low']:.1f}/{100 * gates['f']['high']:.1f}" in text
+    assert "h 0.0 dead" in charrnn(*options[:1], "--saturation", "--length", "5").ok().text
