@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from pages import DOCS, FENCED, ROOT, blocks, command_lines, equations, section
+from pages import DOCS, FENCED, ROOT, blocks, command_lines, equations, page, section
 
 import charrnn
 from charrnn.cli import common
@@ -338,7 +338,7 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b\d\.\d+ (nats|bits)\b", first), first
 
 
-@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "adding.md", "first-steps.md"])
+@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "first-steps.md", "glossary.md"])
 def test_every_key_that_a_document_names_exists(document):
     named = re.findall(r"`((?:task|data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
     assert named
@@ -514,6 +514,29 @@ def test_the_code_beside_the_derivation_is_that_of_the_textbook():
     quoted = blocks(BACKPROPAGATION, "py")
     assert len(quoted) == 6
     assert [block for block in quoted if sum(block in text for text in files) != 1] == []
+
+
+# --- the glossary -----------------------------------------------------------------------------------------------------
+
+TERMS = re.findall(r"^- (\*\*.+?\*\*): ", page("glossary.md"), re.MULTILINE)
+NAMES = """
+    cell layer stack model head task run trainer vocab_size input_size hidden_size batch_size seq_length num_layers gate
+    state pre-activation ids input target logits loss nats bits perplexity gradient params step iteration epoch
+    learning_rate clip_norm clip_value momentum beta1 beta2 eps batch window stream checkpoint tape oracle average plateau
+""".split()
+"""The names that the program, its files and its documents are made of."""
+
+
+def test_the_glossary_has_every_name_of_the_program_in_the_order_of_the_alphabet():
+    found = [term for line in TERMS for term in re.findall(r"\*\*(.+?)\*\*", line)]
+    assert set(NAMES) - set(found) == set()
+    assert found == sorted(set(found), key=lambda term: term.lower().replace("_", " "))
+
+
+def test_every_letter_of_the_package_is_in_the_glossary():
+    (line,) = re.findall(r"^ +(T seq_length .+)$", charrnn.__doc__, re.MULTILINE)
+    letters = set(re.findall(r"\b[A-Z]\b", line))
+    assert letters - set(re.findall(r"^\| ([A-Z]) \| ", page("glossary.md"), re.MULTILINE)) == set()
 
 
 # --- the example of lstm-backward.md --------------------------------------------------------------------------------
