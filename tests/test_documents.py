@@ -10,7 +10,6 @@ import itertools
 import json
 import math
 import re
-import shlex
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from pages import DOCS, FENCED, ROOT, blocks, command_lines, equations, page, section
 
 import charrnn
 from charrnn.cli import common
@@ -40,35 +40,12 @@ from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.metrics import Record
 from charrnn.training.resuming import RESUMABLE
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCS = ROOT / "docs"
-DOCUMENTS = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
 CELLS_PAGE = (DOCS / "cells.md").read_text("utf-8")
 
 GENERATED = re.compile(r"<!-- generated: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def blocks(text: str, *languages: str) -> list[str]:
-    return [body for language, body in FENCED.findall(text) if language in languages]
-
-
-def section(text: str, title: str) -> str:
-    """What stands under a heading, up to the next."""
-    (found,) = re.findall(
-        rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", FENCED.sub(_hide, text), re.DOTALL | re.MULTILINE
-    )
-    return found.replace(HIDDEN, "#")
-
-
-HIDDEN = "\x00"
-
-
-def _hide(fenced: re.Match[str]) -> str:
-    return fenced[0].replace("#", HIDDEN)  # a comment in a block is no heading
-
 
 # --- what the program prints in the documents -----------------------------------------------------------------------
 
@@ -259,26 +236,11 @@ def test_no_help_shows_the_marks_that_are_meant_for_click(path, ctx):
 # --- commands, links and code in the documents ----------------------------------------------------------------------
 
 
-def command_lines(text: str) -> list[list[str]]:
-    """The arguments of each `charrnn` in the console and shell blocks of a document."""
-    found = []
-    for block in blocks(text, "console", "sh"):
-        joined = block.replace("\\\n", " ")
-        lines = [line.removeprefix("$ ") for line in joined.splitlines() if line.startswith(("$ ", "charrnn "))]
-        for line in lines:
-            words: list[str] = []
-            for word in [*shlex.shlex(line, posix=True, punctuation_chars=True), ";"]:
-                if set(word) <= set("|&;()<>"):
-                    if words[:1] == ["charrnn"]:
-                        found.append(words[1:])
-                    words = []
-                else:
-                    words.append(word)
-    return found
-
-
 EXAMPLES = [
-    (name, args) for name, path in zip(IDS, DOCUMENTS, strict=True) for args in command_lines(path.read_text("utf-8"))
+    (name, args)
+    for name, path in zip(IDS, DOCUMENTS, strict=True)
+    if path.name != "adding.md"  # what it adds is not there; test_adding.py runs its commands where it is
+    for args in command_lines(path.read_text("utf-8"))
 ]
 
 
@@ -329,8 +291,10 @@ def test_every_link_within_the_project_leads_somewhere(path):
 
 
 def test_the_index_names_every_document():
-    linked = {(DOCS / target).resolve() for target in re.findall(r"\]\(([^)]+)\)", (DOCS / "README.md").read_text())}
-    assert set(DOCUMENTS[1:]) - linked == {DOCS / "README.md"}
+    linked = {
+        (DOCS / target).resolve() for target in re.findall(r"\]\(([^)]+)\)", (DOCS / "README.md").read_text("utf-8"))
+    }
+    assert {path for path in DOCUMENTS if path.is_relative_to(DOCS)} - linked == {DOCS / "README.md"}
 
 
 @pytest.fixture(scope="module")
@@ -374,7 +338,7 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b\d\.\d+ (nats|bits)\b", first), first
 
 
-@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "adding-a-cell.md"])
+@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "first-steps.md", "glossary.md"])
 def test_every_key_that_a_document_names_exists(document):
     named = re.findall(r"`((?:task|data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
     assert named
@@ -462,7 +426,7 @@ def test_every_public_name_explains_itself(name):
     assert not explanation.startswith(f"{name}(")  # what dataclass writes where there is nothing
 
 
-# --- the cells, and how to add one ----------------------------------------------------------------------------------
+# --- the cells --------------------------------------------------------------------------------------------------------
 
 COSTS = re.compile(
     r"Parameters: `(.+?)`, ([\d,]+) with D = 65 and H = 128. Products: `(.+?)`, ([\d,]+); ([\d.]+) of the LSTM's."
@@ -512,11 +476,6 @@ def as_python(formula: str) -> str:
     return formula.replace("'", "_new").replace("^", "**")
 
 
-def equations(text: str) -> list[str]:
-    """The numbered lines of a text, with what is said beside them."""
-    return re.findall(r"^ *(\(\d\) .+)$", text, re.MULTILINE)
-
-
 @pytest.mark.parametrize(("name", "activation"), CELLS_BY_ACTIVATION)
 def test_the_equations_of_a_section_are_what_the_cell_computes(name, activation):
     cell, rng = cells.build(name, activation), np.random.default_rng(0)
@@ -550,78 +509,6 @@ def test_the_equations_of_a_section_are_those_of_the_code(name):
     assert equations(block) == equations(importlib.import_module(f"charrnn.nn.cells.{name}").__doc__)
 
 
-ADDING = (DOCS / "adding-a-cell.md").read_text("utf-8")
-MGU_FILE = Path(charrnn.__file__).parent / "nn" / "cells" / "mgu.py"
-
-
-def test_the_file_of_the_added_cell_is_quoted_in_whole():
-    quoted = [line for block in blocks(ADDING, "py") for line in block.splitlines() if line]
-    assert quoted == [line for line in MGU_FILE.read_text("utf-8").splitlines() if line]
-
-
-def test_the_equations_of_the_added_cell_are_those_of_its_file():
-    assert equations(blocks(ADDING, "")[0]) == equations(importlib.import_module("charrnn.nn.cells.mgu").__doc__)
-
-
-def test_the_line_that_registers_the_added_cell_is_that_of_the_table():
-    (line,) = blocks(section(ADDING, "One line"), "")
-    assert f"    {line}" in Path(cells.__file__).read_text("utf-8").splitlines(keepends=True)
-
-
-def test_the_derivative_by_hand_is_that_of_the_added_cell():
-    rng = np.random.default_rng(0)
-    B, D, H = 2, 3, 4
-    cell = cells.build("mgu")
-    params = {key: rng.normal(size=shape) for key, shape in unroll.shapes(cell, D, H, False).items()}
-    x, h, dh_new = rng.normal(size=(1, B, D)), rng.normal(size=(B, H)), rng.normal(size=(B, H))
-    tape, dstate = Tape(cell.layout, 1, B, H, np.float64), {"h": np.zeros((B, H))}
-    unroll.forward(cell, params, x, {"h": h}, np.zeros(B, bool), tape)
-    grads = {key: np.empty_like(array) for key, array in params.items()}
-    unroll.backward(cell, params, dh_new[None], dstate, tape, grads, np.empty_like(x))
-
-    text = section(ADDING, "The derivative, by hand")
-    *steps, at_once, factors = blocks(text, "")
-    f, n = tape.gates[0]
-    W_hf, W_hn = np.split(params["W"][:H], 2, axis=-1)
-    given = {"h": h, "f": f, "n": n, "fh": f * h, "W_hf": W_hf, "W_hn": W_hn, "dh_new": dh_new}
-    found, again = dict(given), dict(given)
-    for line in "".join(steps).splitlines():
-        exec(as_python(re.split(" {4,}", line)[0]), found)
-    again["dfh"] = found["dfh"]
-    exec(as_python(at_once), again)
-    for names in (found, again):
-        np.testing.assert_allclose(names["dh"], dstate["h"], rtol=1e-12)
-        np.testing.assert_allclose(side_by_side(names["da_f"], names["da_n"]), tape.da[0], rtol=1e-12)
-    np.testing.assert_allclose(side_by_side(found["dW_hf"], found["dW_hn"]), grads["W"][:H], rtol=1e-12)
-    named = [re.split(" {4,}", line)[0].split(" = ") for line in factors.splitlines()]
-    assert [name.strip() for name, _ in named] == list(cell.partials)
-    for (name, formula), partial in zip(named, tape.partials[0], strict=True):
-        np.testing.assert_allclose(eval(as_python(formula), given), partial, rtol=1e-12, err_msg=name)
-
-
-def test_the_planted_mistake_is_found_as_the_document_shows(monkeypatch, capsys):
-    (diff,) = blocks(ADDING, "diff")
-    lines = diff.splitlines()
-    right = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
-    wrong = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
-    source = MGU_FILE.read_text("utf-8")
-    assert source.count(right) == 1
-    mistaken: dict[str, typing.Any] = {"__name__": "mistaken"}
-    exec(compile(source.replace(right, wrong), "mistaken", "exec"), mistaken)
-    monkeypatch.setattr(importlib.import_module("charrnn.nn.cells.mgu"), "MGU", mistaken["MGU"])
-    assert cli.main(["gradcheck", "--cell", "mgu"], prog_name="charrnn", standalone_mode=False) == 1
-    (shown,) = blocks(section(ADDING, "The check, and a mistake"), "text")
-    printed_now = capsys.readouterr().out
-    assert judgements(shown) == judgements(printed_now)
-    assert shown.splitlines()[-1] == printed_now.splitlines()[-1]
-
-
-def judgements(table: str) -> list[list[str]]:
-    """The lines of gradcheck's table; of what agrees without the error, which is rounding and differs by machine."""
-    rows = [line.split() for line in table.splitlines() if line.endswith(("ok", "FAIL"))]
-    return [row if row[-1] == "FAIL" else [*row[:3], row[-1]] for row in rows]
-
-
 BACKPROPAGATION = (DOCS / "backpropagation.md").read_text("utf-8")
 
 
@@ -630,6 +517,30 @@ def test_the_code_beside_the_derivation_is_that_of_the_textbook():
     quoted = blocks(BACKPROPAGATION, "py")
     assert len(quoted) == 6
     assert [block for block in quoted if sum(block in text for text in files) != 1] == []
+
+
+# --- the glossary -----------------------------------------------------------------------------------------------------
+
+TERMS = re.findall(r"^- (\*\*.+?\*\*): ", page("glossary.md"), re.MULTILINE)
+NAMES = """
+    cell layer stack model head task run trainer vocab_size input_size hidden_size batch_size seq_length num_layers gate
+    state pre-activation ids input target logits loss nats bits perplexity gradient params step iteration epoch
+    learning_rate clip_norm clip_value momentum beta1 beta2 eps batch window stream checkpoint tape oracle average
+    plateau
+"""
+"""The names that the program, its files and its documents are made of."""
+
+
+def test_the_glossary_has_every_name_of_the_program_in_the_order_of_the_alphabet():
+    found = [term for line in TERMS for term in re.findall(r"\*\*(.+?)\*\*", line)]
+    assert set(NAMES.split()) - set(found) == set()
+    assert found == sorted(set(found), key=lambda term: term.lower().replace("_", " "))
+
+
+def test_every_letter_of_the_package_is_in_the_glossary():
+    (line,) = re.findall(r"^ +(T seq_length .+)$", charrnn.__doc__, re.MULTILINE)
+    letters = set(re.findall(r"\b[A-Z]\b", line))
+    assert letters - set(re.findall(r"^\| ([A-Z]) \| ", page("glossary.md"), re.MULTILINE)) == set()
 
 
 # --- the example of lstm-backward.md --------------------------------------------------------------------------------
