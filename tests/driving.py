@@ -24,6 +24,10 @@ import pytest
 
 from charrnn.cli.main import main
 
+Program = tuple[str, ...]
+CHARRNN: Program = ("-m", "charrnn")
+"""What Python is told to run."""
+
 ERROR = re.compile(r"charrnn: error: \S.*")
 FOXES = "".join(f"Verse {n}: the quick <brown> fox & {n} lazy dogs sing, 'row, row!'\n" for n in range(45))
 TINY = """
@@ -109,11 +113,13 @@ def inheriting(ignored: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def started(*arguments: object, cwd: Path, ignoring: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    *arguments: object, cwd: Path, ignoring: str = "", program: Program = CHARRNN
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process `charrnn ARGUMENTS`; with `ignoring`, one whose parent told it to ignore that signal, as nohup does."""
     with inheriting(ignoring):
         process = subprocess.Popen(
-            [sys.executable, "-m", "charrnn", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -126,9 +132,15 @@ def started(*arguments: object, cwd: Path, ignoring: str = "") -> Iterator[subpr
         process.communicate()
 
 
-def as_process(*arguments: object, cwd: Path, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
+def as_process(
+    *arguments: object,
+    cwd: Path,
+    stdin: bytes = b"",
+    env: dict[str, str] | None = None,
+    program: Program = CHARRNN,
+) -> Result:
     done = subprocess.run(
-        [sys.executable, "-m", "charrnn", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         cwd=cwd,
         input=stdin,
         capture_output=True,

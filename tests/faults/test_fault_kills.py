@@ -219,12 +219,6 @@ def test_row_02_killed_at_random_calls_time_and_again_runs_end_the_same(forks, r
 # --- row 3: loss of power -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_sync(monkeypatch):
-    """A loss of power that is simulated needs no real disk to keep up."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
 def loss(reference, run, saved):
     """What is lost of a run, in words; nothing if it goes on from what it had saved."""
     if lost := reference.lost(run, saved):
