@@ -33,7 +33,10 @@ which they stand side by side in the one matrix of a checkpoint (see `packed.py`
 
 
 def build(name: str, activation: str = "tanh") -> Cell:
-    """The cell of that name. `activation` is that of the plain RNN. Raises ValueError for names that are none."""
+    """Returns the cell called `name`, a key of CELLS. `activation` is read by the plain RNN alone.
+
+    Raises ValueError where there is no such cell.
+    """
     if name not in CELLS:
         raise ValueError(f"the textbook has no cell {name!r}")
     module, kind, _ = CELLS[name]

@@ -17,7 +17,7 @@ State = dict[str, Array]
 
 
 class Cell(ABC):
-    """One step of a recurrent layer, forward and backward. The letters are those of `charrnn`: Z = H + D."""
+    """Computes one step of a recurrent layer, forward and backward. The letters are those of `charrnn`: Z = H + D."""
 
     gates: ClassVar[tuple[str, ...]]
     """Names of what has a matrix `W_k (Z, H)` and a bias `b_k (H,)`."""
@@ -26,22 +26,22 @@ class Cell(ABC):
     state: ClassVar[tuple[str, ...]] = ("h",)
 
     def shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each parameter of a layer with H units that reads inputs of width D."""
+        """Returns name and shape of each parameter of a layer with H units that reads inputs of width D."""
         matrices = {f"W_{gate}": (H + D, H) for gate in self.gates}
         biases = {f"b_{gate}": (H,) for gate in self.gates}
         return {**matrices, **biases, **dict.fromkeys(self.vectors, (H,))}
 
     @abstractmethod
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """The state after a step that reads `x (B, D)`, and all that `backward` needs of it."""
+        """Returns the state after a step that reads `x (B, D)`, and all that `backward` needs of it."""
 
     @abstractmethod
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """The derivative of `forward`: from that of the state after the step to those of x, the state before, and p."""
+        """Turns the gradient of the state after the step into those of x, of the state before it, and of p."""
 
 
 def affine_backward(p: Weights, z: Array, da: dict[str, Array]) -> tuple[Array, Weights]:
-    """The derivative of `a = z @ W_k + b_k` for each gate k in `da`: that of z, and those of each W_k and b_k.
+    """Differentiates `a = z @ W_k + b_k` for each gate k in `da`: returns dz, and the gradients of each W_k and b_k.
 
     All gates read the same z, so its derivative is a sum; all B rows use the same W and b, so theirs are sums, too.
     """

@@ -11,12 +11,12 @@ from charrnn.arrays import Array, Ids
 
 
 def sigmoid(a: Array) -> Array:
-    """`1 / (1 + exp(-a))`, written so that nothing overflows. Its derivative is `s * (1 - s)`, where s is its value."""
+    """Returns `1 / (1 + exp(-a))` without an overflow. Its derivative is `s * (1 - s)`, where s is its value."""
     return np.asarray(np.exp(-np.logaddexp(0.0, -a)))
 
 
 class Activation(NamedTuple):
-    """A function of each element, and its derivative at a."""
+    """Holds a function of each element, `value(a)`, and its derivative, `slope(a)`."""
 
     value: Callable[[Array], Array]
     slope: Callable[[Array], Array]
@@ -32,18 +32,18 @@ ACTIVATIONS = {
 
 
 def one_hot(ids: Ids, size: int) -> Array:
-    """A row of `size` zeros for each id, but for a one in its column: (...) to (..., size)."""
+    """Returns for each id a row of zeros with a one in the column of that number: of ids (...), (..., size)."""
     return np.eye(size)[ids]
 
 
 def log_softmax(logits: Array) -> Array:
-    """`log(exp(logits) / sum(exp(logits)))` over the last axis."""
+    """Returns `log(exp(logits) / sum(exp(logits)))` over the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)  # which changes nothing, and keeps exp from overflowing
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def cross_entropy(logits: Array, targets: Ids, weights: Array | None = None) -> tuple[float, Array]:
-    """The loss and its derivative by the logits (T, B, V).
+    """Returns the loss and its derivative by the logits (T, B, V).
 
     The loss is the mean over `targets (T, B)` of `-log p`, in nats, where p is the probability that `softmax(logits)`
     gives the target. `weights (T, B)` make it a weighted mean; a position with weight 0 does not count at all.

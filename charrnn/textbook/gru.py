@@ -21,14 +21,14 @@ from charrnn.textbook.functions import ACTIVATIONS, Activation, sigmoid
 
 @dataclass(frozen=True)
 class GRU(Cell):
-    """Two gates, a candidate n, and one state; here z is the update gate."""
+    """Computes a step with two gates, a candidate n, and one state; here z is the update gate."""
 
     candidate: Activation = ACTIVATIONS["tanh"]
     gates = ("r", "z", "n")
     vectors = ("b_hn",)
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (5)."""
+        """Computes equations (1) to (5)."""
         h = state["h"]
         hx = np.concatenate([h, x], axis=1)
         W_hn, W_xn = np.split(p["W_n"], [h.shape[1]])
@@ -41,7 +41,7 @@ class GRU(Cell):
         return {"h": h_next}, (x, h, hx, r, z, q, a_n, n)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (5) to (1), each equation's derivative."""
+        """Differentiates each equation, from (5) to (1)."""
         x, h, hx, r, z, q, a_n, n = cache
         H, dh_next = h.shape[1], dstate["h"]
         W_hn, W_xn = np.split(p["W_n"], [H])

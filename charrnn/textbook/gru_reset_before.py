@@ -20,13 +20,13 @@ from charrnn.textbook.functions import ACTIVATIONS, Activation, sigmoid
 
 @dataclass(frozen=True)
 class GRUResetBefore(Cell):
-    """Two gates, a candidate n, and one state; here z is the update gate."""
+    """Computes a step with two gates, a candidate n, and one state; here z is the update gate."""
 
     candidate: Activation = ACTIVATIONS["tanh"]
     gates = ("r", "z", "n")
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (4)."""
+        """Computes equations (1) to (4)."""
         h = state["h"]
         hx = np.concatenate([h, x], axis=1)
         r = sigmoid(hx @ p["W_r"] + p["b_r"])  # (1)
@@ -38,7 +38,7 @@ class GRUResetBefore(Cell):
         return {"h": h_next}, (h, hx, rhx, r, z, a_n, n)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (4) to (1), each equation's derivative."""
+        """Differentiates each equation, from (4) to (1)."""
         h, hx, rhx, r, z, a_n, n = cache
         H, dh_next = h.shape[1], dstate["h"]
         # (4) h' = (1 - z) * n + z * h

@@ -20,17 +20,17 @@ from charrnn.textbook.base import Cell, State, Weights
 
 
 class Layer(Protocol):
-    """Any function of a whole window, and its derivative."""
+    """Computes a function of a whole batch, and its derivative."""
 
     def forward(self, x: Array) -> Array:
-        """The output (T, B, .) for the input `x (T, B, .)`."""
+        """Returns the output (T, B, .) for the input `x (T, B, .)`."""
 
     def backward(self, dh: Array) -> Array:
-        """From the derivative of the output to that of the input."""
+        """Turns the gradient of the output into that of the input."""
 
 
 class Recurrent:
-    """A cell, one step after another: backpropagation through time (Werbos 1990)."""
+    """Runs a cell one step after another, and goes back through time (Werbos 1990)."""
 
     def __init__(self, steps: Sequence[Cell], p: Weights, state: State) -> None:
         """`steps` is the cell T times, `state` that before the first step."""
@@ -40,7 +40,7 @@ class Recurrent:
         self.grads = {name: np.zeros_like(w) for name, w in p.items()}
 
     def forward(self, x: Array) -> Array:
-        """The h of every step, (T, B, H); the state after the last one is then in `final`."""
+        """Returns the h of every step, (T, B, H); the state after the last one is then in `final`."""
         self.caches: list[Any] = []
         state, hs = self.state, []
         for t, cell in enumerate(self.steps):
@@ -51,7 +51,7 @@ class Recurrent:
         return np.stack(hs)
 
     def backward(self, dh: Array) -> Array:
-        """Every step's h is used twice: as output, whose derivative is dh[t], and by the next step."""
+        """Returns dx. Every step's h is used twice: as output, whose gradient is dh[t], and by the next step."""
         dxs = []
         for t in reversed(range(len(self.steps))):
             dstate = self.dstate | {"h": self.dstate["h"] + dh[t]}
@@ -63,32 +63,32 @@ class Recurrent:
 
 
 class Reversed:
-    """A layer that reads the text from its end."""
+    """Makes a layer read the text from its end."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
 
     def forward(self, x: Array) -> Array:
-        """Its output is in the order of the text."""
+        """Returns the layer's output, in the order of the text."""
         return self.layer.forward(x[::-1])[::-1]
 
     def backward(self, dh: Array) -> Array:
-        """The same order again."""
+        """Returns dx, in the order of the text."""
         return self.layer.backward(dh[::-1])[::-1]
 
 
 class SideBySide:
-    """Layers that read the same input (Schuster and Paliwal 1997, if one of them is reversed)."""
+    """Lets layers read the same input (Schuster and Paliwal 1997, if one of them is reversed)."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = layers
 
     def forward(self, x: Array) -> Array:
-        """Their outputs, one beside the other."""
+        """Returns the outputs of all layers, one beside the other."""
         return np.concatenate([layer.forward(x) for layer in self.layers], axis=2)
 
     def backward(self, dh: Array) -> Array:
-        """The input is used by all, so its derivative is a sum."""
+        """Returns dx. The input is used by all layers, so its gradient is a sum."""
         parts = np.split(dh, len(self.layers), axis=2)
         return np.asarray(sum(layer.backward(part) for layer, part in zip(self.layers, parts, strict=True)))
 
@@ -101,9 +101,7 @@ class Dropout:
         self.mask = mask
 
     def forward(self, x: Array) -> Array:
-        """What is left."""
         return x * self.mask
 
     def backward(self, dh: Array) -> Array:
-        """What is dropped passes nothing back."""
         return dh * self.mask

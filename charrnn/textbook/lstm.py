@@ -26,7 +26,7 @@ from charrnn.textbook.functions import ACTIVATIONS, Activation, sigmoid
 
 @dataclass(frozen=True)
 class LSTM(Cell):
-    """Four matrices, and beside the state h, which is the output, a state c, which is not."""
+    """Computes a step with four matrices and, beside the state h, which is the output, a state c, which is not."""
 
     candidate: Activation = ACTIVATIONS["tanh"]
     output: Activation = ACTIVATIONS["tanh"]
@@ -34,7 +34,7 @@ class LSTM(Cell):
     state = ("h", "c")
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (7)."""
+        """Computes equations (1) to (7)."""
         h, c = state["h"], state["c"]
         z = np.concatenate([h, x], axis=1)  # (1)
         f = sigmoid(z @ p["W_f"] + p["b_f"])  # (2)
@@ -47,7 +47,7 @@ class LSTM(Cell):
         return {"h": h_next, "c": c_next}, (z, c, f, i, a_c, g, o, c_next)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (7) to (1), each equation's derivative."""
+        """Differentiates each equation, from (7) to (1)."""
         z, c, f, i, a_c, g, o, c_next = cache
         dh_next, dc_next = dstate["h"], dstate["c"]
         # (7) h' = o * tanh(c'); c' is used here and in the next step

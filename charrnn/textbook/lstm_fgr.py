@@ -23,18 +23,18 @@ from charrnn.textbook.functions import ACTIVATIONS, Activation, sigmoid
 
 @dataclass(frozen=True)
 class FullGateRecurrence(Cell):
-    """The LSTM with a matrix R (3H, 3H) from gates to gates, which are a part of its state."""
+    """Computes the LSTM with a matrix R (3H, 3H) from gates to gates, which are a part of its state."""
 
     candidate: Activation = ACTIVATIONS["tanh"]
     gates = ("f", "i", "c", "o")
     state = ("h", "c", "i", "f", "o")
 
     def shapes(self, D: int, H: int) -> dict[str, tuple[int, ...]]:
-        """Those of the LSTM, and R."""
+        """Returns those of the LSTM, and that of R."""
         return super().shapes(D, H) | {"R": (3 * H, 3 * H)}
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (7)."""
+        """Computes equations (1) to (7)."""
         c = state["c"]
         z = np.concatenate([state["h"], x], axis=1)  # (1)
         gates = np.concatenate([state["i"], state["f"], state["o"]], axis=1)
@@ -49,7 +49,7 @@ class FullGateRecurrence(Cell):
         return {"h": h_next, "c": c_next, "i": i, "f": f, "o": o}, (z, gates, c, f, i, a_c, g, o, c_next)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (7) to (1), each equation's derivative."""
+        """Differentiates each equation, from (7) to (1)."""
         z, gates, c, f, i, a_c, g, o, c_next = cache
         dh_next, dc_next = dstate["h"], dstate["c"]
         # (7) h' = o' * tanh(c'); what is added to a gate's gradient is from the next step

@@ -23,7 +23,7 @@ from charrnn.textbook.functions import ACTIVATIONS, Activation, sigmoid
 
 @dataclass(frozen=True)
 class PeepholeLSTM(Cell):
-    """The LSTM, and a vector for each gate."""
+    """Computes the LSTM with a peephole, a vector, for each gate."""
 
     candidate: Activation = ACTIVATIONS["tanh"]
     gates = ("f", "i", "c", "o")
@@ -31,7 +31,7 @@ class PeepholeLSTM(Cell):
     state = ("h", "c")
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (7)."""
+        """Computes equations (1) to (7)."""
         h, c = state["h"], state["c"]
         z = np.concatenate([h, x], axis=1)  # (1)
         f = sigmoid(z @ p["W_f"] + p["p_f"] * c + p["b_f"])  # (2)
@@ -44,7 +44,7 @@ class PeepholeLSTM(Cell):
         return {"h": h_next, "c": c_next}, (z, c, f, i, a_c, g, o, c_next)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (7) to (1), each equation's derivative."""
+        """Differentiates each equation, from (7) to (1)."""
         z, c, f, i, a_c, g, o, c_next = cache
         dh_next, dc_next = dstate["h"], dstate["c"]
         # (7) h' = o * tanh(c')

@@ -20,55 +20,55 @@ from charrnn.textbook.lstm import LSTM
 
 @dataclass(frozen=True)
 class NoInputActivation(LSTM):
-    """g = a_c in place of (4)."""
+    """Has `g = a_c` in place of (4)."""
 
     candidate: Activation = ACTIVATIONS["identity"]
 
 
 @dataclass(frozen=True)
 class NoOutputActivation(LSTM):
-    """h' = o * c' in place of (7)."""
+    """Has `h' = o * c'` in place of (7)."""
 
     output: Activation = ACTIVATIONS["identity"]
 
 
 @dataclass(frozen=True)
 class OpenGate(LSTM):
-    """One gate is always 1, and has no parameters."""
+    """Is the LSTM in which one gate is always 1, and has no parameters."""
 
     open: ClassVar[str]
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """The LSTM's, with that gate held open."""
+        """Does the LSTM's step with that gate held open."""
         return super().forward(self.completed(p), x, state)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """The LSTM's, in which no gradient passes a gate that cannot move."""
+        """Differentiates the LSTM's step; a gate that cannot move has no gradient."""
         dx, dstate, grads = super().backward(self.completed(p), cache, dstate)
         return dx, dstate, {name: grads[name] for name in grads if not name.endswith(f"_{self.open}")}
 
     def completed(self, p: Weights) -> Weights:
-        """The parameters of an LSTM that does the same."""
+        """Returns the parameters of an LSTM whose gate these hold open."""
         nothing = {f"W_{self.open}": np.zeros_like(p["W_c"])}
         return p | nothing | {f"b_{self.open}": np.full_like(p["b_c"], np.inf)}
 
 
 class NoInputGate(OpenGate):
-    """i = 1 in place of (3)."""
+    """Has `i = 1` in place of (3)."""
 
     open = "i"
     gates = ("f", "c", "o")
 
 
 class NoForgetGate(OpenGate):
-    """f = 1 in place of (2), as in Hochreiter and Schmidhuber 1997."""
+    """Has `f = 1` in place of (2), as in Hochreiter and Schmidhuber 1997."""
 
     open = "f"
     gates = ("i", "c", "o")
 
 
 class NoOutputGate(OpenGate):
-    """o = 1 in place of (5)."""
+    """Has `o = 1` in place of (5)."""
 
     open = "o"
     gates = ("f", "i", "c")
@@ -76,16 +76,16 @@ class NoOutputGate(OpenGate):
 
 @dataclass(frozen=True)
 class CoupledLSTM(LSTM):
-    """f = 1 - i in place of (2)."""
+    """Has `f = 1 - i` in place of (2)."""
 
     gates = ("i", "c", "o")
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """The LSTM's, with W_f = -W_i and b_f = -b_i."""
+        """Does the LSTM's step with W_f = -W_i and b_f = -b_i."""
         return super().forward(p | {"W_f": -p["W_i"], "b_f": -p["b_i"]}, x, state)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """The LSTM's; what would be the gradient of W_f and b_f is, with its sign changed, one more of W_i and b_i."""
+        """Differentiates the step; the gradients of W_f and b_f, with their sign changed, go to W_i and b_i."""
         dx, dstate, grads = super().backward(p | {"W_f": -p["W_i"], "b_f": -p["b_i"]}, cache, dstate)
         dW_f, db_f = grads.pop("W_f"), grads.pop("b_f")
         return dx, dstate, grads | {"W_i": grads["W_i"] - dW_f, "b_i": grads["b_i"] - db_f}

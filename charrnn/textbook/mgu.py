@@ -19,13 +19,13 @@ from charrnn.textbook.functions import ACTIVATIONS, Activation, sigmoid
 
 @dataclass(frozen=True)
 class MGU(Cell):
-    """One gate, a candidate n, and one state."""
+    """Computes a step with one gate, a candidate n, and one state."""
 
     candidate: Activation = ACTIVATIONS["tanh"]
     gates = ("f", "n")
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (3)."""
+        """Computes equations (1) to (3)."""
         h = state["h"]
         hx = np.concatenate([h, x], axis=1)
         f = sigmoid(hx @ p["W_f"] + p["b_f"])  # (1)
@@ -36,7 +36,7 @@ class MGU(Cell):
         return {"h": h_next}, (h, hx, fhx, f, a_n, n)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (3) to (1), each equation's derivative."""
+        """Differentiates each equation, from (3) to (1)."""
         h, hx, fhx, f, a_n, n = cache
         H, dh_next = h.shape[1], dstate["h"]
         # (3) h' = (1 - f) * h + f * n

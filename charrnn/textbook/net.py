@@ -13,14 +13,14 @@ from charrnn.textbook.layers import Layer
 
 
 class Net:
-    """Layers below an output layer `logits = h @ W_y + b_y`."""
+    """Runs layers below an output layer, `logits = h @ W_y + b_y`."""
 
     def __init__(self, layers: Sequence[Layer], p: Weights) -> None:
         """`p` holds `W_y (H, V)` and `b_y (V,)`; the layers have their own."""
         self.layers, self.p = layers, p
 
     def forward(self, ids: Ids) -> Array:
-        """From `ids (T, B)` to logits (T, B, V): for every position the scores of the character after it."""
+        """Returns logits (T, B, V) for `ids (T, B)`: everywhere a score for each character that may come next."""
         x = one_hot(ids, len(self.p["b_y"]))
         for layer in self.layers:
             x = layer.forward(x)
@@ -28,7 +28,7 @@ class Net:
         return np.asarray(x @ self.p["W_y"] + self.p["b_y"])
 
     def backward(self, dlogits: Array) -> Weights:
-        """The gradients of W_y and b_y; the layers then hold theirs."""
+        """Returns the gradients of W_y and b_y; the layers then hold theirs."""
         grads = {"W_y": np.einsum("tbh,tbv->hv", self.h, dlogits), "b_y": dlogits.sum(axis=(0, 1))}
         dh = dlogits @ self.p["W_y"].T
         for layer in reversed(self.layers):
@@ -36,6 +36,6 @@ class Net:
         return grads
 
     def loss_and_grads(self, ids: Ids, targets: Ids, weights: Array | None = None) -> tuple[float, Weights]:
-        """Mean nats per character, and the gradients of W_y and b_y; the layers then hold theirs."""
+        """Returns the mean nats per character, and the gradients of W_y and b_y; the layers then hold theirs."""
         loss, dlogits = cross_entropy(self.forward(ids), targets, weights)
         return loss, self.backward(dlogits)

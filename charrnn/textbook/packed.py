@@ -32,7 +32,7 @@ PACKED = ("W", "b", "gain")
 
 @dataclass
 class Drawn:
-    """What is random in one layer and direction; what is None or empty is off."""
+    """Holds what is random in one layer and direction; what is None or empty is off."""
 
     candidate: Array | None = None
     """What the candidate is multiplied by: (T, B, H)."""
@@ -44,7 +44,7 @@ class Drawn:
 
 @dataclass
 class Network:
-    """A net over one window, with all that it reads, in the names of a checkpoint."""
+    """Holds a net over one batch, with all that it reads, in the names of a checkpoint."""
 
     params: Mapping[str, Array]
     cell: str
@@ -78,7 +78,7 @@ class Network:
         self.net = Net(layers, {"W_y": self.params["head.W"], "b_y": self.params["head.b"]})
 
     def recurrent_layer(self, k: int, seq_length: int) -> Recurrent:
-        """The k-th, with its own cell for every step."""
+        """Returns the k-th recurrent layer, with its own cell for every step."""
         own = self.unpacked(k)
         times = range(seq_length)
         if self.bidirectional and k % 2 == 1:
@@ -91,7 +91,7 @@ class Network:
         return Recurrent(steps, own, first)
 
     def step(self, drawn: Drawn, t: int, normalized: bool) -> Cell:
-        """The cell of step t, and what is around it."""
+        """Returns the cell of step t, with what regularizes it around it."""
         cell: Any = textbook.build(self.cell, self.activation)
         if drawn.candidate is not None:
             cell = dataclasses.replace(cell, candidate=dropped(cell.candidate, drawn.candidate[t]))
@@ -103,11 +103,11 @@ class Network:
         return found
 
     def learned(self, k: int, name: str) -> Array:
-        """Which rows of a state begin with a learned one: bools (B,)."""
+        """Tells which rows begin with a learned state: bools (B,)."""
         return self.starts & (f"{self.prefixes[k]}{name}0" in self.params)
 
     def unpacked(self, k: int) -> Weights:
-        """The parameters of the k-th recurrent layer, in the textbook's names."""
+        """Returns the parameters of the k-th recurrent layer, in the textbook's names."""
         own: Weights = {}
         gates = textbook.CELLS[self.cell][2].split()
         for name, array in self.params.items():
@@ -122,7 +122,7 @@ class Network:
         return own
 
     def packed(self, k: int, grads: Weights) -> Weights:
-        """The reverse: the gradients of the k-th layer in the names of a checkpoint."""
+        """Returns the gradients of the k-th recurrent layer, in the names of a checkpoint."""
         gates = textbook.CELLS[self.cell][2].split()
         found = {}
         for name in self.params:
@@ -133,7 +133,7 @@ class Network:
         return found
 
     def forward(self, ids: Ids) -> tuple[Array, list[State]]:
-        """Logits (T, B, V), and the state after the window."""
+        """Returns logits (T, B, V), and the state after the batch."""
         self.build(len(ids))
         return self.net.forward(ids), [layer.final for layer in self.recurrent]
 
@@ -145,7 +145,7 @@ class Network:
         dlogits_extra: Array | None = None,
         weights: Array | None = None,
     ) -> tuple[float, Weights, list[State], list[State]]:
-        """The loss, the gradients of the parameters and of the state that came in, and the state after the window.
+        """Returns the loss, the gradients of the parameters and of the state before, and the state after the batch.
 
         `dfinal` and `dlogits_extra` are the gradients that the final state and the logits have from elsewhere.
         """

@@ -19,13 +19,13 @@ EPS = 1e-5
 
 
 def dropped(activation: Activation, mask: Array) -> Activation:
-    """Recurrent dropout (Semeniuta et al. 2016, arXiv 1603.05118): a candidate's activation, times a mask (B, H)."""
+    """Returns the activation times a mask (B, H): recurrent dropout (Semeniuta et al. 2016, arXiv 1603.05118)."""
     return Activation(lambda a: mask * activation.value(a), lambda a: mask * activation.slope(a))
 
 
 @dataclass(frozen=True)
 class Zoneout(Cell):
-    """A share z of a state stays as it was (Krueger et al. 2017, arXiv 1606.01305).
+    """Lets a share z of a state stay as it was (Krueger et al. 2017, arXiv 1606.01305).
 
     s' = z * s + (1 - z) * cell(s)
     """
@@ -35,12 +35,12 @@ class Zoneout(Cell):
     """By the state's name, (B, H) of 0 and 1, or of what is between; all of it moves where there is no name."""
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """The cell's step, and some of what was before it."""
+        """Does the cell's step, and keeps some of the state before it."""
         after, cache = self.cell.forward(p, x, state)
         return after | {name: z * state[name] + (1 - z) * after[name] for name, z in self.z.items()}, cache
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """What stayed passes its derivative on as it is."""
+        """Differentiates the step; what stayed passes its gradient on as it is."""
         moved = dstate | {name: (1 - z) * dstate[name] for name, z in self.z.items()}
         dx, before, grads = self.cell.backward(p, cache, moved)
         return dx, before | {name: before[name] + z * dstate[name] for name, z in self.z.items()}, grads
@@ -48,7 +48,7 @@ class Zoneout(Cell):
 
 @dataclass(frozen=True)
 class LayerNorm(Cell):
-    """Layer normalization (Ba et al. 2016, arXiv 1607.06450) of each gate's sum, for cells with `a = z @ W_k + b_k`.
+    """Normalizes each gate's sum (Ba et al. 2016, arXiv 1607.06450), in cells that compute `a = z @ W_k + b_k`.
 
     (1) s = z @ W_k                                          for each gate k
     (2) n = (s - mean(s)) / sqrt(mean((s - mean(s))^2) + EPS)         over the H units of a row
@@ -62,7 +62,7 @@ class LayerNorm(Cell):
     cell: Cell
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """The cell's step on what is normalized."""
+        """Does the cell's step on sums that are normalized."""
         z = np.concatenate([state["h"], x], axis=1)
         normal = {k: normalize(z @ p[f"W_{k}"]) for k in self.cell.gates}  # (1, 2)
         H = state["h"].shape[1]
@@ -71,7 +71,7 @@ class LayerNorm(Cell):
         return after, (z, normal, of_rows, cache)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (3) to (1)."""
+        """Differentiates each equation, from (3) to (1)."""
         z, normal, of_rows, inner = cache
         H = dstate["h"].shape[1]
         _, before, grads = self.cell.backward(of_rows, inner, dstate)
@@ -88,7 +88,7 @@ class LayerNorm(Cell):
 
 
 def normalize(s: Array) -> tuple[Array, Array]:
-    """Each row of `s (B, H)` with mean 0 and deviation 1, and the deviation that it had."""
+    """Returns each row of `s (B, H)` with mean 0 and deviation 1, and the deviation that it had, (B, 1)."""
     centred = s - s.mean(axis=1, keepdims=True)
     root = np.sqrt((centred**2).mean(axis=1, keepdims=True) + EPS)
     return centred / root, root

@@ -21,20 +21,20 @@ from charrnn.textbook.functions import ACTIVATIONS
 
 @dataclass(frozen=True)
 class RNN(Cell):
-    """One matrix and one state."""
+    """Computes a step with one matrix and one state."""
 
     activation: str = "tanh"
     gates = ("a",)
 
     def forward(self, p: Weights, x: Array, state: State) -> tuple[State, Any]:
-        """Equations (1) to (3)."""
+        """Computes equations (1) to (3)."""
         z = np.concatenate([state["h"], x], axis=1)  # (1)
         a = z @ p["W_a"] + p["b_a"]  # (2)
         h_next = ACTIVATIONS[self.activation].value(a)  # (3)
         return {"h": h_next}, (z, a)
 
     def backward(self, p: Weights, cache: Any, dstate: State) -> tuple[Array, State, Weights]:
-        """From (3) to (1), each equation's derivative."""
+        """Differentiates each equation, from (3) to (1)."""
         z, a = cache
         da = dstate["h"] * ACTIVATIONS[self.activation].slope(a)  # (3)
         dW, db, dz = z.T @ da, da.sum(axis=0), da @ p["W_a"].T  # (2)

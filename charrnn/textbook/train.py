@@ -20,7 +20,7 @@ from charrnn.textbook.net import Net
 
 @dataclass
 class Learner:
-    """A text, a network with one layer, and how it learns."""
+    """Holds a text, a network with one layer, and how it learns."""
 
     text: str
     hidden_size: int = 64
@@ -32,7 +32,7 @@ class Learner:
     cell: Cell = field(default_factory=LSTM)
 
     def __post_init__(self) -> None:
-        """Small random weights, zero biases, and the state before the text, zero."""
+        """Draws small random weights; biases, and the state before the text, are zero."""
         if len(self.text) < 2:
             raise ValueError("a text must have two characters at least, one to read and one to predict")
         self.rng = np.random.default_rng(self.seed)
@@ -48,11 +48,11 @@ class Learner:
         self.state = self.zero_state()
 
     def zero_state(self) -> State:
-        """The state before a text, with one row."""
+        """Returns the state before a text, which has one row."""
         return {name: np.zeros((1, self.hidden_size)) for name in self.cell.state}
 
     def losses(self) -> Iterator[float]:
-        """Learns for as long as it is asked: the loss of one window after another, each then learnt from.
+        """Learns one window after another, for as long as it is asked, and yields the loss that each had before.
 
         At the end of the text it begins anew, with a state of zeros; else a window begins with the last one's state.
         """
@@ -65,7 +65,7 @@ class Learner:
                 start, self.state = 0, self.zero_state()
 
     def update(self, ids: Ids, targets: Ids) -> float:
-        """One step of Adagrad on a window (T, B); returns the loss that it had before."""
+        """Does one step of Adagrad on a window (T, B), and returns the loss before it."""
         net, layer = self.net(len(ids))
         loss, grads = net.loss_and_grads(ids, targets)
         grads |= layer.grads
@@ -78,13 +78,13 @@ class Learner:
         return loss
 
     def net(self, seq_length: int) -> tuple[Net, Recurrent]:
-        """The network over a window that begins with the state at hand, and its recurrent layer."""
+        """Returns the network over a window that begins with the state at hand, and its recurrent layer."""
         own = {name: array for name, array in self.p.items() if not name.endswith("_y")}
         layer = Recurrent([self.cell] * seq_length, own, self.state)
         return Net([layer], {"W_y": self.p["W_y"], "b_y": self.p["b_y"]}), layer
 
     def sample(self, length: int, first: str) -> str:
-        """`length` characters after the character `first`, each drawn from what the network expects."""
+        """Returns `first` and `length` more characters, each drawn from what the network then expects."""
         text, state = first, self.zero_state()
         for _ in range(length):
             x = one_hot(np.array([self.characters.index(text[-1])]), len(self.characters))
