@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,34 +15,54 @@ from charrnn.runs.run import Run
 from charrnn.tasks.language_model import language_model_of
 
 
-def probabilities(
-    logits: Array,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
-    out: Array | None = None,
-) -> Array:
-    """What to draw from: logits (B, V) to probabilities (B, V), float64; in `out` where that is given.
+@dataclass(frozen=True)
+class Filters:
+    """Says what characters are drawn from. What is None is off; the likeliest character is always kept.
 
-    The logits are divided by `temperature` (0 means the likeliest character alone). Then the filters, in this order:
-    `top_k` keeps the k likeliest; `top_p` the smallest set that has at least that mass (Holtzman et al. 2019,
-    arXiv 1904.09751); `min_p` those at least that share as likely as the likeliest (Nguyen et al. 2024,
-    arXiv 2407.01082). What is kept is scaled to sum to 1; the likeliest character is always kept.
+    The logits are first divided by `temperature`. The filters then apply in the order in which they stand here.
     """
+
+    temperature: float = 1.0
+    """Below 1 what is likely becomes likelier; 0 means the likeliest character alone."""
+    top_k: int | None = None
+    """Keeps the k likeliest characters."""
+    top_p: float | None = None
+    """Keeps the smallest set that has at least this probability (Holtzman et al. 2019, arXiv 1904.09751)."""
+    min_p: float | None = None
+    """Keeps those at least this share as likely as the likeliest (Nguyen et al. 2024, arXiv 2407.01082)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Says what text is wanted."""
+
+    prompt: str = ""
+    """The text to continue; where there is none, the model reads what `opening` returns."""
+    length: int = 500
+    """Characters to write at most."""
+    seed: int | None = None
+    """The same seed gives the same text; None draws one."""
+    stop: str | None = None
+    """A text before which to end, if it would appear."""
+    filters: Filters = Filters()
+
+
+def probabilities(logits: Array, filters: Filters = Filters(), out: Array | None = None) -> Array:
+    """Returns what to draw from: of logits (B, V), probabilities (B, V) in float64; in `out` where that is given."""
     p: Array = np.empty(logits.shape) if out is None else out
     np.copyto(p, logits)
     p -= np.maximum.reduce(p, axis=-1, keepdims=True)
-    if temperature == 0:
-        top_k, temperature = 1, 1.0
-    if temperature != 1:
+    top_k = filters.top_k
+    if filters.temperature == 0:
+        top_k = 1
+    elif filters.temperature != 1:
         with np.errstate(over="ignore"):  # a low temperature takes what is unlikely to -inf, and its probability to 0
-            p /= temperature
+            p /= filters.temperature
     np.exp(p, p)
-    if top_k is not None or top_p is not None:
-        _keep_likeliest(p, top_k, top_p)
-    if min_p is not None:
-        p[p < min_p * p.max(axis=-1, keepdims=True)] = 0
+    if top_k is not None or filters.top_p is not None:
+        _keep_likeliest(p, top_k, filters.top_p)
+    if filters.min_p is not None:
+        p[p < filters.min_p * p.max(axis=-1, keepdims=True)] = 0
     p /= np.add.reduce(p, axis=-1, keepdims=True)
     return p
 
@@ -59,7 +80,7 @@ def _keep_likeliest(p: Array, top_k: int | None, top_p: float | None) -> None:
 
 
 def draw(p: Array, rng: np.random.Generator) -> Ids:
-    """An id for each row of `p (B, V)`, by inverting its cumulative distribution, which `p` becomes: (B,)."""
+    """Draws an id for each row of `p (B, V)`: (B,). It inverts the cumulative distribution, which `p` becomes."""
     np.add.accumulate(p, axis=-1, out=p)
     u = rng.random(len(p)) * p[:, -1]
     # u * p[-1] can be rounded to p[-1] itself, which lies beyond the last that is likely
@@ -73,17 +94,14 @@ def generate(
     prompt: Ids,
     rng: np.random.Generator,
     samples: int = 1,
-    **filters: Any,
+    filters: Filters = Filters(),
 ) -> Iterator[Ids]:
-    """Without end, the next id of each of `samples` texts that continue `prompt (P,)`, P >= 1: arrays (samples,).
-
-    `filters` are those of `probabilities`.
-    """
+    """Yields, without end, the next id of each of `samples` texts that continue `prompt (P,)`, P >= 1: (samples,)."""
     stepper, p = Stepper(model, params, samples), np.empty((samples, model.vocab_size))
     for symbol in prompt:
         logits = stepper.step(np.full(samples, symbol))
     while True:
-        ids = draw(probabilities(logits, **filters, out=p), rng)
+        ids = draw(probabilities(logits, filters, out=p), rng)
         yield ids
         logits = stepper.step(ids)
 
@@ -96,37 +114,27 @@ def sample(
     stop: str | None = None,
     **filters: Any,
 ) -> Iterator[str]:
-    """Up to `length` characters that follow `prompt`, as they are drawn.
+    """Yields up to `length` characters that follow `prompt`, as they are drawn.
 
-    Ends before `stop`, if that text would appear; characters that may become part of it are held back until they
-    cannot. Raises DataError where the prompt has characters that the model never saw.
+    It ends before `stop`, if that text would appear; characters that may become part of it are held back until they
+    cannot. `filters` are the fields of `Filters`: `temperature`, `top_k`, `top_p`, `min_p`. Raises DataError where the
+    prompt has characters that the model never saw, ConfigError where the run is no language model.
     """
-    return (texts[0] for texts in sample_many(run, 1, prompt, length, seed, stop, **filters))
+    request = Request(prompt, length, seed, stop, Filters(**filters))
+    return (texts[0] for texts in sample_many(run, request, samples=1))
 
 
-def sample_many(
-    run: Run,
-    samples: int,
-    prompt: str = "",
-    length: int = 500,
-    seed: int | None = None,
-    stop: str | None = None,
-    **filters: Any,
-) -> Iterator[list[str]]:
-    """`sample` for several texts as one batch: lists of what each text grew by, "" for one that has ended."""
+def sample_many(run: Run, request: Request, samples: int) -> Iterator[list[str]]:
+    """Yields what each of several texts grew by, which are drawn as one batch: "" for a text that has ended.
+
+    Raises as `sample` does.
+    """
     task, model = language_model_of(run.task, run.model)
     vocabulary = task.vocabulary
-    first = vocabulary.encode(prompt or opening(vocabulary.symbols))
-    rows = [_UntilStop(stop) for _ in range(samples)]
-    ids = generate(
-        model,
-        run.weights,
-        first,
-        np.random.default_rng(seed),
-        samples,
-        **filters,
-    )
-    for _, batch in zip(range(length), ids, strict=False):
+    first = vocabulary.encode(request.prompt or opening(vocabulary.symbols))
+    rows = [_UntilStop(request.stop) for _ in range(samples)]
+    ids = generate(model, run.weights, first, np.random.default_rng(request.seed), samples, request.filters)
+    for _, batch in zip(range(request.length), ids, strict=False):
         yield [row.push(vocabulary.symbols[i]) for row, i in zip(rows, batch, strict=True)]
         if all(row.ended for row in rows):
             return
@@ -134,7 +142,7 @@ def sample_many(
 
 
 def opening(symbols: str) -> str:
-    """What the model reads first where there is no prompt: a line break if it knows one, else a space, else any."""
+    """Returns what is read first if there is no prompt: a line break if the model knows one, else a space, else any."""
     return next((c for c in "\n " if c in symbols), symbols[0])
 
 
@@ -157,7 +165,7 @@ class _UntilStop:
         return self._release(len(self.held) - may_begin)
 
     def flush(self) -> str:
-        """What is still held, at the end of the text."""
+        """Returns what is still held, at the end of the text."""
         return "" if self.ended else self._release(len(self.held))
 
     def _release(self, n: int) -> str:

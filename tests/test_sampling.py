@@ -16,7 +16,7 @@ from charrnn.errors import DataError
 from charrnn.nn.cells import CELLS
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.run import Corpus, Run
-from charrnn.sampling import draw, generate, opening, probabilities, sample, sample_many
+from charrnn.sampling import Filters, Request, draw, generate, opening, probabilities, sample, sample_many
 from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ def softmax(logits):
 @given(LOGITS, st.just(0.0) | st.floats(0, 1e300), TOP_K, SHARE, SHARE)
 def test_probabilities_add_up_to_one_and_the_least_likely_go_first(logits, temperature, top_k, top_p, min_p):
     before = logits.copy()
-    p = probabilities(logits, temperature, top_k, top_p, min_p)
+    p = probabilities(logits, Filters(temperature, top_k, top_p, min_p))
     assert p.shape == logits.shape
     assert p.dtype == np.float64
     assert (p >= 0).all()
@@ -57,13 +57,13 @@ def test_without_filters_they_are_the_softmax(logits):
 @given(LOGITS, st.floats(0.05, 20))
 def test_the_temperature_divides_the_logits(logits, temperature):
     np.testing.assert_allclose(
-        probabilities(logits, temperature), softmax(logits.astype(float) / temperature), rtol=1e-9, atol=1e-300
+        probabilities(logits, Filters(temperature)), softmax(logits.astype(float) / temperature), rtol=1e-9, atol=1e-300
     )
 
 
 @given(LOGITS)
 def test_temperature_zero_is_the_likeliest_character_alone(logits):
-    p = probabilities(logits, temperature=0)
+    p = probabilities(logits, Filters(temperature=0))
     np.testing.assert_array_equal(p.argmax(-1), logits.argmax(-1))
     assert ((p == 0) | (p == 1)).all()
 
@@ -71,12 +71,12 @@ def test_temperature_zero_is_the_likeliest_character_alone(logits):
 @pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-9])
 def test_a_tiny_temperature_is_as_good_as_zero(temperature):
     logits = np.array([[1, 3, 2], [-800, 0, 800]], np.float32)
-    np.testing.assert_array_equal(probabilities(logits, temperature), [[0, 1, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(probabilities(logits, Filters(temperature)), [[0, 1, 0], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("temperature", [1e9, 1e300, np.inf])
 def test_a_huge_temperature_makes_all_equally_likely(temperature):
-    p = probabilities(np.array([[1, 3, 2, -20]], np.float32), temperature)
+    p = probabilities(np.array([[1, 3, 2, -20]], np.float32), Filters(temperature))
     np.testing.assert_allclose(p, 0.25, rtol=1e-6)
 
 
@@ -87,7 +87,7 @@ def test_logits_of_any_size_are_safe():
 
 @given(LOGITS, st.integers(1, 15))
 def test_top_k_keeps_the_k_likeliest(logits, k):
-    p = probabilities(logits, top_k=k)
+    p = probabilities(logits, Filters(top_k=k))
     for row, of in zip(p, softmax(logits), strict=True):
         kept = row > 0
         assert kept.sum() == min(k, (of > 0).sum())
@@ -97,7 +97,7 @@ def test_top_k_keeps_the_k_likeliest(logits, k):
 
 @given(LOGITS, st.floats(0.001, 1))
 def test_top_p_keeps_the_smallest_set_of_at_least_that_mass(logits, top_p):
-    p = probabilities(logits, top_p=top_p)
+    p = probabilities(logits, Filters(top_p=top_p))
     for row, of in zip(p, softmax(logits), strict=True):
         kept = row > 0
         assert of[kept].sum() >= top_p - 1e-9
@@ -108,7 +108,7 @@ def test_top_p_keeps_the_smallest_set_of_at_least_that_mass(logits, top_p):
 
 @given(LOGITS, st.floats(0, 1))
 def test_min_p_keeps_those_at_least_that_share_as_likely_as_the_likeliest(logits, min_p):
-    p = probabilities(logits, min_p=min_p)
+    p = probabilities(logits, Filters(min_p=min_p))
     for row, of in zip(p, softmax(logits), strict=True):
         kept = row > 0
         assert (of[kept] >= min_p * of.max() * (1 - 1e-9)).all()
@@ -118,9 +118,9 @@ def test_min_p_keeps_those_at_least_that_share_as_likely_as_the_likeliest(logits
 def test_filters_work_in_their_order_each_on_what_is_left():
     p = np.array([[0.4, 0.3, 0.2, 0.1]])
     # top_k leaves .4 .3 .2, of which .4 .3 are 7/9, more than .75; of all four they would not be
-    np.testing.assert_allclose(probabilities(np.log(p), top_k=3, top_p=0.75), [[4 / 7, 3 / 7, 0, 0]])
-    np.testing.assert_allclose(probabilities(np.log(p), top_p=0.75), [[4 / 9, 3 / 9, 2 / 9, 0]])
-    np.testing.assert_allclose(probabilities(np.log(p), top_k=3, top_p=0.75, min_p=0.8), [[1, 0, 0, 0]])
+    np.testing.assert_allclose(probabilities(np.log(p), Filters(top_k=3, top_p=0.75)), [[4 / 7, 3 / 7, 0, 0]])
+    np.testing.assert_allclose(probabilities(np.log(p), Filters(top_p=0.75)), [[4 / 9, 3 / 9, 2 / 9, 0]])
+    np.testing.assert_allclose(probabilities(np.log(p), Filters(top_k=3, top_p=0.75, min_p=0.8)), [[1, 0, 0, 0]])
 
 
 def test_draws_are_as_frequent_as_they_are_probable(rng):
@@ -145,7 +145,7 @@ class Extreme:
 
 @given(LOGITS)
 def test_even_an_extreme_draw_is_a_character_that_is_possible(logits):
-    p = probabilities(logits, top_p=0.9)
+    p = probabilities(logits, Filters(top_p=0.9))
     for value in (0.0, np.nextafter(1, 0)):
         ids = draw(p.copy(), Extreme(value))
         assert (p[np.arange(len(p)), ids] > 0).all()
@@ -166,7 +166,7 @@ def test_each_character_is_drawn_from_what_one_pass_over_the_text_expects(cell, 
     run = model_of(cell)
     drawn_from = []
     monkeypatch.setattr(sampling, "draw", lambda p, rng: (drawn_from.append(p.copy()), draw(p, rng))[1])
-    texts = ["".join(parts) for parts in zip(*sample_many(run, 3, prompt, length=40, seed=2), strict=True)]
+    texts = ["".join(parts) for parts in zip(*sample_many(run, Request(prompt, length=40, seed=2), 3), strict=True)]
     assert len(set(texts)) == 3
 
     read = prompt or "\n"
@@ -263,7 +263,7 @@ def test_what_is_held_back(text, stop, parts, writes):
 
 def test_several_samples_stop_each_by_itself(writes):
     run = writes("abcdefgh", "ccccdeef", "deabbbbb")
-    grown = list(zip(*sample_many(run, 3, "a", length=8, stop="de"), strict=True))
+    grown = list(zip(*sample_many(run, Request("a", length=8, stop="de"), 3), strict=True))
     assert ["".join(parts) for parts in grown] == ["abc", "cccc", ""]
     assert len(grown[0]) == 6  # until the last of them has ended
 

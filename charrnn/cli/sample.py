@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.text.vocabulary import Vocabulary
+
+
+MAX_PROMPT = 1 << 24
+"""Bytes of a prompt that is read from a file."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Holds what is typed behind `charrnn sample`: a field for each option, under its name."""
+
+    checkpoint: Path
+    length: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    prompt: str | None
+    prompt_file: str | None
+    unknown: str
+    stop: str | None
+    samples: int
+    seed: int | None
+    stream: bool
 
 
 @click.command("sample", short_help="Let a model write.")
@@ -50,99 +79,66 @@ from charrnn.errors import ConfigError
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="The same seed gives the same text.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Show each character as it is drawn.")
-def command(
-    checkpoint: Path,
-    length: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    min_p: float | None,
-    prompt: str | None,
-    prompt_file: str | None,
-    unknown: str,
-    stop: str | None,
-    samples: int,
-    seed: int | None,
-    stream: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Let a model write. Its text, after the prompt, goes to stdout in UTF-8 (in bytes mode, as it is)."""
     from threadpoolctl import threadpool_limits
 
     from charrnn.cores import blas_threads
     from charrnn.runs.checkpoint import load
-    from charrnn.sampling import sample_many
+    from charrnn.sampling import Filters, Request, sample_many
     from charrnn.tasks.language_model import language_model_of
-    from charrnn.text.vocabulary import describe
 
-    for option, value in {"--temperature": temperature, "--top-p": top_p, "--min-p": min_p}.items():
+    wanted = Options(**options)
+    for option, value in {
+        "--temperature": wanted.temperature,
+        "--top-p": wanted.top_p,
+        "--min-p": wanted.min_p,
+    }.items():
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{option} {value} is not a number of use; leave it out, or see: charrnn sample --help")
-    run = load(checkpoint)
+    run = load(wanted.checkpoint)
     task, model = language_model_of(run.task, run.model)
-    vocabulary = task.vocabulary
-    prompt = _prompt(prompt, prompt_file, vocabulary.encoding)
-    if strange := vocabulary.unknown(prompt):
-        if unknown == "error":
-            raise ConfigError(
-                f"the prompt has characters that the model never saw: {describe(strange)}; "
-                f"leave them out, or give --unknown skip"
-            )
-        prompt = prompt.translate(dict.fromkeys(map(ord, strange)))
-    texts = sample_many(
-        run,
-        samples,
-        prompt,
-        length,
-        seed,
-        stop and _in_symbols(stop, vocabulary.encoding),
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-    )
+    vocabulary, samples = task.vocabulary, wanted.samples
+    prompt = _known(_prompt(wanted, vocabulary.encoding), vocabulary, wanted.unknown)
+    stop = wanted.stop and _in_symbols(wanted.stop, vocabulary.encoding)
+    filters = Filters(wanted.temperature, wanted.top_k, wanted.top_p, wanted.min_p)
+    texts = sample_many(run, Request(prompt, wanted.length, wanted.seed, stop, filters), samples)
     out = sys.stdout.buffer
-
-    def write(text: str) -> None:
-        out.write(vocabulary.to_bytes(text))
-        if stream:
-            out.flush()
-
     with threadpool_limits(blas_threads(samples * model.step_product), user_api="blas"):
-        if samples == 1:
-            write(prompt)
-            for (grown,) in texts:
-                write(grown)
-        else:
-            # All are drawn as one batch, and so end together; they can only be shown one after another.
-            whole = [""] * samples
-            for grown_by in texts:
-                whole = [text + more for text, more in zip(whole, grown_by, strict=True)]
-            for number, text in enumerate(whole, 1):
-                write(f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{prompt}{text}\n")
-    out.flush()
+        for piece in _growing(prompt, texts) if samples == 1 else _one_by_one(prompt, texts, samples):
+            out.write(vocabulary.to_bytes(piece))
+            if wanted.stream:
+                out.flush()
     if sys.stdout.isatty() and samples == 1:
         out.write(b"\n")
-        out.flush()
+    out.flush()
 
 
-def _in_symbols(text: str, encoding: str) -> str:
-    """A text that was typed, in the model's symbols: in bytes mode, its bytes in UTF-8."""
+def _growing(prompt: str, texts: Iterator[list[str]]) -> Iterator[str]:
+    """Yields the prompt, and then what follows it as it is drawn."""
+    yield prompt
+    for (grown,) in texts:
+        yield grown
+
+
+def _one_by_one(prompt: str, texts: Iterator[list[str]], samples: int) -> Iterator[str]:
+    """Yields several texts one after another. They are drawn as one batch, and so end together."""
+    whole = [""] * samples
+    for grown in texts:
+        whole = [text + more for text, more in zip(whole, grown, strict=True)]
+    for number, text in enumerate(whole, 1):
+        yield f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{prompt}{text}\n"
+
+
+def _prompt(options: Options, encoding: str) -> str:
+    """Returns the prompt, as it was typed or from its file, in the model's symbols."""
     from charrnn.text.vocabulary import BYTES
 
-    return text.encode("utf-8", "surrogateescape").decode("latin-1") if encoding == BYTES else text
-
-
-MAX_PROMPT = 1 << 24
-"""Bytes of a prompt that is read from a file."""
-
-
-def _prompt(prompt: str | None, prompt_file: str | None, encoding: str) -> str:
-    from charrnn.text.vocabulary import BYTES
-
-    if prompt is not None and prompt_file is not None:
+    prompt_file = options.prompt_file
+    if options.prompt is not None and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file are both given; give one of them")
     if prompt_file is None:
-        return _in_symbols(prompt or "", encoding)
+        return _in_symbols(options.prompt or "", encoding)
     try:
         with nullcontext(sys.stdin.buffer) if prompt_file == "-" else open(prompt_file, "rb") as file:
             data = file.read(MAX_PROMPT + 1)  # one more than may be, and not all that a device may give
@@ -158,3 +154,23 @@ def _prompt(prompt: str | None, prompt_file: str | None, encoding: str) -> str:
         raise ConfigError(
             f"--prompt-file {prompt_file} is not {encoding}, as the model's text was: {error}; convert it"
         ) from error
+
+
+def _known(prompt: str, vocabulary: Vocabulary, unknown: str) -> str:
+    """Returns the prompt without characters that the model never saw, or raises ConfigError, as `--unknown` says."""
+    from charrnn.text.vocabulary import describe
+
+    strange = vocabulary.unknown(prompt)
+    if strange and unknown == "error":
+        raise ConfigError(
+            f"the prompt has characters that the model never saw: {describe(strange)}; "
+            f"leave them out, or give --unknown skip"
+        )
+    return prompt.translate(dict.fromkeys(map(ord, strange)))
+
+
+def _in_symbols(text: str, encoding: str) -> str:
+    """Returns a text that was typed in the model's symbols: in bytes mode, these are its bytes in UTF-8."""
+    from charrnn.text.vocabulary import BYTES
+
+    return text.encode("utf-8", "surrogateescape").decode("latin-1") if encoding == BYTES else text
