@@ -190,3 +190,10 @@ def test_saturated_gates_and_dead_units_are_told_where_asked_for(charrnn):
     text = charrnn(*options).ok().text
     assert f"f {100 * gates['f']['low']:.1f}/{100 * gates['f']['high']:.1f}" in text
     assert "h 0.0 dead" in charrnn(*options[:1], "--saturation", "--length", "5").ok().text
+
+
+def test_what_is_trained_already_is_measured_as_it_is(charrnn, trained):
+    found = charrnn("gradflow", trained, "--length", "5", "--saturation", "--json").ok().json
+    assert list(found["saturation"]) == list(found["gradients"]) == [str(trained)]
+    for options in (["--cell", "gru"], ["--set", "model.hidden_size=3"], ["--scale", "2"]):
+        charrnn("gradflow", trained, *options).fails(2, options[0], "not trained yet")
