@@ -41,6 +41,7 @@ from driving import ERROR, Result
 from privileges import drop_privileges
 
 from charrnn.cli.main import main
+from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, PREVIOUS, RunDirectory
 
 ALWAYS = 1 << 30
@@ -741,3 +742,49 @@ def again(forks: Forks, folder: Path) -> None:
     outcome = forks.run(go_on(folder), folder)
     if outcome.code != 2 or "is complete" not in outcome.err:
         outcome.ok()
+
+
+# --- kills at random moments -----------------------------------------------------------------------------------------
+
+
+def killed_until_done(start: Callable[..., Any], begin: Sequence[str], run: Path, least: int) -> None:
+    """Kills a run at random moments and goes on with it, some `least` to twice as many times, until it is done.
+
+    `start(*words)` starts a process. None of them may lose what one before it has saved.
+    """
+    rng, kills, newest, code = random.Random(least), 0, 0, -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        with start(*(RESUME if newest else begin), "-q", cwd=run.parent) as process:
+            if kills < 2 * least:
+                _wait_for_any_moment(process, run / "metrics.jsonl", rng)
+            else:  # on a busy machine it would take for ever
+                process.wait(timeout=100)
+        code = process.returncode
+        kills += code == -signal.SIGKILL
+        found = [checkpoints.load(run / name).iteration for name in CHECKPOINTS if (run / name).exists()]
+        assert max(found, default=0) >= newest
+        newest = max(found, default=0)
+    print(f"{kills} kills, 0 losses")
+    assert code in (0, 2)  # 2 where the last kill came when all was done
+    assert kills >= least
+
+
+def _wait_for_any_moment(process: subprocess.Popen[bytes], metrics: Path, rng: random.Random) -> None:
+    """A quarter of the times one of the start, else one of the training, some lines of metrics later."""
+
+    def lines() -> int:
+        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+    if rng.random() < 0.25:
+        moment = rng.uniform(0, 0.4)
+    else:
+        moment, wanted = rng.uniform(0, 0.02), lines() + rng.randint(0, 4)
+        while lines() < wanted and not _ends_within(0.002, process):
+            pass
+    _ends_within(moment, process)
+
+
+def _ends_within(seconds: float, process: subprocess.Popen[bytes]) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=seconds)
+    return process.returncode is not None

@@ -29,7 +29,7 @@ VERSION = 3
 
 
 class TooNewError(CheckpointError):
-    """Says that a checkpoint is of a later version than this charrnn; it seems to be whole."""
+    """Says that a checkpoint is of a later version than this charrnn, or of a task of one; it seems to be whole."""
 
 
 def save(run: Run, path: Path) -> None:
@@ -88,6 +88,7 @@ def load(path: Path | str) -> Run:
     path = find(Path(path))
     with archive.open_archive(path) as opened:
         meta = _as_written_now(opened.read_meta(), path)
+        _refuse_unknown_task(meta["config"], path)
         config, task, corpus = _read_config(meta)
         try:
             model = task.model(config.model)
@@ -125,6 +126,16 @@ def _as_written_now(meta: Any, path: Path) -> Any:
         scores = None if nats is None else {"nats": nats}
         meta = {**meta, "chars": None, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
     return meta
+
+
+def _refuse_unknown_task(sections: Any, path: Path) -> None:
+    section = sections.get("task") if isinstance(sections, dict) else None
+    name = section.get("name") if isinstance(section, dict) else None
+    if isinstance(name, str) and name not in tasks.TASKS:
+        raise TooNewError(
+            f"{path} has learnt the task {_shortened(name, 20)!r}, and this charrnn {__version__} knows "
+            f"{', '.join(tasks.TASKS)}: update charrnn"
+        )
 
 
 def _read_config(meta: Any) -> tuple[Config, Task, Corpus]:

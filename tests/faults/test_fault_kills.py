@@ -10,7 +10,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 from collections import Counter
 from functools import partial
 
@@ -27,6 +26,7 @@ from crashing import (
     begin,
     calls_in,
     go_on,
+    killed_until_done,
     metrics_of,
     needs_strace,
     prepare,
@@ -147,49 +147,13 @@ def test_row_01_killed_at_any_system_call_a_run_goes_on_from_what_it_saved(forks
 # --- row 2: at random moments -------------------------------------------------------------------------------------
 
 
-def wait_for_any_moment(process, metrics, rng):
-    """A quarter of the times one of the start, else one of the training, some lines of metrics later."""
-
-    def lines():
-        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
-
-    if rng.random() < 0.25:
-        moment = rng.uniform(0, 0.4)
-    else:
-        moment, wanted = rng.uniform(0, 0.02), lines() + rng.randint(0, 4)
-        while lines() < wanted and not ends_within(0.002, process):
-            pass
-    ends_within(moment, process)
-
-
-def ends_within(seconds, process):
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=seconds)
-    return process.returncode is not None
-
-
 @pytest.mark.parametrize("least", sample(3, 200))
 def test_row_02_killed_at_random_moments_until_done_a_run_ends_the_same(start, forks, tmp_path, least):
     settings = {"train__iterations": 20 + 20 * least, "train__checkpoint_every": 2, "train__eval_every": 3}
     whole, folder = prepare(tmp_path / "whole"), prepare(tmp_path / "killed")
     forks.run(begin(**settings), whole).ok()
-    run, rng = folder / "run", random.Random(least)
-    kills = newest = 0
-    code = -signal.SIGKILL
-    while code == -signal.SIGKILL:
-        with start(*(RESUME if newest else begin(**settings)), "-q", cwd=folder) as process:
-            if kills < 2 * least:
-                wait_for_any_moment(process, run / "metrics.jsonl", rng)
-            else:  # on a busy machine it would take for ever
-                process.wait(timeout=100)
-        code = process.returncode
-        kills += code == -signal.SIGKILL
-        found = [checkpoints.load(run / name).iteration for name in CHECKPOINTS if (run / name).exists()]
-        assert max(found, default=0) >= newest
-        newest = max(found, default=0)
-    print(f"{kills} kills, 0 losses")
-    assert code in (0, 2)  # 2 where the last kill came when all was done
-    assert kills >= least
+    run = folder / "run"
+    killed_until_done(start, begin(**settings), run, least)
     assert same_end(run, whole / "run")
     assert metrics_of(run) == metrics_of(whole / "run")
 
