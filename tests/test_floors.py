@@ -117,9 +117,10 @@ FLOORS = {
     "charrnn.cli.signals": 30,
     "charrnn.cli.heat": 30,
     "charrnn.cli.chart": 30,
-    "charrnn.cli.*": 31,
-    "charrnn.cli.main": 32,
-    "charrnn.__main__": 33,
+    "charrnn.cli.display": 31,
+    "charrnn.cli.*": 32,
+    "charrnn.cli.main": 33,
+    "charrnn.__main__": 34,
 }
 """The floor of each module; NAME.* is for all modules of a package that are not named themselves."""
 

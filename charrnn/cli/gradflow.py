@@ -32,7 +32,7 @@ SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Network(NamedTuple):
-    """One that is measured."""
+    """Holds a network that is measured."""
 
     name: str
     model: CharLM
@@ -106,7 +106,7 @@ def command(
 
 
 def _text(network: Network, length: int) -> Array:
-    """What the network reads: `length + 2` characters, in ROWS texts."""
+    """Returns what the network reads: `length + 2` characters, in ROWS texts: (length + 2, ROWS)."""
     import numpy as np
 
     rng = np.random.default_rng(SEED)
@@ -200,7 +200,7 @@ def _print_table(curves: list[Curve]) -> None:
 
 
 def _print_shares(shares: dict[str, dict[str, dict[str, float]]]) -> None:
-    """A line for each network: for each gate what share of its values is saturated, or of its units dead."""
+    """Prints a line for each network: for each gate what share of its values is saturated, or of its units dead."""
     width = max(map(len, shares))
     click.echo("\nsaturated, % low/high: gates below 0.05/above 0.95, tanh below -0.9/above 0.9; dead: always 0")
     for name, gates in shares.items():

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charrnn.cli import common, signals
+from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_dict, to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
-    from charrnn.training.metrics import Record
     from charrnn.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Options:
+    """Holds what is typed behind `charrnn train`: a field for each option."""
+
+    text: str | None
+    config_name: str | None
+    out: Path | None
+    assignments: tuple[str, ...]
+    resume: bool
+    init_from: Path | None
+    time_budget: str | None
+    seed: int | None
+    quiet: bool
+
+    def settings(self) -> list[Setting]:
+        """Returns the settings of the configuration that these options ask for, later ones over earlier ones."""
+        settings = [*common.read_config(self.config_name), *common.read_assignments(self.assignments)]
+        if self.time_budget is not None:
+            settings.append(Setting("train.time_budget", self.time_budget, f"--time-budget {self.time_budget}"))
+        if self.seed is not None:
+            settings.append(Setting("train.seed", self.seed, f"--seed {self.seed}"))
+        return settings
 
 
 @click.command("train", short_help="Train a model on a text.")
@@ -42,42 +65,29 @@ if TYPE_CHECKING:
 @click.option("--time-budget", metavar="TIME", help="Stop after this time: 90s, 10m, 1h30m.")
 @click.option("--seed", type=int, metavar="N", help="Of all that is random.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no messages.")
-def command(
-    text: str | None,
-    config_name: str | None,
-    out: Path | None,
-    assignments: tuple[str, ...],
-    resume: bool,
-    init_from: Path | None,
-    time_budget: str | None,
-    seed: int | None,
-    quiet: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
 
     Stop with Ctrl-C: the run is saved, and --resume continues it.
     """
-    if resume and init_from:
+    wanted = Options(**options)
+    if wanted.resume and wanted.init_from:
         raise ConfigError("--resume and --init-from are two things: continue a run, or begin one; give one of them")
-    settings = [*common.read_config(config_name), *common.read_assignments(assignments)]
-    if time_budget is not None:
-        settings.append(Setting("train.time_budget", time_budget, f"--time-budget {time_budget}"))
-    if seed is not None:
-        settings.append(Setting("train.seed", seed, f"--seed {seed}"))
-    trainer = _resume(text, out, settings) if resume else _begin(text, out, settings, init_from)
+    trainer = _resume(wanted) if wanted.resume else _begin(wanted)
     try:
-        _train(trainer, quiet)
+        _train(trainer, wanted.quiet)
     finally:
         trainer.close()
 
 
-def _begin(text: str | None, out: Path | None, settings: list[Setting], init_from: Path | None) -> Trainer:
+def _begin(wanted: Options) -> Trainer:
     from charrnn import tasks
     from charrnn.runs import checkpoint
     from charrnn.runs.directory import RunDirectory
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
+    settings, text, init_from = wanted.settings(), wanted.text, wanted.init_from
     if text is None:
         raise ConfigError("train what? give a text file, '-', or the name of a corpus such as harbour")
     old = checkpoint.load(init_from) if init_from else None
@@ -87,7 +97,7 @@ def _begin(text: str | None, out: Path | None, settings: list[Setting], init_fro
     examples = tasks.find(config.task.name).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     stem = "stdin" if text == "-" else Path(text).stem
-    directory = RunDirectory(out) if out else RunDirectory.numbered(Path("runs"), stem)
+    directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         return Trainer.begin(directory, prepared)
     except CharrnnError:
@@ -95,14 +105,15 @@ def _begin(text: str | None, out: Path | None, settings: list[Setting], init_fro
         raise
 
 
-def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Trainer:
+def _resume(wanted: Options) -> Trainer:
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.corpus import STDIN
     from charrnn.training.trainer import Trainer
 
-    if out is None:
+    settings, text = wanted.settings(), wanted.text
+    if wanted.out is None:
         raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
-    directory = RunDirectory(out, resume=True)
+    directory = RunDirectory(wanted.out, resume=True)
     try:
         run, damaged = directory.newest()
         config, _ = resolve(to_settings(run.config, "the run"), settings)
@@ -120,7 +131,7 @@ def _resume(text: str | None, out: Path | None, settings: list[Setting]) -> Trai
 
 def _train(trainer: Trainer, quiet: bool) -> None:
     place, run, progress = trainer.directory.path, trainer.run, trainer.progress
-    display = _Display(trainer, quiet)
+    display = Display(trainer, quiet)
     display.say(*_summary(trainer), *trainer.notes)
     for message in trainer.warnings:
         display.warn(message)
@@ -173,67 +184,3 @@ def _summary(trainer: Trainer) -> list[str]:
         f"{common.describe_model(config.model, run.model.num_parameters)}; {config.optim.name} "
         f"{config.optim.learning_rate:g}, seed {config.train.seed}, {trainer.plan}; in {trainer.directory.path}",
     ]
-
-
-class _Display:
-    """Shows a progress bar on a terminal, elsewhere a line for each evaluation. If nobody listens, training goes on."""
-
-    def __init__(self, trainer: Trainer, quiet: bool) -> None:
-        from tqdm import tqdm
-
-        self.trainer = trainer
-        self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
-        self.terminal = not self.quiet and sys.stderr.isatty()
-        self.bar = tqdm(
-            total=1.0,
-            initial=trainer.progress.share(),
-            disable=not self.terminal,
-            file=sys.stderr,
-            bar_format="{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
-            dynamic_ncols=True,
-            leave=False,
-        )
-
-    def say(self, *lines: str) -> None:
-        """Prints lines that stay, above the bar."""
-        with contextlib.suppress(OSError):  # a closed pipe, a full disk: a run does not die of its commentary
-            for line in lines:
-                if not self.quiet:
-                    self.bar.clear()
-                    common.say(line)
-
-    def warn(self, message: str) -> None:
-        """Prints a line that those who want it quiet see too."""
-        with contextlib.suppress(OSError):
-            self.bar.clear()
-            common.say(f"charrnn: warning: {message}")
-
-    def show(self, record: Record) -> None:
-        """Moves the bar; an evaluation leaves a line that stays."""
-        if record.scores is not None and not self.quiet:
-            run = self.trainer.run
-            better = record.scores[run.task.measure] == run.best
-            others = "".join(f"  {name} {score:.4f}" for name, score in record.scores.items() if name != "nats")
-            line = (
-                f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
-                f"train {_nats(record)}  validation {record.scores['nats']:.4f}{others}"
-                f"{' *' if better else ''}"
-                f"{f'  {record.skipped:,} skipped' if record.skipped else ''}"
-            )
-            self.say(line)
-        if self.terminal:
-            self.bar.set_postfix_str(
-                f" iteration {record.iteration:,}, loss {_nats(record)}, {record.chars_per_s:,.0f} chars/s",
-                refresh=False,
-            )
-            self.bar.update(min(1.0, self.trainer.progress.share()) - self.bar.n)
-
-    def close(self) -> None:
-        """Removes the bar."""
-        with contextlib.suppress(OSError):
-            self.bar.close()
-
-
-def _nats(record: Record) -> str:
-    """Shows the training loss; a dash where all batches were skipped."""
-    return "-" if record.train_nats is None else f"{record.train_nats:.4f}"

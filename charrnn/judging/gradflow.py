@@ -61,7 +61,7 @@ def scale_recurrent(model: CharLM, params: Parameters, factor: float) -> None:
 
 @overflow_allowed()
 def saturation(model: CharLM, params: Parameters, ids: Ids) -> dict[str, dict[str, float]]:
-    """By gate, which shares of its values are saturated while the network reads a text `ids (T, B)`.
+    """Returns, by gate, which shares of its values are saturated while the network reads a text `ids (T, B)`.
 
     They are "low" and "high", on either side; candidates and the plain RNN's h count as gates. For a plain RNN with
     relu it is the share of units that are "dead": at 0 in every row at every step. The values are of all layers.

@@ -13,7 +13,7 @@ from charrnn.keys import Choice
 
 @dataclass(frozen=True)
 class OptimizerChoice(Choice):
-    """What is known of an optimizer."""
+    """Is a row of `OPTIMIZERS`: what is known of an optimizer."""
 
     slots: tuple[str, ...] = ()
     """What it keeps from update to update: the names of vectors that are each as long as all parameters together."""

@@ -137,7 +137,7 @@ def adamw(gradient: Array, slots: Slots, lr: float, optim: OptimConfig) -> None:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimizer behind the clipping that its configuration asks for. `build` makes one."""
+    """Clips gradients as its configuration says, and then turns them into steps. `build` makes one."""
 
     optim: OptimConfig
     step: Callable[[Array, Slots, float, OptimConfig], None]

@@ -16,7 +16,7 @@ from charrnn.optim.options import OptimConfig
 
 
 class Position(NamedTuple):
-    """Where training stands before an update."""
+    """Says where training stands before an update."""
 
     iteration: int
     """Updates done."""

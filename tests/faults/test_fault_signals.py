@@ -178,7 +178,7 @@ MOMENTS = {
     "as the best is saved": ("charrnn.runs.directory.RunDirectory.save_best", 1, 5),
     "as the last is saved": ("charrnn.runs.directory.RunDirectory.save_last", 2, 10),
     "as the last becomes the previous": ("charrnn.runs.directory.RunDirectory._rotate", 1, 10),
-    "as it is shown": ("charrnn.cli.train._Display.show", 6, 7),
+    "as it is shown": ("charrnn.cli.display.Display.show", 6, 7),
 }
 """A function, which of its calls, and the iteration after which the run is saved."""
 

@@ -1,0 +1,77 @@
+"""What is seen of training while it runs: a progress bar, and lines that stay."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from charrnn.cli import common
+
+if TYPE_CHECKING:
+    from charrnn.training.metrics import Record
+    from charrnn.training.trainer import Trainer
+
+
+class Display:
+    """Shows a progress bar on a terminal, elsewhere a line for each evaluation. If nobody listens, training goes on."""
+
+    def __init__(self, trainer: Trainer, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self.trainer = trainer
+        self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
+        self.terminal = not self.quiet and sys.stderr.isatty()
+        self.bar = tqdm(
+            total=1.0,
+            initial=trainer.progress.share(),
+            disable=not self.terminal,
+            file=sys.stderr,
+            bar_format="{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def say(self, *lines: str) -> None:
+        """Prints lines that stay, above the bar."""
+        with contextlib.suppress(OSError):  # a closed pipe, a full disk: a run does not die of its commentary
+            for line in lines:
+                if not self.quiet:
+                    self.bar.clear()
+                    common.say(line)
+
+    def warn(self, message: str) -> None:
+        """Prints a line that those who want it quiet see too."""
+        with contextlib.suppress(OSError):
+            self.bar.clear()
+            common.say(f"charrnn: warning: {message}")
+
+    def show(self, record: Record) -> None:
+        """Moves the bar; an evaluation leaves a line that stays."""
+        if record.scores is not None and not self.quiet:
+            run = self.trainer.run
+            better = record.scores[run.task.measure] == run.best
+            others = "".join(f"  {name} {score:.4f}" for name, score in record.scores.items() if name != "nats")
+            line = (
+                f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
+                f"train {nats(record)}  validation {record.scores['nats']:.4f}{others}"
+                f"{' *' if better else ''}"
+                f"{f'  {record.skipped:,} skipped' if record.skipped else ''}"
+            )
+            self.say(line)
+        if self.terminal:
+            self.bar.set_postfix_str(
+                f" iteration {record.iteration:,}, loss {nats(record)}, {record.chars_per_s:,.0f} chars/s",
+                refresh=False,
+            )
+            self.bar.update(min(1.0, self.trainer.progress.share()) - self.bar.n)
+
+    def close(self) -> None:
+        """Removes the bar."""
+        with contextlib.suppress(OSError):
+            self.bar.close()
+
+
+def nats(record: Record) -> str:
+    """Shows the training loss; a dash where all batches were skipped."""
+    return "-" if record.train_nats is None else f"{record.train_nats:.4f}"
