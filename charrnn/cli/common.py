@@ -93,6 +93,12 @@ def find_config(name: str) -> Path:
     return CONFIGS / f"{name}.yaml"
 
 
+def is_checkpoint(source: str) -> bool:
+    """Tells whether `source`, which may be a config or a checkpoint, is a checkpoint or a run directory."""
+    path = find_config(source)
+    return path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz")
+
+
 def read_config(name: str | None) -> list[Setting]:
     """Returns the settings of a config file, or of a shipped one; none for None. Raises ConfigError."""
     if name is None:

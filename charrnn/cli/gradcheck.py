@@ -25,6 +25,9 @@ from charrnn.nn.options import ModelConfig
 if TYPE_CHECKING:
     from charrnn.judging.gradcheck.check import Row
 
+    Results = list[tuple[ModelConfig, list[Row]]]
+    """Each architecture that was checked, with a row for each of its parameters."""
+
 CELLS = keys()["model.cell"].metadata["choices"]
 ACTIVATIONS = keys()["model.activation"].metadata["choices"]
 INITIAL_STATES = keys()["model.initial_state"].metadata["choices"]
@@ -78,34 +81,39 @@ def command(
         results.append((config, rows))
         if not as_json:
             _print_table(config, rows, oracle)
-    failed = sum(not row.ok for _, rows in results for row in rows)
-    worst = max(row.error for _, rows in results for row in rows)
     if as_json:
-        common.print_json(
-            {
-                "oracle": oracle,
-                "ok": not failed,
-                "worst_error": worst,
-                "left_out": [{**_title(asked[k]), "reason": reason} for k, reason in declined.items()],
-                "checks": [
-                    {**_title(config), "rows": [{**dataclasses.asdict(row), "ok": row.ok} for row in rows]}
-                    for config, rows in results
-                ],
-            }
-        )
+        left_out = [{**_title(asked[k]), "reason": reason} for k, reason in declined.items()]
+        common.print_json({"oracle": oracle, **_verdict(results), "left_out": left_out, "checks": _checks(results)})
     else:
-        checked = sum(row.checked for _, rows in results for row in rows)
-        verdict = f"{failed} FAILED" if failed else "all ok"
         for reason, count in collections.Counter(declined.values()).items():
             click.echo(f"{count} left out: {reason}")
-        click.echo(f"{checked:,} coordinates, worst relative error {worst:.1e}: {verdict}")
-    ctx.exit(1 if failed else 0)
+        _print_verdict(results)
+    ctx.exit(0 if _verdict(results)["ok"] else 1)
+
+
+def _verdict(results: Results) -> dict[str, Any]:
+    rows = [row for _, rows in results for row in rows]
+    return {"ok": all(row.ok for row in rows), "worst_error": max(row.error for row in rows)}
+
+
+def _checks(results: Results) -> list[dict[str, Any]]:
+    """Returns all rows as JSON has them."""
+    return [
+        {**_title(config), "rows": [{**dataclasses.asdict(row), "ok": row.ok} for row in rows]}
+        for config, rows in results
+    ]
+
+
+def _print_verdict(results: Results) -> None:
+    rows = [row for _, rows in results for row in rows]
+    failed, checked = sum(not row.ok for row in rows), sum(row.checked for row in rows)
+    verdict = f"{failed} FAILED" if failed else "all ok"
+    click.echo(f"{checked:,} coordinates, worst relative error {max(row.error for row in rows):.1e}: {verdict}")
 
 
 def _model_config(source: str | None) -> ModelConfig:
     """Returns the section `model` of a config, a checkpoint or a run directory; the default where there is none."""
-    path = common.find_config(source) if source else None
-    if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
+    if source and common.is_checkpoint(source):
         from charrnn.runs import checkpoint
 
         return checkpoint.load(Path(source)).config.model

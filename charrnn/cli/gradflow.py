@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -23,12 +24,29 @@ if TYPE_CHECKING:
 
 CELLS = keys()["model.cell"].metadata["choices"]
 KEYS = {path for path in keys() if path.startswith("model.")}
-"""What --set may change."""
+"""Keys that --set may change."""
 ROWS, VOCAB_SIZE, SEED = 32, 65, 0
 """Texts that are averaged over, and for networks that were not trained, characters, and the seed of all."""
 
 SHOWN = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Steps back for which the table has a column, as far as the text reaches."""
+
+Shares = dict[str, dict[str, dict[str, float]]]
+"""By network, gate and side, the share of the gate's values that are saturated, or of its units that are dead."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Holds what is typed behind `charrnn gradflow`: a field for each option."""
+
+    source: str | None
+    cells: tuple[str, ...]
+    assignments: tuple[str, ...]
+    scales: tuple[float, ...]
+    length: int
+    saturation: bool
+    plot: Path | None
+    as_json: bool
 
 
 class Network(NamedTuple):
@@ -63,46 +81,47 @@ class Network(NamedTuple):
     help="Draw the curves to a file.",
 )
 @common.json_option
-def command(
-    source: str | None,
-    cells: tuple[str, ...],
-    assignments: tuple[str, ...],
-    scales: tuple[float, ...],
-    length: int,
-    saturation: bool,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Measure how the gradient of one character's loss shrinks or grows on its way back through the states before.
 
     Without CONFIG, CHECKPOINT, --cell or --set, it compares the plain RNN's activations, the GRU, and the LSTM with
     several forget biases, as they are before training. A CHECKPOINT reads a text that it writes itself; others read
     random characters.
     """
-    from charrnn.cli.chart import Curve, draw
-    from charrnn.judging import gradflow
-
-    curves, shares = [], {}
-    for network in _networks(source, cells, assignments, scales):
-        ids = _text(network, length)
-        gradient = gradflow.gradient_norms(network.model, network.params, ids)["state"]
-        if not math.isfinite(gradient.sum()):
-            raise ConfigError(f"{network.name}: it overflows within {length} steps; give a smaller --length or --scale")
-        curves.append(Curve(network.name, gradient / max(gradient[0], 1e-300)))
-        if saturation:
-            shares[network.name] = gradflow.saturation(network.model, network.params, ids)
-    if plot:
+    wanted = Options(**options)
+    curves, shares = _measure(wanted)
+    if wanted.plot:
+        from charrnn.cli.chart import draw
         from charrnn.files import write_atomically
 
         title = "Gradient of one step's loss by earlier states, relative to the last"
-        write_atomically(plot, draw(curves, title, "steps back").encode())
-    if as_json:
+        write_atomically(wanted.plot, draw(curves, title, "steps back").encode())
+    if wanted.as_json:
         gradients = {curve.name: curve.values.tolist() for curve in curves}
-        common.print_json({"gradients": gradients, "saturation": shares} if saturation else gradients)
+        common.print_json({"gradients": gradients, "saturation": shares} if wanted.saturation else gradients)
         return
     _print_table(curves)
-    if saturation:
+    if wanted.saturation:
         _print_shares(shares)
+
+
+def _measure(wanted: Options) -> tuple[list[Curve], Shares]:
+    """Returns a curve for each network and, if they are wanted, the shares of its saturated and dead gates."""
+    from charrnn.cli.chart import Curve
+    from charrnn.judging import gradflow
+
+    curves, shares = [], {}
+    for network in _networks(wanted):
+        ids = _text(network, wanted.length)
+        gradient = gradflow.gradient_norms(network.model, network.params, ids)["state"]
+        if not math.isfinite(gradient.sum()):
+            raise ConfigError(
+                f"{network.name}: it overflows within {wanted.length} steps; give a smaller --length or --scale"
+            )
+        curves.append(Curve(network.name, gradient / max(gradient[0], 1e-300)))
+        if wanted.saturation:
+            shares[network.name] = gradflow.saturation(network.model, network.params, ids)
+    return curves, shares
 
 
 def _text(network: Network, length: int) -> Array:
@@ -119,11 +138,9 @@ def _text(network: Network, length: int) -> Array:
     return ids
 
 
-def _networks(
-    source: str | None, cells: tuple[str, ...], assignments: tuple[str, ...], scales: tuple[float, ...]
-) -> list[Network]:
-    path = common.find_config(source) if source else None
-    if source and path and path.suffix not in (".yaml", ".yml") and (path.exists() or path.suffix == ".npz"):
+def _networks(wanted: Options) -> list[Network]:
+    source, cells, assignments, scales = wanted.source, wanted.cells, wanted.assignments, wanted.scales
+    if source and common.is_checkpoint(source):
         for option, given in (("--cell", cells), ("--set", assignments), ("--scale", scales)):
             if given:
                 raise ConfigError(f"{option} is for networks that are not trained yet; leave out {source}")
@@ -199,13 +216,13 @@ def _print_table(curves: list[Curve]) -> None:
         click.echo(f"{curve.name:<{width}}  {bars(curve.values, low, high)}")
 
 
-def _print_shares(shares: dict[str, dict[str, dict[str, float]]]) -> None:
+def _print_shares(shares: Shares) -> None:
     """Prints a line for each network: for each gate what share of its values is saturated, or of its units dead."""
     width = max(map(len, shares))
     click.echo("\nsaturated, % low/high: gates below 0.05/above 0.95, tanh below -0.9/above 0.9; dead: always 0")
     for name, gates in shares.items():
-        told = []
+        words = []
         for gate, sides in gates.items():
             percents = "/".join(f"{100 * share:.1f}" for share in sides.values())
-            told.append(f"{gate} {percents}{' dead' if 'dead' in sides else ''}")
-        click.echo(f"{name:<{width}}  {'  '.join(f'{one:<12}' for one in told).rstrip()}")
+            words.append(f"{gate} {percents}{' dead' if 'dead' in sides else ''}")
+        click.echo(f"{name:<{width}}  {'  '.join(f'{one:<12}' for one in words).rstrip()}")
