@@ -91,6 +91,8 @@ FLOORS = {
     # what is kept
     "charrnn.runs": 0,
     "charrnn.runs.zip_format": 3,
+    "charrnn.runs.lock": 3,
+    "charrnn.runs.metrics_file": 3,
     "charrnn.runs.archive": 15,
     "charrnn.runs.run": 15,
     "charrnn.runs.checkpoint": 16,

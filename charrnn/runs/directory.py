@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from charrnn.errors import CheckpointError, ConfigError, LockedError, OutputError
 from charrnn.files import (
@@ -24,14 +21,10 @@ from charrnn.files import (
     temporary_name,
     write_atomically,
 )
-from charrnn.runs import checkpoint
+from charrnn.runs import checkpoint, metrics_file
 from charrnn.runs.checkpoint import TooNewError
+from charrnn.runs.lock import lock
 from charrnn.runs.run import Run
-
-if os.name == "nt":
-    import msvcrt
-else:
-    import fcntl
 
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
 CONFIG, METRICS, DIVERGED, LOCK = "config.yaml", "metrics.jsonl", "diverged.json", ".lock"
@@ -55,7 +48,7 @@ class RunDirectory:
             if resume and not path.is_dir():
                 raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
             make_directory(path)
-            self._lock = _lock(path / LOCK)
+            self._lock = lock(path / LOCK)
             self._folder = _opened(path)
         holds_a_run = self._holds_a_run()
         if holds_a_run and not resume:
@@ -169,13 +162,13 @@ class RunDirectory:
                 if os.path.samestat(os.stat(self.path / LOCK), os.fstat(self._lock.fileno())):
                     return
             make_directory(self.path, self.warn)
-            lock = _lock(self.path / LOCK)
+            held = lock(self.path / LOCK)
             same = self._folder is not None and os.path.samestat(os.stat(self.path), os.fstat(self._folder))
             if self._holds_a_run() and not same:
-                lock.close()
+                held.close()
                 raise LockedError(f"{self.path} is another run's by now, and was left alone; this one is not saved")
             self.close()
-            self._lock, self._folder = lock, _opened(self.path)
+            self._lock, self._folder = held, _opened(self.path)
             self.warn(f"{self.path}, or its lock, was removed while in use; it was made again")
             write_atomically(self.path / CONFIG, self._config.encode(), self.warn)
 
@@ -212,46 +205,19 @@ class RunDirectory:
         write_atomically(self.path / CONFIG, text.encode(), self.warn)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Adds one line to `metrics.jsonl`, or nothing of it."""
+        """Adds one line to `metrics.jsonl`, or nothing of it. Raises OutputError."""
         self._hold()
-        path = self.path / METRICS
-        line = json.dumps(record, allow_nan=False).encode() + b"\n"
-        with as_output_error(path), open(path, "ab", buffering=0) as file:
-            size = file.tell()
-            try:
-                if file.write(line) < len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:
-                with contextlib.suppress(OSError):
-                    file.truncate(size)  # half a line would spoil the next one
-                raise
+        metrics_file.append(self.path / METRICS, record)
+
+    def trim_metrics(self, iteration: int) -> float:
+        """Drops the lines of `metrics.jsonl` after `iteration`, and returns the seconds of training before."""
+        return metrics_file.trim(self.path / METRICS, iteration)
 
     def write_diverged(self, report: dict[str, Any]) -> None:
         """Writes `diverged.json`: what is known of the last batch whose loss or gradient was no number."""
         self._hold()
         text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path / DIVERGED, text.encode(), self.warn)
-
-    def trim_metrics(self, iteration: int) -> float:
-        """Drops the lines after `iteration`, and a torn one: a resumed run writes them anew.
-
-        Returns the seconds of training that the last line kept tells.
-        """
-        path = self.path / METRICS
-        if not path.exists():
-            return 0.0
-        elapsed = 0.0
-        kept = []
-        for line in path.read_text("utf-8", errors="replace").splitlines():
-            try:
-                record = json.loads(line)
-                if record["iteration"] <= iteration:
-                    elapsed = max(elapsed, float(record.get("elapsed_s", 0)))
-                    kept.append(line + "\n")
-            except (ValueError, LookupError, TypeError):
-                continue
-        write_atomically(path, "".join(kept).encode())
-        return elapsed
 
 
 def _opened(directory: Path) -> int | None:
@@ -260,28 +226,3 @@ def _opened(directory: Path) -> int | None:
     None on Windows, where nobody can remove a directory in which a file is open.
     """
     return None if os.name == "nt" else os.open(directory, os.O_RDONLY)
-
-
-def _lock(path: Path) -> IO[str]:
-    """Locks the file for as long as it stays open; the kernel lets go of it when the process ends."""
-    file = open(path, "a+", encoding="utf-8")  # noqa: SIM115  # it stays open as long as the lock is held
-    try:
-        if os.name == "nt":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = ""
-        for _ in range(10):
-            time.sleep(0.05)  # who has just taken it writes its name only then, over that of whoever had it before
-            file.seek(0)
-            if holder := file.read().strip():
-                break
-        file.close()
-        raise LockedError(
-            f"{path.parent} is in use by {holder or 'another process'}; wait for it, or choose another directory"
-        ) from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
