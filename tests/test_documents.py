@@ -168,11 +168,10 @@ def products(name: str, H: int) -> int:
 
 
 def table_of_options() -> str:
-    columns = ("layer_norm", "recurrent_dropout", "zoneout_h", "zoneout_c", "forget_bias")
-    lines = [f"| cell | {' | '.join(f'`model.{key}`' for key in columns)} |", "| --- |" + " :-: |" * len(columns)]
-    for name in cells.CELLS:
-        marks = " | ".join("yes" if goes_with(name, key) else "" for key in columns)
-        lines.append(f"| `{name}` | {marks} |")
+    lines = ["| key | goes with |", "| --- | --- |"]
+    for key in ("layer_norm", "recurrent_dropout", "zoneout_h", "zoneout_c", "forget_bias"):
+        without = [f"`{name}`" for name in cells.CELLS if not goes_with(name, key)]
+        lines.append(f"| `model.{key}` | {' but '.join(['all', *filter(None, [', '.join(without)])])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -210,7 +209,7 @@ def generated() -> dict[tuple[str, str], str]:
         ("configuration.md", "keys"): table_of_keys(),
         ("configuration.md", "optimizers"): table_of_choices("optim.name", OPTIMIZERS, optimizers),
         ("configuration.md", "schedules"): table_of_choices("optim.schedule", SCHEDULES, schedules),
-        ("cells.md", "initializers"): table_of_choices("model.init", INITIALIZERS, initializers),
+        ("layers.md", "initializers"): table_of_choices("model.init", INITIALIZERS, initializers),
         ("cells.md", "cells"): table_of_cells(),
         ("cells.md", "options"): table_of_options(),
     }
@@ -338,15 +337,16 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b\d\.\d+ (nats|bits)\b", first), first
 
 
-@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "first-steps.md", "glossary.md"])
+@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "layers.md", "first-steps.md", "glossary.md"])
 def test_every_key_that_a_document_names_exists(document):
     named = re.findall(r"`((?:task|data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
     assert named
     assert set(named) <= set(keys())
 
 
-def test_every_key_of_a_model_is_explained_on_the_page_of_the_cells():
-    assert {key for key in keys() if key.startswith("model.")} - set(re.findall(r"\bmodel\.\w+", CELLS_PAGE)) == set()
+def test_every_key_of_a_model_is_explained_on_the_pages_of_cells_and_layers():
+    explained = re.findall(r"\bmodel\.\w+", CELLS_PAGE + (DOCS / "layers.md").read_text("utf-8"))
+    assert {key for key in keys() if key.startswith("model.")} - set(explained) == set()
 
 
 def test_the_keys_that_a_resumed_run_may_change_are_listed():
