@@ -33,8 +33,9 @@ def edit(file: Path, pattern: str, replacement: str | Callable[[re.Match[str]], 
 def extended(tmp_path_factory) -> Path:
     """A folder with the program and all that the page adds; the cell of the example was taken away first."""
     top = tmp_path_factory.mktemp("extended")
-    for folder in ("charrnn", "configs", "corpora"):
+    for folder in ("charrnn", "configs", "corpora", "tests"):
         shutil.copytree(ROOT / folder, top / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", top)
     (top / "charrnn/nn/cells/mgu.py").unlink()
     edit(top / "charrnn/nn/cells/__init__.py", r'^    "mgu": [^\n]*\n', "")
     for title, target, words, code in ADDITIONS:
@@ -46,8 +47,8 @@ def extended(tmp_path_factory) -> Path:
     return top
 
 
-def run(top: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "charrnn", *arguments]
+def run(top: Path, *arguments: str, module: str = "charrnn") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
     environment = os.environ | {"PYTHONPATH": str(top), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, cwd=top, env=environment, capture_output=True, text=True, encoding="utf-8")
 
@@ -64,6 +65,20 @@ def test_what_is_added_works(arguments, extended):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     if arguments[0] == "train":
         assert "best validation" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("nn/test_laws.py", "mgu"),
+        ("nn/test_initializers.py", "lecun"),
+        ("optim/test_optimizers.py", "adamax"),
+        ("optim/test_schedules.py", "inverse_sqrt or formula"),
+    ],
+)
+def test_what_is_added_passes_the_tests_of_its_kind(file, names, extended):
+    ended = run(extended, f"tests/{file}", "-k", names, "-p", "no:cacheprovider", module="pytest")
+    assert ended.returncode == 0, ended.stdout + ended.stderr  # it is 5 where there is no such test
 
 
 def test_without_the_additions_no_command_of_the_page_would_work(tmp_path):
