@@ -51,11 +51,11 @@ class Network:
     activation: str
     num_layers: int
     state: list[State]
-    """For each layer, or for each of its directions, forward first: what came before the window."""
+    """For each layer, or for each of its directions, forward first: the state before the batch."""
     starts: Array
     """Which rows begin a text and so begin with the learned state, where there is one: bools (B,)."""
     drawn: list[Drawn]
-    """As many as there are entries in `state`."""
+    """What is random, for each entry of `state`."""
     bidirectional: bool = False
 
     def __post_init__(self) -> None:
