@@ -20,7 +20,7 @@ class Plan(NamedTuple):
 
     processes: int
     blas_threads: int
-    """For the matrix products of each process."""
+    """Threads of BLAS, which computes the matrix products, in each process."""
 
     def __str__(self) -> str:
         if self.processes > 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 from charrnn.errors import OutputError
 
 Warn = Callable[[str], None]
-"""Is told, in a line, what went wrong without harm to what was asked for."""
+"""Is called with a line that says what went wrong without harm to what was asked for."""
 
 RETRIES = 25
 """Times that Windows is asked again for a file that another program has open, a tenth of a second apart."""

@@ -49,7 +49,7 @@ class Options:
     as_json: bool
 
 
-class Network(NamedTuple):
+class Measured(NamedTuple):
     """Holds a network that is measured."""
 
     name: str
@@ -124,7 +124,7 @@ def _measure(wanted: Options) -> tuple[list[Curve], Shares]:
     return curves, shares
 
 
-def _text(network: Network, length: int) -> Array:
+def _text(network: Measured, length: int) -> Array:
     """Returns what the network reads: `length + 2` characters, in ROWS texts: (length + 2, ROWS)."""
     import numpy as np
 
@@ -138,7 +138,7 @@ def _text(network: Network, length: int) -> Array:
     return ids
 
 
-def _networks(wanted: Options) -> list[Network]:
+def _networks(wanted: Options) -> list[Measured]:
     source, cells, assignments, scales = wanted.source, wanted.cells, wanted.assignments, wanted.scales
     if source and common.is_checkpoint(source):
         for option, given in (("--cell", cells), ("--set", assignments), ("--scale", scales)):
@@ -162,16 +162,16 @@ def _networks(wanted: Options) -> list[Network]:
     ]
 
 
-def _trained(source: str) -> Network:
+def _trained(source: str) -> Measured:
     from charrnn.runs import checkpoint
     from charrnn.tasks.language_model import language_model_of
 
     run = checkpoint.load(Path(source))
     _, model = language_model_of(run.task, run.model)
-    return Network(source, model, run.weights, True)
+    return Measured(source, model, run.weights, True)
 
 
-def _untrained(name: str, config: ModelConfig, scale: float | None) -> Network:
+def _untrained(name: str, config: ModelConfig, scale: float | None) -> Measured:
     import numpy as np
 
     from charrnn.judging.gradflow import scale_recurrent
@@ -184,7 +184,7 @@ def _untrained(name: str, config: ModelConfig, scale: float | None) -> Network:
     params = model.init_params(rng, np.float64, config.init, config.init_scale, config.forget_bias)
     if scale is not None:
         scale_recurrent(model, params, scale)
-    return Network(name, model, params, False)
+    return Measured(name, model, params, False)
 
 
 def _all_kinds(base: ModelConfig) -> dict[str, ModelConfig]:

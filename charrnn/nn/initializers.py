@@ -16,7 +16,7 @@ from charrnn.arrays import Array
 from charrnn.nn import INITIALIZERS
 
 Initializer = Callable[[np.random.Generator, Array, int, float], None]
-"""Of the random numbers, the matrix, `hidden_size` and `scale`."""
+"""Fills a matrix; takes the random numbers, the matrix, `hidden_size` and `scale`."""
 
 
 def he(rng: np.random.Generator, W: Array, hidden_size: int, scale: float) -> None:

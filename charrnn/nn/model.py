@@ -202,6 +202,7 @@ class CharLM:
         grads: dict[str, Array],
         noise: Noise | None = None,
         dstate: State | None = None,
+        *,
         count: float | None = None,
     ) -> tuple[float, State]:
         """Returns the mean nats of the answers in `batch` and the final state; writes the gradients to `grads`.

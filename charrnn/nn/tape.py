@@ -41,9 +41,9 @@ class Tape:
     x: Array
     """The input of the batch at hand: ids (T, B), or (T, B, D)."""
     starts: Array
-    """Which rows of it begin a text: bools (B,)."""
+    """Which rows of the batch begin a text: bools (B,)."""
     noise: LayerNoise
-    """What is random in it."""
+    """What is random in the batch."""
     adds_bias_to_input = True
     """Whether b is added to `x @ W_x`; if not, it is the tape's own to add, and its gradient the tape's to write."""
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from charrnn.arrays import Array
 
 BLOCK_BYTES = 1 << 17
-"""What one part of one vector takes, so that a few of them stay in cache while they are worked on again and again."""
+"""Bytes of one part of one vector: a few of them stay in cache while they are worked on again and again."""
 
 
 def blocks(*vectors: Array, dtype: npt.DTypeLike | None = None) -> Iterator[list[Array]]:

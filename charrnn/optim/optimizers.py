@@ -2,7 +2,7 @@
 
     optimizer = build(OptimConfig(name="adam", clip_norm=5.0))
     slots = optimizer.init(params.vector)
-    optimizer.update(grads.vector, slots, learningrate)
+    optimizer.update(grads.vector, slots, learning_rate)
     params.vector -= grads.vector
 
 An optimizer is a function of the gradient (a flat vector), its slots, the learning rate `lr` and the section `optim`
@@ -149,7 +149,7 @@ class Optimizer:
         slots = {name: np.zeros_like(vector) for name in row.slots}
         return slots | ({"count": np.zeros(1, np.int64)} if row.counts else {})
 
-    def update(self, gradient: Array, slots: Slots, learningrate: float, size: float | None = None) -> None:
+    def update(self, gradient: Array, slots: Slots, learning_rate: float, size: float | None = None) -> None:
         """Clips `gradient` and turns it into the step to subtract, in place; `slots` change with it.
 
         `size` is the gradient's norm, for those who know it already.
@@ -158,7 +158,7 @@ class Optimizer:
             clip_by_norm(gradient, self.optim.clip_norm, size)
         if self.optim.clip_value is not None:
             clip_by_value(gradient, self.optim.clip_value)
-        self.step(gradient, slots, learningrate, self.optim)
+        self.step(gradient, slots, learning_rate, self.optim)
 
 
 def build(optim: OptimConfig) -> Optimizer:
@@ -168,15 +168,15 @@ def build(optim: OptimConfig) -> Optimizer:
     return Optimizer(optim, globals()[optim.name])
 
 
-def decay_weights(params: Mapping[str, Array], learningrate: float, optim: OptimConfig) -> None:
-    """Takes the share `learningrate * optim.weight_decay` away from every matrix, in place, and nothing from vectors.
+def decay_weights(params: Mapping[str, Array], learning_rate: float, optim: OptimConfig) -> None:
+    """Takes the share `learning_rate * optim.weight_decay` away from every matrix, in place, and nothing from vectors.
 
     The optimizer does not see it: the decay is decoupled (Loshchilov and Hutter 2019, arXiv 1711.05101).
     """
     if optim.weight_decay:
         for array in params.values():
             if array.ndim == 2:
-                array *= 1 - learningrate * optim.weight_decay
+                array *= 1 - learning_rate * optim.weight_decay
 
 
 def _decay_towards_square(s: Array, g: Array, u: Array, decay: float) -> None:

@@ -25,7 +25,7 @@ class Position(NamedTuple):
     progress: float
     """Share of the run that is done, from 0 to 1: of its iterations or, under a time budget, of its time."""
     reductions: int = 0
-    """Times that the validation loss was told to have come to a standstill (see `stands_still`)."""
+    """Times that the validation loss has come to a standstill (see `stands_still`)."""
 
 
 Schedule = Callable[[Position], float]

@@ -26,7 +26,7 @@ _OWNER_MAY_WRITE = 0o600 << 16
 _STORED = 0
 _MIDNIGHT, _NEW_YEAR_1980 = 0, 1 << 5 | 1
 _ELSEWHERE = 0xFFFFFFFF
-"""In place of a number that is in a field of 64 bits."""
+"""Stands in place of a number that is in a field of 64 bits."""
 LARGEST = 0x7FFFFFFF
 """The largest number in a field of 32 bits, as some readers take them to have a sign."""
 

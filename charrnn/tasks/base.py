@@ -153,14 +153,14 @@ class Model(Protocol):
         state: State,
         grads: dict[str, Array],
         noise: Noise | None = None,
-        dstate: State | None = None,
+        *,
         count: float | None = None,
     ) -> tuple[float, State]:
         """Returns the loss, in mean nats per answer, and the state after the batch; writes the gradients to `grads`.
 
-        `grads` has the names and shapes of `params`. `dstate`, where given, is the gradient of the state after the
-        batch, and becomes that of `state`. `count` is how many answers the mean is over, where the rows given are only
-        a part of the batch: the losses and gradients of its parts then add up to those of the whole.
+        `grads` has the names and shapes of `params`; no gradient reaches into the batch before. `count` is how many
+        answers the mean is over, where the rows given are only a part of a batch: the losses and gradients of its parts
+        then add up to those of the whole.
         """
 
 

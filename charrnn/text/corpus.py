@@ -34,13 +34,13 @@ from charrnn.files import as_output_error, write_atomically
 from charrnn.text.encoding import Text, decode
 
 STDIN = "standard input"
-"""What a text from there is called."""
+"""The name of a text that was read from there."""
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
 
-Progress = Callable[[int, int], None]
-"""Is told how many bytes of how many have arrived."""
+OnProgress = Callable[[int, int], None]
+"""Is called with how many bytes have arrived, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Library:
             return path
         raise DataError(f"the corpus {name!r} is not here yet; run: charrnn corpus fetch {name}")
 
-    def fetch(self, name: str, progress: Progress = lambda done, total: None) -> Path:
+    def fetch(self, name: str, progress: OnProgress = lambda done, total: None) -> Path:
         """Downloads the corpus, verifies size and sha256, and only then puts it in the cache.
 
         What is there already is verified and kept. Raises OutputError if the network or the disk fails, DataError if
@@ -201,7 +201,7 @@ def _changed(file: BinaryIO, before: os.stat_result) -> bool:
     return after.st_size not in (0, file.tell())  # those of /proc have contents and no size
 
 
-def _read(response: Any, expected: int, progress: Progress) -> bytes:
+def _read(response: Any, expected: int, progress: OnProgress) -> bytes:
     """Reads at most one byte more than expected, so that a wrong file is noticed and an endless one ends."""
     chunks, done = [], 0
     while done <= expected and (chunk := response.read(min(1 << 16, expected + 1 - done))):

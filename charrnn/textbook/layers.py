@@ -36,7 +36,7 @@ class Recurrent:
         """`steps` is the cell T times, `state` that before the first step."""
         self.steps, self.p, self.state = steps, p, state
         self.dstate = {name: np.zeros_like(s) for name, s in state.items()}
-        """Of the state after the last step: zero, if nothing follows. `backward` makes it that of `state`."""
+        """The gradient of the last step's state: zero, if nothing follows. `backward` makes it that of `state`."""
         self.grads = {name: np.zeros_like(w) for name, w in p.items()}
 
     def forward(self, x: Array) -> Array:

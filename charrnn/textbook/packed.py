@@ -34,11 +34,11 @@ PACKED = ("W", "b", "gain")
 class Drawn:
     """Holds what is random in one layer and direction; what is None or empty is off."""
 
-    candidate: Array | None = None
+    candidate_mask: Array | None = None
     """What the candidate is multiplied by: (T, B, H)."""
     zoneout: Mapping[str, Array] = dataclasses.field(default_factory=dict)
     """By the state's name, the share of it that stays: (T, B, H)."""
-    output: Array | None = None
+    output_mask: Array | None = None
     """What the layer's output is multiplied by, in both directions: (T, B, .). That of a reverse layer is not read."""
 
 
@@ -51,11 +51,11 @@ class Network:
     activation: str
     num_layers: int
     state: list[State]
-    """For each layer, or for each of its directions, forward first: what came before the window."""
+    """For each layer, or for each of its directions, forward first: the state before the batch."""
     starts: Array
     """Which rows begin a text and so begin with the learned state, where there is one: bools (B,)."""
     drawn: list[Drawn]
-    """As many as there are entries in `state`."""
+    """What is random, for each entry of `state`."""
     bidirectional: bool = False
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Network:
                 layers.append(SideBySide([forward, Reversed(reverse)]))
             else:
                 layers.append(self.recurrent[layer])
-            mask = self.drawn[len(self.drawn) // self.num_layers * layer].output
+            mask = self.drawn[len(self.drawn) // self.num_layers * layer].output_mask
             if mask is not None:
                 layers.append(Dropout(mask))
         self.net = Net(layers, {"W_y": self.params["head.W"], "b_y": self.params["head.b"]})
@@ -93,8 +93,8 @@ class Network:
     def step(self, drawn: Drawn, t: int, normalized: bool) -> Cell:
         """Returns the cell of step t, with what regularizes it around it."""
         cell: Any = textbook.build(self.cell, self.activation)
-        if drawn.candidate is not None:
-            cell = dataclasses.replace(cell, candidate=dropped(cell.candidate, drawn.candidate[t]))
+        if drawn.candidate_mask is not None:
+            cell = dataclasses.replace(cell, candidate=dropped(cell.candidate, drawn.candidate_mask[t]))
         if normalized:
             cell = LayerNorm(cell)
         if drawn.zoneout:

@@ -80,10 +80,10 @@ class Trainer:
     def records(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Trains to the end. Yields a record for each iteration; evaluates, saves and writes metrics on the way.
 
-        Between two records the run may be saved with `saver.save()`, and the iteration abandoned. Once `stop()` is
-        true, that should be done: evaluations end early, and are made up for when the run is resumed. What goes wrong
-        with a file on the way is a warning, and training goes on. Raises DivergedError, and OutputError where
-        the run is at its end and cannot be saved.
+        Between two records the run may be saved with `saver.save()`, and left. Once `stop()` is true, that should be
+        done: evaluations end early, and are made up for when the run is resumed. What goes wrong with a file on the way
+        is a warning, and training goes on. Raises DivergedError, and OutputError where the run is at its end and cannot
+        be saved.
         """
         if self.run.config.train.on_divergence == "rollback" and not self.run.iteration:
             self.saver.save()  # what there is to go back to

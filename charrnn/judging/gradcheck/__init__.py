@@ -18,7 +18,7 @@ ORACLES: dict[str, tuple[str, str]] = {
     "rtrl": ("forward_mode", "RTRL"),
     "textbook": ("textbook", "TEXTBOOK"),
 }
-"""By the name it has on the command line: an oracle's module in this folder, and its `Judge` there."""
+"""Each oracle, by its name on the command line: its module in this folder, and its `Judge` there."""
 
 
 def load(name: str) -> Judge:

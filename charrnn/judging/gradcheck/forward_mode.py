@@ -1,4 +1,4 @@
-"""The same derivatives by real-time recurrent learning, which carries them forward in time beside the state."""
+"""The oracle `rtrl`: derivatives by real-time recurrent learning, which carries them forward beside the state."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """Each cell's module in this folder, its class, and what the class is made with."""
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid")
-"""Of the plain RNN."""
+"""The activations of the plain RNN."""
 
 
 def build(name: str, activation: str = "tanh") -> Cell:
