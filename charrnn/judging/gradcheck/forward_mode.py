@@ -9,10 +9,12 @@ from charrnn.judging.gradcheck.subject import Judge, Subject, all_at_once, named
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.rtrl import Sensitivity
+from charrnn.tasks.base import Model
 
 
 def oracle(subject: Subject) -> Oracle:
     """Returns an oracle that has found all derivatives in one pass forward."""
+    assert isinstance(subject.model, CharLM)
     grads = Parameters.zeros(subject.model.shapes, np.float64)
     sensitivity = Sensitivity.zero(subject.model, len(subject.batch.starts))
     given = subject.params, subject.batch, subject.state, grads
@@ -20,9 +22,10 @@ def oracle(subject: Subject) -> Oracle:
     return all_at_once(subject, {**grads, **named(dstate)})
 
 
-def declines(model: CharLM) -> str:
+def declines(model: Model) -> str:
     """Declines models whose layers read from the end as well."""
-    return "real-time recurrent learning is for models that read forward" if model.bidirectional else ""
+    forward = isinstance(model, CharLM) and not model.bidirectional
+    return "" if forward else "real-time recurrent learning is for models that read forward"
 
 
 RTRL = Judge(oracle, declines=declines)

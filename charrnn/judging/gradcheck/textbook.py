@@ -15,6 +15,7 @@ from charrnn.judging.gradcheck.check import Oracle
 from charrnn.judging.gradcheck.subject import Judge, Subject, all_at_once, named
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import LayerNoise
+from charrnn.tasks.base import Model
 from charrnn.textbook.packed import Drawn, Network
 
 KNOWN: dict[str, tuple[str, ...]] = {
@@ -28,8 +29,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
 """The fields of a model that `network` below has a part for, and of those that are names, the names."""
 
 
-def declines(model: CharLM) -> str:
+def declines(model: Model) -> str:
     """Declines models in which anything is chosen that is not in `KNOWN`."""
+    if not isinstance(model, CharLM):
+        return f"the textbook does not know the network {type(model).__name__}"
     for field in dataclasses.fields(model):
         value = getattr(model, field.name)
         if field.name in KNOWN:
@@ -52,6 +55,7 @@ def oracle(subject: Subject) -> Oracle:
 
 def network(subject: Subject) -> Network:
     """Returns the same network as the textbook builds it, with the same masks."""
+    assert isinstance(subject.model, CharLM)
     model, (T, B), starts = subject.model, subject.batch.x.shape, subject.batch.starts
     drawn, state = [], []
     for layer, before in zip(subject.noise or [LayerNoise() for _ in subject.state], subject.state, strict=True):
