@@ -176,9 +176,8 @@ def test_a_key_of_the_network_can_be_set(charrnn, trained):
     for source in ([], [trained]):
         (check,) = charrnn("gradcheck", *source, *words).ok().json["checks"]
         assert [row["name"] for row in check["rows"]] == rows_of("lstm", num_layers=2, initial_state="learned")
-    (check,) = charrnn("gradcheck", "--set", "model.cell=rnn", "--set", "model.activation=relu", "--json").json[
-        "checks"
-    ]
+    words = ["--set", "model.cell=rnn", "--set", "model.activation=relu", "--json"]
+    (check,) = charrnn("gradcheck", *words).ok().json["checks"]
     assert (check["cell"], check["activation"]) == ("rnn", "relu")
 
 
