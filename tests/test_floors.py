@@ -75,13 +75,13 @@ FLOORS = {
     "charrnn.judging.gradflow": 9,
     "charrnn.judging.gradcheck": 0,
     "charrnn.judging.gradcheck.check": 9,
-    "charrnn.judging.gradcheck.subject": 11,
-    "charrnn.judging.gradcheck.*": 12,  # the oracles
+    "charrnn.judging.gradcheck.subject": 10,
+    "charrnn.judging.gradcheck.*": 11,  # the oracles
     # what is learnt
     "charrnn.tasks": 0,  # names alone
     "charrnn.tasks.options": 1,
     "charrnn.tasks.base": 10,
-    "charrnn.tasks.*": 12,
+    "charrnn.tasks.*": 11,
     # what can be chosen
     "charrnn.config": 0,
     "charrnn.config.schema": 12,

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from charrnn.judging.gradcheck.check import Row
     from charrnn.tasks.base import Task
 
-    Results = list[tuple[Check, list[Row]]]
-    """Each network that was checked, with a row for each of its parameters."""
-
 CELLS = keys()["model.cell"].metadata["choices"]
 KEYS = {path for path in keys() if path.startswith(("model.", "task."))}
 """What --set may change."""
@@ -40,6 +37,10 @@ class Check(NamedTuple):
     """Of the task."""
     task: type[Task]
     config: ModelConfig
+
+
+Results = list[tuple[Check, "list[Row]"]]
+"""Each network that was checked, with a row for each of its parameters."""
 
 
 @click.command("gradcheck", short_help="Prove the gradients of an architecture.")

@@ -17,7 +17,6 @@ from charrnn.nn.noise import Noise
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.tasks.base import Model
 
 SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE, HIDDEN_SIZE = 4, 4, 6, 4
 DrawBatch = Callable[[np.random.Generator], Batch]
@@ -67,7 +66,7 @@ def check_model(
 class Subject:
     """Holds a model, and one random batch with all else that its gradients depend on."""
 
-    model: Model
+    model: Any
     params: Parameters
     batch: Batch
     state: State
@@ -116,7 +115,7 @@ class Judge:
     oracle: Callable[[Subject], Oracle]
     dtype: Any = np.float64
     """What the subject must be drawn in."""
-    declines: Callable[[Model], str] = lambda model: ""
+    declines: Callable[[Any], str] = lambda model: ""
     """Why it cannot judge a model, in one line; empty if it can."""
     knows_loss: bool = False
     """Whether it computes the loss by itself, too."""
