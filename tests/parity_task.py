@@ -117,6 +117,14 @@ class Parity:
             raise ConfigError("model.bidirectional: what reads from the end reads the padding first; set it to false")
         return build_model(config, 2)
 
+    @classmethod
+    def probe(cls, config: ModelConfig) -> tuple[CharLM, Callable[[np.random.Generator], Batch]]:
+        def draw(rng: np.random.Generator) -> Batch:
+            strings = ["".join(rng.choice(["0", "1"], length)) for length in rng.permutation([2, 3, 5])]
+            return padded(strings, 4)
+
+        return cls().model(config), draw
+
     def judge(self, model: CharLM, params: dict[str, Array], part: list[str], stop: Callable[[], bool]) -> Scores:
         nats, right = [], 0
         for start in range(0, len(part), ROWS):

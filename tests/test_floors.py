@@ -116,7 +116,8 @@ FLOORS = {
     # what people type
     "charrnn.cli": 0,
     "charrnn.cli.common": 30,
-    "charrnn.cli.signals": 30,
+    "charrnn.cli.signals": 29,
+    "charrnn.cli.processes": 30,
     "charrnn.cli.heat": 30,
     "charrnn.cli.chart": 30,
     "charrnn.cli.display": 31,

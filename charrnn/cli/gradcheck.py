@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import itertools
-import multiprocessing.connection
-import os
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from charrnn.cli import common, signals
-from charrnn.config.resolve import resolve
+from charrnn import tasks
+from charrnn.cli import common, processes
+from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import keys
+from charrnn.config.writing import to_settings
 from charrnn.errors import ConfigError
 from charrnn.judging.gradcheck import ORACLES
 from charrnn.nn.options import ModelConfig
+from charrnn.tasks import TASKS
 
 if TYPE_CHECKING:
+    from charrnn.config.schema import Config
     from charrnn.judging.gradcheck.check import Row
-
-    Results = list[tuple[ModelConfig, list[Row]]]
-    """Each architecture that was checked, with a row for each of its parameters."""
+    from charrnn.tasks.base import Task
 
 CELLS = keys()["model.cell"].metadata["choices"]
-ACTIVATIONS = keys()["model.activation"].metadata["choices"]
-INITIAL_STATES = keys()["model.initial_state"].metadata["choices"]
-MANY = 20
-"""Checks from which on processes are worth starting."""
+KEYS = {path for path in keys() if path.startswith(("model.", "task."))}
+"""What --set may change."""
+
+
+class Check(NamedTuple):
+    """Is one network that is asked for."""
+
+    name: str
+    """Of the task."""
+    task: type[Task]
+    config: ModelConfig
+
+
+Results = list[tuple[Check, "list[Row]"]]
+"""Each network that was checked, with a row for each of its parameters."""
 
 
 @click.command("gradcheck", short_help="Prove the gradients of an architecture.")
@@ -44,8 +52,10 @@ MANY = 20
     "--all",
     "check_all",
     is_flag=True,
-    help="Every cell and activation, 1 and 2 layers, each initial state and regularizer.",
+    help="Every task, cell and activation, 1 and 2 layers, each initial state and regularizer.",
 )
+@click.option("--task", type=click.Choice(list(TASKS)), help="Check a network of this task.")
+@common.set_option
 @click.option(
     "--oracle",
     type=click.Choice(list(ORACLES)),
@@ -60,6 +70,8 @@ def command(
     source: str | None,
     cells: tuple[str, ...],
     check_all: bool,
+    task: str | None,
+    assignments: tuple[str, ...],
     oracle: str,
     as_json: bool,
 ) -> None:
@@ -68,19 +80,20 @@ def command(
     The architecture (of a config or checkpoint; the default one if none is given) is built small, in float64, with
     random weights, states, and a dropout mask. Exits with 1 if a gradient is wrong.
     """
-    if check_all and source:
-        raise ConfigError(f"--all checks every architecture; leave out {source}")
-    base = _model_config(source)
-    asked = list(_all(cells)) if check_all else [_with_cell(base, cell) for cell in cells or [base.cell]]
-    declined = {k: reason for k, config in enumerate(asked) if (reason := _declines(config, oracle))}
+    if check_all and (source or assignments):
+        raise ConfigError(f"--all checks every architecture; leave out {source or '--set'}")
+    asked = _every(cells, task) if check_all else _chosen(_configuration(source, assignments, task), cells)
+    declined = {k: reason for k, one in enumerate(asked) if (reason := _declines(one, oracle))}
     if declined and (not check_all or len(declined) == len(asked)):
+        for one in asked:
+            one.task.probe(one.config)  # raises, and says what to do, where it is the task that declines
         raise ConfigError(f"{next(iter(declined.values()))}; choose another --oracle")
-    configs = [config for k, config in enumerate(asked) if k not in declined]
+    checks = [one for k, one in enumerate(asked) if k not in declined]
     results = []
-    for config, rows in zip(configs, _check(configs, oracle), strict=True):
-        results.append((config, rows))
+    for one, rows in zip(checks, processes.mapped(partial(_run_one, oracle=oracle), checks), strict=True):
+        results.append((one, rows))
         if not as_json:
-            _print_table(config, rows, oracle)
+            _print_table(one, rows, oracle)
     if as_json:
         left_out = [{**_title(asked[k]), "reason": reason} for k, reason in declined.items()]
         common.print_json({"oracle": oracle, **_verdict(results), "left_out": left_out, "checks": _checks(results)})
@@ -99,8 +112,8 @@ def _verdict(results: Results) -> dict[str, Any]:
 def _checks(results: Results) -> list[dict[str, Any]]:
     """Returns all rows as JSON has them."""
     return [
-        {**_title(config), "rows": [{**dataclasses.asdict(row), "ok": row.ok} for row in rows]}
-        for config, rows in results
+        {**_title(check), "rows": [{**dataclasses.asdict(row), "ok": row.ok} for row in rows]}
+        for check, rows in results
     ]
 
 
@@ -111,103 +124,78 @@ def _print_verdict(results: Results) -> None:
     click.echo(f"{checked:,} coordinates, worst relative error {max(row.error for row in rows):.1e}: {verdict}")
 
 
-def _model_config(source: str | None) -> ModelConfig:
-    """Returns the section `model` of a config, a checkpoint or a run directory; the default where there is none."""
+def _configuration(source: str | None, assignments: tuple[str, ...], task: str | None) -> Config:
+    """Returns that of a config, a checkpoint or a run directory, or the default one, with what was changed in it."""
+    settings = common.read_assignments(assignments)
+    for setting in settings:
+        if setting.path in keys() and setting.path not in KEYS:
+            raise ConfigError(f"--set {setting.path}: no gradient depends on it; leave it out")
+    if task:
+        settings.append(Setting("task.name", task, f"--task {task}"))
     if source and common.is_checkpoint(source):
         from charrnn.runs import checkpoint
 
-        return checkpoint.load(Path(source)).config.model
-    return resolve(common.read_config(source))[0].model
+        return resolve(to_settings(checkpoint.load(Path(source)).config, source), settings)[0]
+    return resolve(common.read_config(source), settings)[0]
 
 
-def _all(cells: tuple[str, ...]) -> Iterator[ModelConfig]:
-    """Yields every architecture: for each cell, stacks with each initial state and dropout, then each regularizer."""
-    from charrnn.nn.cells import build
-
-    for cell in cells or CELLS:
-        kind = build(cell)
-        options: list[dict[str, Any]] = [
-            {"num_layers": layers, "initial_state": state, "dropout": 0.3}
-            for layers, state in itertools.product((1, 2), INITIAL_STATES)
-        ]
-        options += [{"dropout": 0.3, "dropout_per": "window"}, {"zoneout_h": 0.3}]
-        if "c" in kind.state:
-            options += [{"zoneout_c": 0.3}]
-        if kind.has_candidate:
-            options += [{"recurrent_dropout": 0.3}]
-        if kind.product == "added":
-            options += [{"layer_norm": True}]
-        options += [{"bidirectional": True}]
-        for activation in ACTIVATIONS if cell == "rnn" else ("tanh",):
-            for chosen in options:
-                yield ModelConfig(cell=cell, activation=activation, **chosen)
+def _chosen(config: Config, cells: tuple[str, ...]) -> list[Check]:
+    """Returns the network of a configuration, or one with each of the cells."""
+    name, model = config.task.name, config.model
+    with_cells = [
+        dataclasses.replace(model, cell=cell, activation=model.activation if cell == "rnn" else "tanh")
+        for cell in cells or [model.cell]
+    ]
+    return [Check(name, tasks.find(name), one) for one in with_cells]
 
 
-def _check(configs: list[ModelConfig], oracle: str) -> Iterator[list[Row]]:
-    """Yields the rows of each check; where there are many, they are shared among the cores."""
-    from charrnn.cores import available_cores
+def _every(cells: tuple[str, ...], task: str | None) -> list[Check]:
+    """Returns every architecture of every task."""
+    from charrnn.judging.gradcheck.architectures import architectures
 
-    cores = available_cores()
-    if len(configs) < MANY or cores == 1:
-        yield from map(_check_one, configs, itertools.repeat(oracle))
-        return
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool:
-        with signals.interrupts_held():  # from the processes that begin here: Ctrl-C goes to all, and is for us
-            results = pool.map(_check_one, configs, itertools.repeat(oracle))
-        yield from results
+    names = [task] if task else TASKS
+    return [Check(name, tasks.find(name), config) for name in names for config in architectures(cells or CELLS)]
 
 
-def _end_with_parent() -> None:
-    """Lets this process end when the one that started it does, however that dies; else it would wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _check_one(config: ModelConfig, oracle: str) -> list[Row]:
+def _run_one(check: Check, oracle: str) -> list[Row]:
     from threadpoolctl import threadpool_limits
 
-    from charrnn.judging.gradcheck.subject import VOCAB_SIZE, check_model, small
-    from charrnn.nn.build import build_model
+    from charrnn.judging.gradcheck.subject import check_model, small
 
+    model, draw = check.task.probe(small(check.config))
     with threadpool_limits(1, user_api="blas"):  # networks so small are slower on two
-        return check_model(small(build_model(config, VOCAB_SIZE)), oracle)
+        return check_model(model, oracle, draw=draw)
 
 
-def _declines(config: ModelConfig, oracle: str) -> str:
-    """Says why the oracle cannot judge it; empty if it can."""
+def _declines(check: Check, oracle: str) -> str:
+    """Says why there is no such network, or the oracle cannot judge it; empty if it can."""
     from charrnn.judging.gradcheck import load
-    from charrnn.judging.gradcheck.subject import VOCAB_SIZE
-    from charrnn.nn.build import build_model
+    from charrnn.judging.gradcheck.subject import small
 
-    return load(oracle).declines(build_model(config, VOCAB_SIZE))
-
-
-def _with_cell(base: ModelConfig, cell: str) -> ModelConfig:
-    activation = base.activation if cell == "rnn" else "tanh"
-    return dataclasses.replace(base, cell=cell, activation=activation)
+    try:
+        model, _ = check.task.probe(small(check.config))
+    except ConfigError as error:
+        return error.messages[0]
+    return load(oracle).declines(model)
 
 
-def _title(config: ModelConfig) -> dict[str, Any]:
-    """Returns what is checked: the cell, and all that is not as by default."""
+def _title(check: Check) -> dict[str, Any]:
+    """Returns what is checked: the task, the cell, and all that is not as by default."""
     always = ("cell", "activation", "num_layers", "initial_state", "dropout")
-    chosen = dataclasses.asdict(config)
+    chosen = dataclasses.asdict(check.config)
     of_sizes = ("hidden_size", "init", "init_scale", "forget_bias", "state_noise")
     rest = {k: v for k, v in chosen.items() if k not in (*always, *of_sizes) and v != getattr(ModelConfig(), k)}
-    return {**{k: chosen[k] for k in always}, **rest}
+    return {"task": check.name, **{k: chosen[k] for k in always}, **rest}
 
 
-def _print_table(config: ModelConfig, rows: list[Row], oracle: str) -> None:
-    title = _title(config)
+def _print_table(check: Check, rows: list[Row], oracle: str) -> None:
+    title, config = _title(check), check.config
     name = f"{config.cell} ({config.activation})" if config.cell == "rnn" else config.cell
     layers = "1 layer" if config.num_layers == 1 else f"{config.num_layers} layers"
-    rest = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in list(title.items())[4:]]
-    click.echo(f"{name}, {layers}, {config.initial_state} initial state, {', '.join(rest)}, against {oracle}")
+    rest = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in list(title.items())[5:]]
+    click.echo(
+        f"{name} of {check.name}, {layers}, {config.initial_state} initial state, {', '.join(rest)}, against {oracle}"
+    )
     click.echo(f"  {'parameter':<18}{'shape':<10}{'checked':>7}  {'error':>8}  {'at':<9}{'gradient':>14}{'oracle':>14}")
     for row in rows:
         shape = "x".join(map(str, row.shape))

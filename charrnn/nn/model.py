@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -193,6 +194,18 @@ class CharLM:
             h = self._forward(params, ids, state, starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"])
         return logits.reshape(*ids.shape, -1), self._final_state(space)
+
+    def loss(
+        self, params: dict[str, Array], batch: Batch, state: State, noise: Noise | None = None
+    ) -> tuple[Any, State]:
+        """Returns the mean nats of the answers in `batch` and the final state, by the forward pass alone.
+
+        The loss has the type of the parameters, and is complex where they are. It shares no line with that of
+        `loss_and_grads`, which it judges.
+        """
+        logits, final = self.forward(params, batch.x, state, batch.starts, noise)
+        nats = head.nats(logits, batch.y)
+        return (nats if batch.weights is None else nats * batch.weights).sum() / batch.answers, final
 
     def loss_and_grads(
         self,

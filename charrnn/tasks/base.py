@@ -146,6 +146,14 @@ class Model(Protocol):
     def noise_of_seed(self, seed: int, batch: Batch, dtype: npt.DTypeLike, rows: slice = ...) -> Noise | None:
         """Draws what is random in some rows of a batch; for the same seed always the same. None where nothing is."""
 
+    def loss(
+        self, params: dict[str, Array], batch: Batch, state: State, noise: Noise | None = None
+    ) -> tuple[Any, State]:
+        """Returns the loss, in mean nats per answer, and the state after the batch, by the forward pass alone.
+
+        It computes with complex numbers where `params` are complex: `charrnn gradcheck` differentiates it.
+        """
+
     def loss_and_grads(
         self,
         params: dict[str, Array],
@@ -196,6 +204,13 @@ class Task(Protocol):
 
     def model(self, config: ModelConfig) -> Model:
         """Returns the network of a configuration. Raises ConfigError for one that cannot learn this task."""
+
+    @classmethod
+    def probe(cls, config: ModelConfig) -> tuple[Model, Callable[[np.random.Generator], Batch]]:
+        """Returns a network of this task over few symbols, and what draws small batches for it: for `gradcheck`.
+
+        Raises ConfigError for a network that no batch would suit.
+        """
 
     def judge(self, model: Any, params: dict[str, Array], part: Any, stop: Callable[[], bool]) -> Scores:
         """Returns how good the model is on a part. Raises EvaluationStopped once `stop()` is true."""

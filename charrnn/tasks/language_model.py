@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from charrnn.arrays import Array
+from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging.evaluation import evaluate
+from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.nn import head
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
@@ -89,6 +91,12 @@ class LanguageModel:
                 "to predict, and would learn to copy it; set it to false"
             )
         return build_model(config, len(self.vocabulary))
+
+    @classmethod
+    def probe(cls, config: ModelConfig) -> tuple[CharLM, Callable[[np.random.Generator], Batch]]:
+        """Returns a network over a few characters, in both directions too, and what draws batches for it."""
+        model = build_model(config, VOCAB_SIZE)
+        return model, partial(random_batch, model)
 
     def judge(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats per character."""

@@ -54,7 +54,7 @@ def test_several_cells_can_be_named(charrnn):
 
 def test_all_means_every_cell_with_every_depth_and_initial_state(charrnn):
     result = charrnn("gradcheck", "--all", "--json")
-    checks = [check for check in result.json["checks"] if len(check) == 6]  # with nothing that is not always named
+    checks = [check for check in result.json["checks"] if len(check) == 7]  # with nothing that is not always named
     seen = {(check["cell"], check["num_layers"], check["initial_state"]) for check in checks}
     assert seen == {(cell, layers, state) for cell in CELLS for layers in (1, 2) for state in STATES}
     assert {check["activation"] for check in checks if check["cell"] == "rnn"} == set(cells.ACTIVATIONS)
@@ -169,3 +169,34 @@ def test_what_the_textbook_does_not_know_is_an_error_of_one_line(charrnn, monkey
 @pytest.mark.parametrize(("name", "code"), [("nowhere.yaml", 2), ("nowhere.npz", 4), ("nowhere", 2), ("lstmm", 2)])
 def test_a_source_that_is_not_there_is_named(charrnn, name, code):
     charrnn("gradcheck", name).fails(code, name)
+
+
+def test_a_key_of_the_network_can_be_set(charrnn, trained):
+    words = ["--set", "model.num_layers=2", "--set", "model.initial_state=learned", "--json"]
+    for source in ([], [trained]):
+        (check,) = charrnn("gradcheck", *source, *words).ok().json["checks"]
+        assert [row["name"] for row in check["rows"]] == rows_of("lstm", num_layers=2, initial_state="learned")
+    words = ["--set", "model.cell=rnn", "--set", "model.activation=relu", "--json"]
+    (check,) = charrnn("gradcheck", *words).ok().json["checks"]
+    assert (check["cell"], check["activation"]) == ("rnn", "relu")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--set", "train.epochs=3"], "--set train.epochs"),
+        (["--set", "model.hiden_size=3"], "model.hidden_size"),
+        (["--set", "model.cell=gru_reset_before", "--set", "model.layer_norm=true"], "layer_norm"),
+        (["--all", "--set", "model.cell=rnn"], "leave out --set"),
+        (["--task", "chess"], "language_model"),
+    ],
+    ids=lambda words: words[-1],
+)
+def test_what_changes_no_gradient_or_is_no_network_is_an_error(charrnn, words, part):
+    charrnn("gradcheck", *words).fails(2, part)
+
+
+def test_the_task_is_named(charrnn):
+    report = charrnn("gradcheck", "--task", "language_model", "--json").ok().json
+    assert [check["task"] for check in report["checks"]] == ["language_model"]
+    assert charrnn("gradcheck").ok().text.startswith("lstm of language_model, 1 layer, ")

@@ -14,6 +14,7 @@ from charrnn.judging.gradcheck.oracles import complex_step, finite_difference
 from charrnn.judging.gradcheck.subject import check_model, small
 from charrnn.nn import unroll
 from charrnn.nn.model import CharLM
+from charrnn.nn.options import ModelConfig
 from charrnn.nn.tape import Tape
 
 V, H = 5, 3
@@ -90,8 +91,8 @@ def test_a_layer_that_reads_floats_passes_their_gradient_on(cell, oracle):
 def test_the_conditions_of_a_check_are_hard():
     assert subject.SEQ_LENGTH >= 4
     assert subject.BATCH_SIZE >= 2
-    model = small(CharLM(99, "lstm", 500, 3, initial_state="random", dropout=0.3))
-    assert model == CharLM(subject.VOCAB_SIZE, "lstm", subject.HIDDEN_SIZE, 3, initial_state="random", dropout=0.3)
+    config = small(ModelConfig("lstm", 500, 3, initial_state="random", dropout=0.3))
+    assert config == ModelConfig("lstm", subject.HIDDEN_SIZE, 3, initial_state="random", dropout=0.3)
     assert subject.VOCAB_SIZE != subject.HIDDEN_SIZE
 
 

@@ -12,36 +12,47 @@ import numpy as np
 from charrnn.arrays import Array, Batch
 from charrnn.judging import gradcheck
 from charrnn.judging.gradcheck.check import SMALLEST, Oracle, Row, check
-from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import Noise
+from charrnn.nn.options import ModelConfig
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 
 SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE, HIDDEN_SIZE = 4, 4, 6, 4
+DrawBatch = Callable[[np.random.Generator], Batch]
 DRAWS = 30
 """How often conditions are drawn at most, until every parameter is put to a test."""
 
 
-def small(model: CharLM) -> CharLM:
-    """Returns the same architecture with few units and characters: a wrong gradient is wrong at every size."""
-    return dataclasses.replace(model, vocab_size=VOCAB_SIZE, hidden_size=HIDDEN_SIZE)
+def small(config: ModelConfig) -> ModelConfig:
+    """Returns the same architecture with few units: a wrong gradient is wrong at every size."""
+    return dataclasses.replace(config, hidden_size=HIDDEN_SIZE)
 
 
-def check_model(model: CharLM, oracle: str = "finite-difference", seed: int = 0) -> list[Row]:
-    """Returns a row for every parameter, and for the initial state, of `model` over one random batch.
+def random_batch(model: CharLM, rng: np.random.Generator) -> Batch:
+    """Returns a batch of which a quarter is padding; two rows begin a text, unless texts begin with zeros."""
+    shape = SEQ_LENGTH, BATCH_SIZE
+    x, y = rng.integers(model.vocab_size, size=(2, *shape))
+    starts = (np.arange(BATCH_SIZE) % 2 == 1) & (model.initial_state != "zero")
+    return Batch(x, y, starts, rng.uniform(0.5, 1.5, shape) * (rng.random(shape) < 0.75))
 
-    The weights are random with standard deviation 0.5, the state that comes in is random and not zero, two rows begin
-    a text unless texts begin with zeros, masks and noise are drawn once, and the objective adds random multiples of
-    the final state to the loss, so that every path of the backward pass carries something. A draw that leaves some
-    parameter's gradients too small to judge, such as one of dead rectifiers, is drawn anew, at most `DRAWS` times.
-    Raises ValueError if the oracle declines the model.
+
+def check_model(
+    model: Any, oracle: str = "finite-difference", seed: int = 0, draw: DrawBatch | None = None
+) -> list[Row]:
+    """Returns a row for every parameter of `model`, and for the state that comes in, over one random batch.
+
+    `draw` draws that batch; for a `CharLM`, `random_batch` does. The weights are random with standard deviation 0.5,
+    the state that comes in is random and not zero, masks and noise are drawn once, and the objective adds random
+    multiples of the final state to the loss, so that every path of the backward pass carries something. The state that
+    comes in is left out where every row begins anew. A draw that leaves some gradients too small to judge, such as one
+    of dead rectifiers, is drawn anew, at most `DRAWS` times. Raises ValueError if the oracle declines the model.
     """
     judge = gradcheck.load(oracle)
     if reason := judge.declines(model):
         raise ValueError(reason)
-    for draw in range(DRAWS):
-        subject = Subject.draw(model, judge.dtype, seed + draw)
+    for attempt in range(DRAWS):
+        subject = Subject.draw(model, judge.dtype, seed + attempt, draw)
         gradients = subject.gradients()
         if all(np.abs(gradient).max() >= SMALLEST for gradient in gradients.values()):
             break
@@ -55,7 +66,7 @@ def check_model(model: CharLM, oracle: str = "finite-difference", seed: int = 0)
 class Subject:
     """Holds a model, and one random batch with all else that its gradients depend on."""
 
-    model: CharLM
+    model: Any
     params: Parameters
     batch: Batch
     state: State
@@ -66,36 +77,35 @@ class Subject:
     """What `gradients` found the loss to be: a number, ()."""
 
     @classmethod
-    def draw(cls, model: CharLM, dtype: Any, seed: int) -> Subject:
+    def draw(cls, model: Any, dtype: Any, seed: int, draw: DrawBatch | None = None) -> Subject:
         """Returns a subject that is random in every part."""
         rng = np.random.default_rng(seed)
-        T, B = SEQ_LENGTH, BATCH_SIZE
         params = Parameters.zeros(model.shapes, dtype)
         params.vector[...] = rng.normal(0, 0.5, params.vector.shape)
-        ids, targets = rng.integers(model.vocab_size, size=(2, T, B))
-        state, cotangent = _random_state(model, rng, 0.5, dtype), _random_state(model, rng, 1.0, dtype)
-        starts = (np.arange(B) % 2 == 1) & (model.initial_state != "zero")
-        weights = rng.uniform(0.5, 1.5, (T, B)) * (rng.random((T, B)) < 0.75)  # a quarter of it is padding
-        batch = Batch(ids, targets, starts, weights)
-        return cls(model, params, batch, state, model.noise(rng, T, B, dtype), cotangent)
+        batch = draw(rng) if draw else random_batch(model, rng)
+        zero = model.zero_state(len(batch.starts), dtype)
+        state, cotangent = _random_state(zero, rng, 0.5), _random_state(zero, rng, 1.0)
+        noise = model.noise_of_seed(int(rng.integers(2**63)), batch, dtype)
+        return cls(model, params, batch, state, noise, cotangent)
 
     def objective(self) -> Any:
         """Returns the loss and multiples of the final state, by the forward pass alone: it judges the backward pass."""
-        x, y, starts, weights = self.batch
-        logits, final = self.model.forward(self.params, x, self.state, starts, self.noise)
-        extra = sum((c[k] * f[k]).sum() for c, f in zip(self.cotangent, final, strict=True) for k in f)
-        return (head.nats(logits, y) * weights).sum() / self.batch.answers + extra
+        loss, final = self.model.loss(self.params, self.batch, self.state, self.noise)
+        return loss + sum((c[k] * f[k]).sum() for c, f in zip(self.cotangent, final, strict=True) for k in f)
 
     def arrays(self) -> dict[str, Array]:
         """Returns all that `objective` is differentiated by."""
-        return {**self.params, **named(self.state)}
+        return {**self.params, **self._handed_on(self.state)}
 
     def gradients(self) -> dict[str, Array]:
         """Returns the gradients of `objective` by backpropagation through time: these are what is judged."""
         grads = Parameters.zeros(self.model.shapes, self.params.vector.dtype)
         dstate = [{name: d.copy() for name, d in layer.items()} for layer in self.cotangent]
         self.loss[...], _ = self.model.loss_and_grads(self.params, self.batch, self.state, grads, self.noise, dstate)
-        return {**grads, **named(dstate)}
+        return {**grads, **self._handed_on(dstate)}
+
+    def _handed_on(self, state: State) -> dict[str, Array]:
+        return {} if self.batch.starts.all() else named(state)
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class Judge:
     oracle: Callable[[Subject], Oracle]
     dtype: Any = np.float64
     """What the subject must be drawn in."""
-    declines: Callable[[CharLM], str] = lambda model: ""
+    declines: Callable[[Any], str] = lambda model: ""
     """Why it cannot judge a model, in one line; empty if it can."""
     knows_loss: bool = False
     """Whether it computes the loss by itself, too."""
@@ -117,11 +127,8 @@ def all_at_once(subject: Subject, found: dict[str, Array]) -> Oracle:
     return lambda loss, array, where: float(found[names[id(array)]][where])
 
 
-def _random_state(model: CharLM, rng: np.random.Generator, std: float, dtype: Any) -> State:
-    return [
-        {name: rng.normal(0, std, zero.shape).astype(dtype) for name, zero in layer.items()}
-        for layer in model.zero_state(BATCH_SIZE, dtype)
-    ]
+def _random_state(zero: State, rng: np.random.Generator, std: float) -> State:
+    return [{name: rng.normal(0, std, z.shape).astype(z.dtype) for name, z in layer.items()} for layer in zero]
 
 
 def named(state: State) -> dict[str, Array]:

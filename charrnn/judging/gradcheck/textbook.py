@@ -7,6 +7,7 @@ another cell, such as an LSTM whose input and output gates have been exchanged, 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
 """The fields of a model that `network` below has a part for, and of those that are names, the names."""
 
 
-def declines(model: CharLM) -> str:
+def declines(model: Any) -> str:
     """Declines models in which anything is chosen that is not in `KNOWN`."""
+    if not isinstance(model, CharLM):
+        return f"the textbook does not know the network {type(model).__name__}"
     for field in dataclasses.fields(model):
         value = getattr(model, field.name)
         if field.name in KNOWN:
