@@ -18,7 +18,7 @@ from charrnn.cores import Plan
 from charrnn.errors import OutputError
 from charrnn.files import as_output_error
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs import directory as module
+from charrnn.runs import metrics_file as module
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
 from charrnn.training import gradients, limits, loop
