@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,20 +28,33 @@ if TYPE_CHECKING:
 
 CELLS = keys()["model.cell"].metadata["choices"]
 KEYS = {path for path in keys() if path.startswith(("model.", "task."))}
-"""What --set may change."""
+"""Keys that --set may change."""
 
 
 class Check(NamedTuple):
-    """Is one network that is asked for."""
+    """Is one network whose gradients are to be checked."""
 
     name: str
-    """Of the task."""
+    """The name of the task."""
     task: type[Task]
     config: ModelConfig
 
 
 Results = list[tuple[Check, "list[Row]"]]
 """Each network that was checked, with a row for each of its parameters."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Holds what is typed behind `charrnn gradcheck`: a field for each option."""
+
+    source: str | None
+    cells: tuple[str, ...]
+    check_all: bool
+    task: str | None
+    assignments: tuple[str, ...]
+    oracle: str
+    as_json: bool
 
 
 @click.command("gradcheck", short_help="Prove the gradients of an architecture.")
@@ -65,24 +79,17 @@ Results = list[tuple[Check, "list[Row]"]]
 )
 @common.json_option
 @click.pass_context
-def command(
-    ctx: click.Context,
-    source: str | None,
-    cells: tuple[str, ...],
-    check_all: bool,
-    task: str | None,
-    assignments: tuple[str, ...],
-    oracle: str,
-    as_json: bool,
-) -> None:
+def command(ctx: click.Context, **options: Any) -> None:
     """Compare every gradient of an architecture with an oracle that has no part in its backward pass.
 
     The architecture (of a config or checkpoint; the default one if none is given) is built small, in float64, with
     random weights, states, and a dropout mask. Exits with 1 if a gradient is wrong.
     """
-    if check_all and (source or assignments):
-        raise ConfigError(f"--all checks every architecture; leave out {source or '--set'}")
-    asked = _every(cells, task) if check_all else _chosen(_configuration(source, assignments, task), cells)
+    wanted = Options(**options)
+    oracle, check_all, as_json = wanted.oracle, wanted.check_all, wanted.as_json
+    if check_all and (wanted.source or wanted.assignments):
+        raise ConfigError(f"--all checks every architecture; leave out {wanted.source or '--set'}")
+    asked = _every(wanted.cells, wanted.task) if check_all else _chosen(_configuration(wanted), wanted.cells)
     declined = {k: reason for k, one in enumerate(asked) if (reason := _declines(one, oracle))}
     if declined and (not check_all or len(declined) == len(asked)):
         for one in asked:
@@ -124,9 +131,9 @@ def _print_verdict(results: Results) -> None:
     click.echo(f"{checked:,} coordinates, worst relative error {max(row.error for row in rows):.1e}: {verdict}")
 
 
-def _configuration(source: str | None, assignments: tuple[str, ...], task: str | None) -> Config:
+def _configuration(wanted: Options) -> Config:
     """Returns that of a config, a checkpoint or a run directory, or the default one, with what was changed in it."""
-    settings = common.read_assignments(assignments)
+    source, task, settings = wanted.source, wanted.task, common.read_assignments(wanted.assignments)
     for setting in settings:
         if setting.path in keys() and setting.path not in KEYS:
             raise ConfigError(f"--set {setting.path}: no gradient depends on it; leave it out")
