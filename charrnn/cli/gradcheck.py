@@ -79,7 +79,7 @@ class Options:
 )
 @common.json_option
 @click.pass_context
-def command(ctx: click.Context, **options: Any) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Compare every gradient of an architecture with an oracle that has no part in its backward pass.
 
     The architecture (of a config or checkpoint; the default one if none is given) is built small, in float64, with
