@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 
 from charrnn.arrays import Array
 from charrnn.nn import INITIALIZERS
 
-Initializer = Callable[[np.random.Generator, Array, int, float], None]
+# In quotes, so that worker processes, which draw nothing, do not load np.random for it.
+Initializer: TypeAlias = "Callable[[np.random.Generator, Array, int, float], None]"
 """Fills a matrix; takes the random numbers, the matrix, `hidden_size` and `scale`."""
 
 
