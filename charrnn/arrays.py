@@ -32,10 +32,12 @@ class Batch(NamedTuple):
 
     @property
     def chars(self) -> int:
-        """How many symbols are read; of them, where there is an answer for each, those whose answers count."""
+        """How many symbols are read: where a row has weights for its steps, those up to its last answer that counts."""
         if self.weights is None or self.weights.ndim == 1:
             return int(self.x.size)
-        return int((self.weights > 0).sum())
+        counts = self.weights > 0
+        lengths = len(counts) - counts[::-1].argmax(axis=0)  # (B,), of rows in which any answer counts
+        return int(lengths[counts.any(axis=0)].sum())
 
     def rows(self, rows: slice) -> Batch:
         """Returns some of the rows, as a batch of their own."""

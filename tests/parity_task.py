@@ -22,7 +22,7 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks import TASKS
-from charrnn.tasks.base import BatchShape, Scores, Split, Symbols
+from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.text.corpus import Library
 from charrnn.text.options import DataConfig
 
@@ -94,17 +94,17 @@ class Parity:
             raise DataError(f"{examples.name}: all strings have the same parity; there is nothing to learn")
         return cls()
 
-    def split(self, examples: Bits, data: DataConfig, shape: BatchShape, most: int | None) -> Split:
+    def split(self, examples: Bits, data: DataConfig, batching: Batching) -> Split:
         strings = examples.strings
         for line, string in enumerate(strings, 1):
-            if len(string) > shape.seq_length:
+            if len(string) > batching.seq_length:
                 raise DataError(f"{examples.name}:{line}: {len(string)} bits; set train.seq_length to as many")
         second, third = (round(len(strings) * sum(data.split[:k])) for k in (1, 2))
-        train, validation, test = strings[:second], strings[second:third][:most], strings[third:]
+        train, validation, test = strings[:second], strings[second:third][: batching.most], strings[third:]
         for part, share in zip((train, validation, test), data.split, strict=True):
             if share and not part:
                 raise DataError(f"{examples.name} has too few strings to be split; add some")
-        return Split(Minibatches(train, shape.batch_size), validation or None, test or None)
+        return Split(Minibatches(train, batching.batch_size), validation or None, test or None)
 
     def describe(self, split: Split) -> str:
         return f"{len(split.train.strings)} strings of bits to learn from"

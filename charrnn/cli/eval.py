@@ -72,7 +72,6 @@ def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat:
 
 def _streams(run: Run, task: LanguageModel, source: Text, split: str | None) -> Streams:
     """Returns what of the text is predicted: all of it, or the part `split` as the run's configuration cuts it."""
-    from charrnn.tasks.base import BatchShape
     from charrnn.text.streams import side_by_side
 
     if len(source) < 2:
@@ -83,9 +82,9 @@ def _streams(run: Run, task: LanguageModel, source: Text, split: str | None) -> 
         raise DataError(f"{source.name}: {error}; take them out, or train on a text that has them") from error
     if split is None:
         return side_by_side(ids, 0, len(ids))
-    shape = BatchShape(run.config.train.batch_size, run.config.train.seq_length)
+    train = run.config.train
     try:
-        streams: Streams = getattr(task.cut(ids, run.config.data, shape), split)
+        streams: Streams = getattr(task.cut(ids, run.config.data, train.batch_size, train.seq_length), split)
     except DataError as error:
         raise DataError(f"{source.name} is too short to be split as the run's text was; leave out --split") from error
     if not len(streams):

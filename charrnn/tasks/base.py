@@ -4,7 +4,7 @@ What the trainer does with a task, in this order (`LanguageModel` is the example
 
     examples = Kind.read(library, source, data)              the data, as they are
     task     = Kind.of(examples)                             knows the symbols of these examples
-    split    = task.split(examples, data, shape, most)       a part to train on, one to validate on, one to test on
+    split    = task.split(examples, data, batching)          a part to train on, one to validate on, one to test on
     model    = task.model(config)                            the network, without its numbers
     params   = model.init_params(...)                        its numbers
     batch    = split.train.batch(iteration)                  for each update, with the gradient of its loss:
@@ -79,13 +79,17 @@ class Split(NamedTuple):
     test: Part | None
 
 
-class BatchShape(NamedTuple):
-    """Says how much of the examples one update reads."""
+class Batching(NamedTuple):
+    """Says how the examples become batches."""
 
     batch_size: int
     """B, rows that are read side by side."""
     seq_length: int
     """T, steps through which a gradient reaches back. Examples may have lengths of their own instead."""
+    seed: int
+    """Decides what is left to chance: the order of the examples, and the part that each is in."""
+    most: int | None
+    """How many answers of the validation part are judged at most; None for all."""
 
 
 class Symbols(NamedTuple):
@@ -190,8 +194,8 @@ class Task(Protocol):
     def of(cls, examples: Any) -> Self:
         """Returns the task that knows the symbols of these examples. Raises DataError where nothing can be learnt."""
 
-    def split(self, examples: Any, data: DataConfig, shape: BatchShape, most: int | None) -> Split:
-        """Cuts the examples in three. Of the validation part it keeps at most `most` answers, if that is not None.
+    def split(self, examples: Any, data: DataConfig, batching: Batching) -> Split:
+        """Cuts the examples in three, of shares that `data.split` has.
 
         Raises DataError where they are too few, or have symbols that the task does not know.
         """

@@ -20,7 +20,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
-from charrnn.tasks.base import BatchShape, Model, Scores, Split, Symbols, Task
+from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
 from charrnn.text.encoding import Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
@@ -55,18 +55,20 @@ class LanguageModel:
             )
         return cls(vocabulary)
 
-    def cut(self, ids: LongIds, data: DataConfig, shape: BatchShape) -> Cut:
+    def cut(self, ids: LongIds, data: DataConfig, batch_size: int, seq_length: int) -> Cut:
         """Cuts a text into its training, validation and test streams. Raises DataError if it is too short."""
-        return CUTS[data.split_by](ids, data.split, shape.batch_size, shape.seq_length)
+        return CUTS[data.split_by](ids, data.split, batch_size, seq_length)
 
-    def split(self, examples: Text, data: DataConfig, shape: BatchShape, most: int | None) -> Split:
+    def split(self, examples: Text, data: DataConfig, batching: Batching) -> Split:
         """Cuts the text in three; an evaluation reads at most `most` characters of the validation text.
 
         Raises DataError if the text is too short, or has characters that the vocabulary lacks.
         """
-        train, validation, test = self.cut(examples.ids(self.vocabulary), data, shape)
-        windows = Windows(train, shape.seq_length)
-        return Split(windows, _at_most(validation, most, data.split_by), test if len(test) else None)
+        train, validation, test = self.cut(
+            examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
+        )
+        windows = Windows(train, batching.seq_length)
+        return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
 
     def describe(self, split: Split) -> str:
         """Says it as in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""

@@ -11,7 +11,7 @@ from charrnn.config.schema import Config
 from charrnn.errors import ConfigError, OutputError
 from charrnn.runs.run import Corpus, Run
 from charrnn.runs.transfer import take_over
-from charrnn.tasks.base import BatchShape, Examples, Split, Task
+from charrnn.tasks.base import Batching, Examples, Split, Task
 from charrnn.training import limits
 
 
@@ -58,4 +58,6 @@ def with_seed(config: Config) -> Config:
 def split_of(task: Task, config: Config, examples: Examples) -> Split:
     """Returns the parts of the examples under a configuration. Raises DataError where they are too few."""
     train = config.train
-    return task.split(examples, config.data, BatchShape(train.batch_size, train.seq_length), train.eval_chars)
+    assert train.seed is not None, "it is drawn before anything else is"
+    batching = Batching(train.batch_size, train.seq_length, train.seed, train.eval_chars)
+    return task.split(examples, config.data, batching)
