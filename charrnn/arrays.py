@@ -27,8 +27,8 @@ class Batch(NamedTuple):
 
     @property
     def answers(self) -> float:
-        """How many answers count: what a mean over the batch divides by."""
-        return self.y.size if self.weights is None else float(self.weights.sum())
+        """How many answers count: what a mean over the batch divides by. 1 where none does, so that it is 0."""
+        return self.y.size if self.weights is None else float(self.weights.sum()) or 1.0
 
     @property
     def chars(self) -> int:

@@ -43,7 +43,7 @@ def cross_entropy_(logits: Array, targets: Array, count: float | None = None, we
     of the weights: a target of weight 0, which stands in the padding, has no part in anything.
     """
     N, V = logits.shape
-    count = count or N
+    count = N if count is None else count
     rows = max(1, IN_CACHE // V)
     total = 0.0
     for start in range(0, N, rows):

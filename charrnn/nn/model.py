@@ -205,7 +205,9 @@ class CharLM:
         """
         logits, final = self.forward(params, batch.x, state, batch.starts, noise)
         nats = head.nats(logits, batch.y)
-        return (nats if batch.weights is None else nats * batch.weights).sum() / batch.answers, final
+        if batch.weights is not None:
+            nats *= batch.weights
+        return nats.sum() / batch.answers, final
 
     def loss_and_grads(
         self,
@@ -230,8 +232,8 @@ class CharLM:
         with overflow_allowed():
             h = self._forward(params, ids, state, batch.starts, noise, space)
             logits = head.affine(h, params["head.W"], params["head.b"], out=space.logits)
-            flat = None if weights is None else weights.ravel()
-            loss = head.cross_entropy_(logits, batch.y.ravel(), count or batch.answers, flat)
+            flat = None if weights is None else weights.ravel().astype(logits.dtype)
+            loss = head.cross_entropy_(logits, batch.y.ravel(), batch.answers if count is None else count, flat)
             head.affine_backward(h, params["head.W"], logits, grads["head.W"], grads["head.b"], dx=space.dh)
             dh = space.dh.reshape(*ids.shape, -1)
             self.stack.backward(params, dh, dstate, space.tapes, noise or space.mean_noise, grads)

@@ -28,6 +28,10 @@ VERSION = 3
 """The version of the format that is written; every version before it can be read."""
 
 
+FROM_BATCHES = object()
+"""Stands for the symbols trained on so far where a file does not tell them: its batches were all alike."""
+
+
 class TooNewError(CheckpointError):
     """Says that a checkpoint is of a later version than this charrnn, or of a task of one; it seems to be whole."""
 
@@ -124,7 +128,7 @@ def _as_written_now(meta: Any, path: Path) -> Any:
     if version < 3:  # language models all, whose batches were alike
         nats, best = meta["validation_nats"], meta["best_nats"]
         scores = None if nats is None else {"nats": nats}
-        meta = {**meta, "chars": None, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
+        meta = {**meta, "chars": FROM_BATCHES, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
     return meta
 
 
@@ -159,7 +163,7 @@ def _read_config(meta: Any) -> tuple[Config, Task, Corpus]:
 def _read_progress(run: Run, meta: Any) -> None:
     """Fills in what is neither an array nor the configuration."""
     run.rng.bit_generator.state = meta["rng"]
-    if meta["chars"] is None:
+    if meta["chars"] is FROM_BATCHES:
         train = run.config.train
         meta = {**meta, "chars": _count(meta["iteration"]) * train.batch_size * train.seq_length}
     for name in ("iteration", "chars", "without_best", "reductions", "skipped", "skipped_in_a_row", "rollbacks"):

@@ -56,7 +56,7 @@ class Run:
     best: float | None = None
     """The best score so far, by the measure of the task."""
     without_best: int = 0
-    """Evaluations in a row that found nothing better."""
+    """Evaluations in a row that found nothing better than `best`."""
     reductions: int = 0
     """Times that the validation part came to a standstill, at which the schedule `plateau` reduces the rate."""
     elapsed: float = 0.0

@@ -59,6 +59,8 @@ class Divergence:
             raise DivergedError(f"{error.what}; the rate was halved {MOST_ROLLBACKS} times already")
         earlier, _ = saver.directory.newest()
         run.roll_back(earlier)
+        if earlier.config.train.eval_chars != run.config.train.eval_chars:
+            run.best = None  # it was measured on other examples than those to come
         run.rollbacks += 1
         saver.directory.trim_metrics(self.progress.last_line)
         saver.warn(

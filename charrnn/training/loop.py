@@ -67,11 +67,11 @@ def updates(
         nats, grad_norm = float(loss), norm(grads.vector)
         position = Position(run.iteration, run.iteration // len(batches), done, run.reductions)
         learning_rate = schedule(position) * 0.5**run.rollbacks
-        run.chars += batch.chars
         if not abs(nats) < MOST_NATS or not math.isfinite(grad_norm):
             what = f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}"
             on_divergence(DivergedError(what), grads)
             _skip(run)
+            run.chars += batch.chars
             yield Update(nats, grad_norm, learning_rate, batch.chars, skipped=True)
             continue
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
@@ -82,6 +82,7 @@ def updates(
                 average.update(run.average.vector, run.params.vector, optim.average, run.iteration + 1 - run.skipped)
         run.state = state
         run.iteration += 1
+        run.chars += batch.chars
         run.grad_norm, run.learning_rate = grad_norm, learning_rate
         run.skipped_in_a_row = 0
         yield Update(nats, grad_norm, learning_rate, batch.chars)

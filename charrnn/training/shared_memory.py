@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import mmap
 import os
@@ -44,7 +45,7 @@ class SharedMemory:
         """Returns arrays of these shapes and types, one behind the other; None in the place of None.
 
         They share their memory with those of earlier calls, and with those that other processes get for the same
-        layout. Raises OSError where there is no more memory.
+        layout. Raises MemoryError where there is no more memory.
         """
         placed, size = [], 0
         for entry in layout:
@@ -63,9 +64,14 @@ class SharedMemory:
     def _mapped(self, size: int) -> mmap.mmap:
         """Returns the memory, of at least `size` bytes. Arrays of a smaller mapping stay what they are."""
         if self._map is None or len(self._map) < size:
-            if os.fstat(self.descriptor).st_size < size:
-                os.truncate(self.descriptor, size)
-            self._map = mmap.mmap(self.descriptor, size)
+            try:
+                if os.fstat(self.descriptor).st_size < size:
+                    os.truncate(self.descriptor, size)
+                self._map = mmap.mmap(self.descriptor, size)
+            except OSError as error:
+                if error.errno == errno.ENOMEM:
+                    raise MemoryError from error
+                raise
         return self._map
 
     def close(self) -> None:

@@ -27,6 +27,10 @@ from charrnn.nn.stack import State
 from charrnn.tasks.base import Model
 from charrnn.training.shared_memory import ArrayLayout, SharedMemory, layout_of
 
+WORKER = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from charrnn.training.team import work; work()"
+"""What a worker runs: it imports from where this process does, and not first from the directory that it happens to be
+in, in which a `json.py` may stand beside the text."""
+
 
 class Fixed(NamedTuple):
     """Holds the arrays that stay for the life of a team; N is the number of parameters."""
@@ -112,7 +116,6 @@ class Team:
         self.params.vector[...] = params.vector
         self._layout: list[ArrayLayout | None] = []
         order = {
-            "path": sys.path,
             "model": address_of(model),
             "fixed": layout,
             "memory": [self._fixed_memory.descriptor, self._batch_memory.descriptor],
@@ -126,7 +129,7 @@ class Team:
 
     def _start(self, order: dict[str, Any]) -> subprocess.Popen[bytes]:
         worker = subprocess.Popen(
-            [sys.executable, "-c", "from charrnn.training.team import work; work()"],
+            [sys.executable, "-P", "-c", WORKER, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=order["memory"],
@@ -180,7 +183,6 @@ def work() -> None:
     """Lives a worker's life: reads its order from stdin, then computes its shard of each batch, until stdin ends."""
     with open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
         order = json.loads(commands.readline())
-        sys.path[:] = order["path"]
         fixed_memory, batch_memory = (SharedMemory(descriptor) for descriptor in order["memory"])
         shard = Shard(model_at(order["model"]), Fixed.of(fixed_memory.arrays(order["fixed"])), order["process"])
         with threadpool_limits(1, user_api="blas"):
@@ -226,4 +228,4 @@ class LostWorkerError(OutputError):
     """Says that a worker ended before its time. What this process has is as it was before the batch."""
 
 
-LOST = "a worker process ended, perhaps for want of memory; go on with --resume, or with --set train.threads=1 too"
+LOST = "a worker process ended, perhaps for want of memory"

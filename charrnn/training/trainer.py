@@ -64,10 +64,11 @@ class Trainer:
         """
         resuming.refuse_another_run(run, config, examples)
         directory.catch_up(run)
-        if config.train.eval_chars != run.config.train.eval_chars:
+        before, split = (split_of(run.task, each, examples) for each in (run.config, config))
+        if _judged(before) != _judged(split):
             run.best = None  # it was measured on other examples than those to come
         run.config = config
-        trainer = cls(directory, run, split_of(run.task, config, examples))
+        trainer = cls(directory, run, split)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(config))
         trainer._note_environment()
@@ -98,10 +99,10 @@ class Trainer:
                         return
                     except DivergedError as error:
                         self.divergence.roll_back(error)
-        except LostWorkerError:
-            if self.run.iteration:
-                self.saver.try_to_save()  # what was there before this batch
-            raise
+        except LostWorkerError as error:  # what was there before its batch can be saved
+            saved = bool(self.run.iteration) and self.saver.try_to_save()
+            advice = "go on with --resume, or with --set train.threads=1 too" if saved else "try --set train.threads=1"
+            raise LostWorkerError(f"{error}; {advice}") from None
         except MemoryError:  # perhaps in the middle of an update
             raise OutputError(limits.out_of_memory(self.run.config, self.run.model)) from None
 
@@ -134,7 +135,8 @@ class Trainer:
                 run.losses.clear()
                 clock.restart()
             self.saver.keep(ended)
-        clock.tick()
+        # The time that this took counts from the next update on: else a run could end on the clock right here, between
+        # two updates, and its end would not be saved.
         return record
 
     def _evaluate(self, stop: Callable[[], bool]) -> None:
@@ -156,6 +158,11 @@ class Trainer:
         if changes := resuming.changes(self.run, now):
             self.warn(f"{'; '.join(changes)}: the run goes on well, but not bit for bit as it would have")
         self.run.environment = now
+
+
+def _judged(split: Split) -> int:
+    """How many answers an evaluation judges."""
+    return 0 if split.validation is None else len(split.validation)
 
 
 def plan(run: Run) -> Plan:

@@ -163,3 +163,21 @@ def test_weights_forgotten_in_the_count_are_noticed(monkeypatch):
 def test_an_item_that_sees_its_padding_is_noticed(monkeypatch):
     monkeypatch.setitem(QUIET, "both", {"cell": "gru", "bidirectional": True})
     assert deviation("both", [3, 1, 5], 1, 1, 0)["predictions"] > 1e-3
+
+
+def test_a_batch_in_which_no_answer_counts_has_no_loss_and_no_gradient():
+    model, rng = CharLM(V, hidden_size=H), np.random.default_rng(0)
+    params = model.init_params(rng, np.float32)
+    batch = Batch(*rng.integers(V, size=(2, 3, 2)), np.ones(2, bool), np.zeros((3, 2)))
+    grads = Parameters(model.shapes, np.full_like(params.vector, np.nan))
+    loss, _ = model.loss_and_grads(params, batch, model.zero_state(2), grads)
+    assert loss == model.loss(params, batch, model.zero_state(2))[0] == 0
+    assert not grads.vector.any()
+
+
+def test_weights_of_another_type_change_no_type():
+    model, rng = CharLM(V, hidden_size=H), np.random.default_rng(0)
+    params = model.init_params(rng, np.float32)
+    batch = Batch(*rng.integers(V, size=(2, 3, 2)), np.ones(2, bool), np.ones((3, 2)))
+    loss, final = model.loss(params, batch, model.zero_state(2))
+    assert loss.dtype == final[0]["h"].dtype == np.float32

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
+import pkgutil
 
 import numpy as np
 import pytest
@@ -296,3 +298,58 @@ def test_weights_that_are_not_finite_are_not_saved(begin):
     with pytest.raises(DivergedError, match="were not saved"):
         run.saver.save()
     assert loads(run) == {"last.npz": 0}
+
+
+@pytest.mark.parametrize("slow", ["evaluate", "save_best", "save_last"])
+def test_the_end_of_a_run_is_saved_however_long_what_comes_before_it_takes(slow, begin, monkeypatch):
+    """The time may be up while an evaluation or a save goes on, and not only during an update."""
+    now = [0.0]
+
+    def slowly(function):
+        def wrapped(*arguments):
+            now[0] += 100
+            return function(*arguments)
+
+        return wrapped
+
+    owner = {"evaluate": "charrnn.tasks.language_model.evaluate"}.get(
+        slow, f"charrnn.runs.directory.RunDirectory.{slow}"
+    )
+    module, _, name = owner.rpartition(".")
+    target = operator.attrgetter(name)(pkgutil.resolve_name(module))
+    monkeypatch.setattr(owner, slowly(target))
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    run = begin(train__iterations=None, train__time_budget=50, train__eval_every=3, train__checkpoint_every=4)
+    last = list(run.records())[-1]
+    assert checkpoints.load(run.directory.path / "last.npz").iteration == last.iteration
+    assert last.scores is not None
+    assert run.progress.complete
+
+
+def test_a_best_of_other_examples_is_forgotten_and_one_of_the_same_is_not(begin, text):
+    options = {"data__split": [0.5, 0.5, 0], "train__eval_every": 2, "train__iterations": 6}
+    first = begin(**options, train__eval_chars=60)
+    list(first.records())
+    best = first.run.best
+    first.close()
+    for most, kept in ((60, True), (50, False), (None, False)):
+        directory = RunDirectory(first.directory.path, resume=True)
+        run, _ = directory.newest()
+        train = dataclasses.replace(run.config.train, eval_chars=most, iterations=9)
+        second = Trainer.resume(directory, run, dataclasses.replace(run.config, train=train), text)
+        assert second.run.best == (best if kept else None)
+        second.close()
+
+
+def test_a_rollback_does_not_bring_back_a_best_of_other_examples(begin, text, monkeypatch):
+    options = {"data__split": [0.5, 0.5, 0], "train__on_divergence": "rollback", "train__iterations": 6}
+    first = begin(**options, train__eval_chars=60, train__eval_every=3, train__checkpoint_every=3)
+    list(first.records())
+    first.close()
+    directory = RunDirectory(first.directory.path, resume=True)
+    run, _ = directory.newest()
+    train = dataclasses.replace(run.config.train, eval_chars=50, iterations=9, eval_every=100)
+    second = Trainer.resume(directory, run, dataclasses.replace(run.config, train=train), text)
+    second.divergence.roll_back(DivergedError("made up"))
+    assert second.run.best is None
+    second.close()

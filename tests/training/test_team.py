@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.training.team import Team
+from charrnn.training.team import LOST, LostWorkerError, Team
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
 T, B, V = 6, 5, 7
@@ -133,6 +134,46 @@ def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
     together.workers[1].wait()
     with pytest.raises(OutputError, match="worker"):
         together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), 0)
+
+
+@pytest.mark.parametrize(("saves", "advice"), [(True, "--resume"), (False, "try --set train.threads=1")])
+def test_what_is_advised_when_a_worker_dies_can_be_done(saves, advice, begin, always_two):
+    run = begin(train__batch_size=6)
+    records = run.records()
+    for _ in range(7 if saves else 0):
+        next(records)
+    ended = [False]
+
+    def with_a_dead_worker(*rest):
+        ended[0] = True
+        raise LostWorkerError(LOST)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Team, "loss_and_grads", with_a_dead_worker)
+        if saves:
+            patch.setattr("charrnn.training.loop._compute", with_a_dead_worker)
+        with pytest.raises(OutputError, match=f"a worker process ended.*{advice}"):
+            list(records)
+    assert ended[0]
+    assert (run.directory.path / "last.npz").exists() == saves
+
+
+def test_workers_import_nothing_from_where_the_user_happens_to_be(begin, always_two, tmp_path, monkeypatch):
+    for name in ("json", "tempfile", "token", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current directory')")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(begin(train__batch_size=6, train__iterations=3).records())) == 3
+
+
+def test_memory_that_cannot_be_had_for_a_team_is_told_as_that(begin, always_two, monkeypatch):
+    run = begin(train__batch_size=6)
+
+    def none_left(*rest):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("charrnn.training.shared_memory.mmap.mmap", none_left)
+    with pytest.raises(OutputError, match="out of memory: 1 x 6 units"):
+        list(run.records())
 
 
 @pytest.mark.anywhere
