@@ -17,7 +17,7 @@ class OptimConfig:
     schedule: str = key("cosine", "what becomes of the rate as the run goes on", choices=SCHEDULES)
     warmup: int = key(0, "iterations over which the rate rises first", at_least=0)
     min_learning_rate: float = key(
-        0.0, f"the lowest that {readers(SCHEDULES, 'min_learning_rate')} come to", at_least=0
+        0.0, f"where {readers(SCHEDULES, 'min_learning_rate')} end, or what they do not go below", at_least=0
     )
     decay: float = key(0.97, f"what {readers(SCHEDULES, 'decay')} multiply the rate by", above=0, at_most=1)
     decay_after: int = key(10, "epochs before the first `step`", at_least=0)

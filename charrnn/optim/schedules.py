@@ -23,7 +23,7 @@ class Position(NamedTuple):
     epoch: int
     """Whole passes over the training text done."""
     progress: float
-    """Share of the run that is done, from 0 to 1: of its iterations or, under a time budget, of its time."""
+    """Share of the run that is done, from 0 to 1: of its iterations or of its time, whichever is further."""
     reductions: int = 0
     """Times that the validation loss has come to a standstill (see `stands_still`)."""
 
@@ -92,7 +92,8 @@ def plateau(position: Position, optim: OptimConfig) -> float:
 
         factor = max(final, decay ^ reductions)
 
-    Source: ReduceLROnPlateau of PyTorch, where the same `patience` is one less.
+    Source: ReduceLROnPlateau of PyTorch, where the same `patience` is one less, and a new best must by default be better
+    by a share of 1e-4; here any is one.
     """
     return max(_final(optim), float(optim.decay**position.reductions))
 
