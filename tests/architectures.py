@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import reference
 
 from charrnn.nn.cells import ACTIVATIONS, CELLS
@@ -63,3 +64,24 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 CAUSAL = {name: chosen for name, chosen in ARCHITECTURES.items() if not chosen.get("bidirectional")}
 """Those that read a text from its beginning alone."""
+
+
+# Fixtures, which the folders that need them import into their conftest.py.
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def cell(request: pytest.FixtureRequest) -> Architecture:
+    """Each registered cell, and the plain RNN with each activation, as arguments of CharLM."""
+    return request.param
+
+
+@pytest.fixture(params=ARCHITECTURES.values(), ids=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> Architecture:
+    """The same with each option, and with all of them."""
+    return request.param
+
+
+@pytest.fixture(params=CAUSAL.values(), ids=CAUSAL)
+def causal(request: pytest.FixtureRequest) -> Architecture:
+    """Those of them that read a text from its beginning alone."""
+    return request.param

@@ -34,6 +34,17 @@ def small_run(**changes):
     return run
 
 
+@pytest.fixture(scope="module")
+def small():
+    return small_run()
+
+
+@pytest.fixture(scope="module")
+def whole(small):
+    """The bytes of a small checkpoint."""
+    return checkpoints.to_bytes(small)
+
+
 def load_bytes(data, path):
     path.write_bytes(data)
     return checkpoints.load(path)

@@ -92,8 +92,8 @@ def plateau(position: Position, optim: OptimConfig) -> float:
 
         factor = max(final, decay ^ reductions)
 
-    Source: ReduceLROnPlateau of PyTorch, where the same `patience` is one less, and a new best must be better by a share
-    of 1e-4 by default; here any better score is a new best.
+    Source: ReduceLROnPlateau of PyTorch, where the same `patience` is one less, and a new best must by default be
+    better by a share of 1e-4. Here any better score is one.
     """
     return max(_final(optim), float(optim.decay**position.reductions))
 

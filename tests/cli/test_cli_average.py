@@ -39,7 +39,7 @@ def change(run):
     return zero
 
 
-def test_a_checkpoint_keeps_the_weights_under_their_names_and_the_average_beside_them(run, contents):
+def test_a_checkpoint_keeps_the_weights_and_the_average_beside_them(run, contents):
     arrays, _ = contents(run / BEST)
     best = checkpoint.load(run / BEST)
     for name, array in best.params.items():

@@ -56,17 +56,6 @@ NOT_ONE = "is not a charrnn checkpoint, or is damaged"
 
 
 @pytest.fixture(scope="module")
-def small():
-    return small_run()
-
-
-@pytest.fixture(scope="module")
-def whole(small):
-    """The bytes of a small checkpoint."""
-    return checkpoints.to_bytes(small)
-
-
-@pytest.fixture(scope="module")
 def finished(text, tiny, tmp_path_factory):
     """A run directory with `last.npz` of iteration 12 and `prev.npz` of iteration 10; not to be changed."""
     folder = tmp_path_factory.mktemp("finished")

@@ -81,7 +81,7 @@ def test_gates_exchanged_forward_and_backward_are_seen_by_it_alone(cell, order, 
     assert failing("textbook", cell=cell) >= {"loss", "layers.0.W", "layers.0.b", "head.W", "state.0.h"}
 
 
-def test_a_minimal_gated_unit_with_f_and_its_complement_exchanged_is_seen_by_it_alone(monkeypatch):
+def test_a_minimal_gated_unit_with_f_and_1_minus_f_exchanged_is_seen(monkeypatch):
     def negate(arrays):
         """1 - sigmoid(a) is sigmoid(-a)."""
         return arrays | {

@@ -9,30 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from architectures import ARCHITECTURES, CAUSAL, KINDS, Architecture
+from architectures import architecture, causal, cell  # noqa: F401  # pytest finds fixtures by their names here
 
 from charrnn.arrays import Batch
 from charrnn.nn.model import CharLM
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.parameters import Parameters
-
-
-@pytest.fixture(params=KINDS.values(), ids=KINDS)
-def cell(request: pytest.FixtureRequest) -> Architecture:
-    """Each registered cell, and the plain RNN with each activation, as arguments of CharLM."""
-    return request.param
-
-
-@pytest.fixture(params=ARCHITECTURES.values(), ids=ARCHITECTURES)
-def architecture(request: pytest.FixtureRequest) -> Architecture:
-    """The same with each option, and with all of them."""
-    return request.param
-
-
-@pytest.fixture(params=CAUSAL.values(), ids=CAUSAL)
-def causal(request: pytest.FixtureRequest) -> Architecture:
-    """Those of them that read a text from its beginning alone."""
-    return request.param
 
 
 @dataclass

@@ -19,18 +19,6 @@ from charrnn.optim import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.run import Run
 
-
-@pytest.fixture(scope="module")
-def small():
-    return small_run()
-
-
-@pytest.fixture(scope="module")
-def whole(small):
-    """The bytes of a small checkpoint."""
-    return checkpoints.to_bytes(small)
-
-
 # --- the way out and back ---
 
 
