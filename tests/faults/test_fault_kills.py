@@ -149,7 +149,7 @@ def test_row_01_killed_at_any_system_call_a_run_goes_on_from_what_it_saved(forks
 
 @pytest.mark.parametrize("least", sample(3, 200))
 def test_row_02_killed_at_random_moments_until_done_a_run_ends_the_same(start, forks, tmp_path, least):
-    settings = {"train__iterations": 20 + 20 * least, "train__checkpoint_every": 2, "train__eval_every": 3}
+    settings = {"train__iterations": 40 + 40 * least, "train__checkpoint_every": 2, "train__eval_every": 3}
     whole, folder = prepare(tmp_path / "whole"), prepare(tmp_path / "killed")
     forks.run(begin(**settings), whole).ok()
     run = folder / "run"

@@ -57,7 +57,7 @@ def test_so_is_one_left_in_an_evaluation_which_it_then_begins_with(no_sync, tmp_
 @pytest.mark.skipif(os.name == "nt", reason="it has no SIGKILL")
 @pytest.mark.parametrize("least", sample(2, 100))
 def test_so_is_one_killed_at_random_moments(start, learn, tmp_path, least):
-    changes = {"train__iterations": 20 + 20 * least, "train__checkpoint_every": 2, "train__eval_every": 3}
+    changes = {"train__iterations": 40 + 40 * least, "train__checkpoint_every": 2, "train__eval_every": 3}
     whole = learn("whole", **changes)
     killed_until_done(start, words(**changes), tmp_path / "run", least)
     assert same_end(tmp_path / "run", whole)
