@@ -243,7 +243,8 @@ def peak_mib() -> float | None:
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     peak = _status("self")["VmHWM"]
     for worker in map(_status, children):
-        peak += worker["VmHWM"] - worker["RssFile"] - worker["RssShmem"]
+        if "VmHWM" in worker:  # one that has ended, and was not waited for yet, has no memory
+            peak += worker["VmHWM"] - worker["RssFile"] - worker["RssShmem"]
     return peak / 1024
 
 
