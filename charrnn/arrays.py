@@ -20,10 +20,19 @@ class Batch(NamedTuple):
     """What goes in: symbols (T, B)."""
     y: Ids
     """What should come out, in a language model the symbol after each: (T, B), or one answer for each row: (B,)."""
-    starts: Array
-    """Which rows begin a text here, and so take the initial state: bools (B,)."""
+    starts: Array | None
+    """Which rows begin a text here, and so take the initial state: bools (B,). None where every row is an item of its
+    own, so that none goes on from the batch before, or in the next."""
     weights: Array | None = None
     """How much each answer counts, in the shape of y: 0 where a row is padded. None means 1 throughout, at no cost."""
+    lengths: Array | None = None
+    """How many steps of x each row has, (B,); what is behind them is padding. None means all T."""
+    labels: Ids | None = None
+    """What each row is told at every step beside x: (B,)."""
+    source: Ids | None = None
+    """What an encoder reads first, of a length of its own: symbols (S, B)."""
+    source_lengths: Array | None = None
+    """The same of `source` as `lengths` is of x."""
 
     @property
     def answers(self) -> float:
@@ -31,15 +40,21 @@ class Batch(NamedTuple):
         return self.y.size if self.weights is None else float(self.weights.sum()) or 1.0
 
     @property
+    def num_rows(self) -> int:
+        """B, how many rows there are, empty ones too."""
+        return self.x.shape[-1]
+
+    @property
     def chars(self) -> int:
-        """How many symbols are read: where a row has weights for its steps, those up to its last answer that counts."""
-        if self.weights is None or self.weights.ndim == 1:
-            return int(self.x.size)
-        counts = self.weights > 0
-        lengths = len(counts) - counts[::-1].argmax(axis=0)  # (B,), of rows in which any answer counts
-        return int(lengths[counts.any(axis=0)].sum())
+        """How many symbols are read, without padding."""
+        return _without_padding(self.x, self.lengths) + _without_padding(self.source, self.source_lengths)
 
     def rows(self, rows: slice) -> Batch:
         """Returns some of the rows, as a batch of their own."""
-        weights = None if self.weights is None else self.weights[..., rows]
-        return Batch(self.x[..., rows], self.y[..., rows], self.starts[rows], weights)
+        return Batch(*(None if array is None else array[..., rows] for array in self))  # type: ignore[arg-type]
+
+
+def _without_padding(symbols: Ids | None, lengths: Array | None) -> int:
+    if symbols is None:
+        return 0
+    return int(symbols.size if lengths is None else lengths.sum())

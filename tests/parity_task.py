@@ -68,7 +68,8 @@ def padded(strings: list[str], rows: int) -> Batch:
         x[: last + 1, b] = list(map(int, string))
         y[last, b] = string.count("1") % 2
         weights[last, b] = 1
-    return Batch(x, y, np.ones(rows, bool), weights)
+    lengths = np.array([len(string) for string in strings] + [0] * (rows - len(strings)))
+    return Batch(x, y, np.ones(rows, bool), weights, lengths)
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Parity:
             return head.nats(logits, y), logits.argmax(axis=-1) == y
 
     def symbols(self, model: CharLM) -> dict[str, Symbols]:
-        of_input = {name: Symbols(0, model.hidden_size, ["0", "1"]) for name in model.input_weights}
+        of_input = {name: Symbols(0, row, ["0", "1"]) for name, row in model.stack.symbol_rows.items()}
         return of_input | {"head.W": Symbols(1, 0, ["even", "odd"]), "head.b": Symbols(0, 0, ["even", "odd"])}
 
     def to_meta(self) -> dict[str, Any]:

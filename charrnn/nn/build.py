@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any, TypeVar
+
 from charrnn.errors import ConfigError
 from charrnn.nn.model import CharLM
+from charrnn.nn.network import Network
 from charrnn.nn.options import ModelConfig
 
 INITIALIZATION_KEYS = ("forget_bias", "init", "init_scale")
 """Keys that say how weights begin: what the network is does not depend on them."""
 
 
-def build_model(config: ModelConfig, vocab_size: int) -> CharLM:
-    """Returns the network of a configuration, over `vocab_size` symbols. Raises ConfigError for what does not fit."""
-    fields = {name: value for name, value in vars(config).items() if name not in INITIALIZATION_KEYS}
+Kind = TypeVar("Kind", bound=Network)
+
+
+def build_network(kind: type[Kind], config: ModelConfig, **sizes: Any) -> Kind:
+    """Returns the network of a configuration, with these sizes. Raises ConfigError for what does not fit together."""
+    own = {field.name for field in dataclasses.fields(kind) if field.init}
+    fields = {name: value for name, value in vars(config).items() if name in own} | sizes
     try:
-        return CharLM(vocab_size, **fields)
+        return kind(**fields)
     except ValueError as error:
         raise ConfigError(f"model: {error}") from None
+
+
+def build_model(config: ModelConfig, vocab_size: int, **sizes: Any) -> CharLM:
+    """Returns the network that answers at each step, over `vocab_size` symbols; it reads forward if not told otherwise.
+
+    Raises ConfigError for what does not fit together.
+    """
+    return build_network(CharLM, config, vocab_size=vocab_size, bidirectional=bool(config.bidirectional), **sizes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from charrnn.keys import key
-from charrnn.nn import INITIALIZERS
+from charrnn.nn import CONTEXTS, INITIALIZERS, POOLINGS, SCORES
 from charrnn.nn.cells import ACTIVATIONS, CELLS
 
 
@@ -17,9 +17,32 @@ class ModelConfig:
     hidden_size: int = key(128, "H, units of each layer", at_least=1, at_most=65536)
     num_layers: int = key(1, "L, layers on top of each other", at_least=1, at_most=64)
     activation: str = key("tanh", "of the cell `rnn` alone", choices=ACTIVATIONS)
-    bidirectional: bool = key(
-        False,
-        "layers that read the text from its end too; `gradcheck` takes them, `train` refuses them: they see what comes",
+    bidirectional: bool | None = key(
+        None,
+        "layers that read from the end too; if null, those of `classify`, `tag` and the encoder of `transduce` do. What "
+        "predicts the next character may not: they see what comes",
+    )
+    embedding_size: int | None = key(
+        None,
+        "E, width of a vector for each symbol, which the first layer reads; if null, symbols choose rows of its W",
+        at_least=1,
+        at_most=65536,
+    )
+    pooling: str = key(
+        "last",
+        "how `classify` and a context sum up all steps: by the `last` state, the `mean` or the `max`imum",
+        choices=POOLINGS,
+    )
+    context: str = key(
+        "attention",
+        "what the decoder of `transduce` knows of the source: the encoder's `last` state, an `affine` map of its summary, "
+        "or that and `attention` to all its states",
+        choices=CONTEXTS,
+    )
+    attention: str = key(
+        "dot",
+        "how well two states match: by the `dot` product (Luong et al. 2015) or the `additive` way (Bahdanau et al. 2015)",
+        choices=SCORES,
     )
     layer_norm: bool = key(False, "normalizes the pre-activations of each gate, for cells whose product simply adds")
     initial_state: str = key(

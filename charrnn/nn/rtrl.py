@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,6 +27,20 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 
 TINY = 1e-30
+
+
+class Step(NamedTuple):
+    """Holds what is given to one step of a batch."""
+
+    ids: Array
+    """(1, B)."""
+    targets: Array
+    """(B,)."""
+    starts: Array
+    """Which rows begin a text: bools (B,)."""
+    lengths: Array | None
+    """0 for the rows that have ended before this step and 1 for others, (B,); None where none has."""
+    noise: Noise | None
 
 
 @dataclass
@@ -66,7 +80,9 @@ class Sensitivity:
         total, d_theta, d_start = 0.0, np.zeros(P), np.zeros((B, S))
         for t in range(T):
             drawn = noise and [layer.step(t) for layer in noise]
-            at = batch.x[t : t + 1], batch.y[t], batch.starts & (t == 0), drawn
+            starts = np.full(B, t == 0) if batch.starts is None else batch.starts & (t == 0)
+            lengths = None if batch.lengths is None else (batch.lengths > t).astype(int)
+            at = Step(batch.x[t : t + 1], batch.y[t], starts, lengths, drawn)
             dF_ds, dn_ds, dF_dtheta, dn_dtheta = self._partials(theta, s, at)
             dn_ds *= weights[t][:, None]
             d_theta += weights[t] @ dn_dtheta + np.einsum("bs,bsp->p", dn_ds, self.J)
@@ -97,14 +113,14 @@ class Sensitivity:
 
         return compute
 
-    def _step(self, theta: Parameters, s: Array, at: tuple[Array, Array, Array, Noise | None]) -> tuple[Array, Array]:
+    def _step(self, theta: Parameters, s: Array, at: Step) -> tuple[Array, Array]:
         """Returns the state (B, S) after a step, and the nats (B,) of its character."""
-        ids, targets, starts, noise = at
-        logits, final = self.model.forward(theta, ids, _state_of(s, self.model.zero_state(1)), starts, noise)
-        return _columns(final), head.nats(logits[0], targets)
+        before = _state_of(s, self.model.zero_state(1))
+        logits, final = self.model.forward(theta, at.ids, before, at.starts, at.noise, lengths=at.lengths)
+        return _columns(final), head.nats(logits[0], at.targets)
 
     def _partials(
-        self, theta: Parameters, s: Array, at: tuple[Array, Array, Array, Noise | None]
+        self, theta: Parameters, s: Array, at: Step
     ) -> tuple[Array, Array, Array, Array]:
         """Returns dF/ds (B, S, S), dn/ds (B, S), dF/dtheta (B, S, P) and dn/dtheta (B, P)."""
         (B, S), P = s.shape, theta.vector.size
@@ -119,7 +135,7 @@ class Sensitivity:
             after, nats = self._step(theta, s, at)
             dF_ds[:, :, j], dn_ds[:, j] = after.imag / TINY, nats.imag / TINY
             s[:, j] = s[:, j].real
-        for p in np.flatnonzero(self._read(theta, at[0])):
+        for p in np.flatnonzero(self._read(theta, at.ids)):
             theta.vector[p] += TINY * 1j
             after, nats = self._step(theta, s, at)
             dF_dtheta[:, :, p], dn_dtheta[:, p] = after.imag / TINY, nats.imag / TINY
@@ -129,11 +145,10 @@ class Sensitivity:
     def _read(self, theta: Parameters, ids: Array) -> Array:
         """Returns which parameters a step reads, (P,): all but the first layer's rows for other characters."""
         read = Parameters(theta.shapes, np.ones(theta.vector.size, bool))
-        for prefix in self.model.stack.prefixes:
-            if prefix.startswith("layers.0."):
-                rows = read[f"{prefix}W"][self.model.hidden_size :]
-                rows[...] = False
-                rows[np.unique(ids)] = True
+        for name, first in self.model.stack.symbol_rows.items():
+            rows = read[name][first : first + self.model.vocab_size]
+            rows[...] = False
+            rows[np.unique(ids)] = True
         return read.vector
 
 

@@ -14,7 +14,7 @@ from charrnn.nn.cells.base import Cell
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.noise import LayerNoise, Noise
 from charrnn.nn.parameters import LayerParams, Shapes
-from charrnn.nn.tape import LayerState, Tape
+from charrnn.nn.tape import LayerState, Padding, Tape
 
 State = list[LayerState]
 """For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c. A
@@ -25,7 +25,9 @@ layer that reads in both directions has two entries, forward and reverse."""
 class Stack:
     """Runs `num_layers` layers of one cell: the first reads ids (T, B) below `input_size`, each other the one beneath.
 
-    The output is (T, B, H), or where layers read in both directions (T, B, 2H), the two side by side.
+    The output is (T, B, H), or where layers read in both directions (T, B, 2H), the two side by side. Rows that are
+    shorter than T keep their state from their end on, so that it is also their final one; and as a layer that reads
+    from the end keeps its initial state until it meets a row's last symbol, no padding has a part in anything.
     """
 
     cell: Cell
@@ -37,6 +39,12 @@ class Stack:
     bidirectional: bool = False
     zoneout: dict[str, float] = field(default_factory=dict)
     """By the state's name, the probability that a unit keeps its old value for a step."""
+    embedding_size: int | None = None
+    """E, the width of the vectors that ids choose before the first layer; None where they choose rows of its W."""
+    side_size: int = 0
+    """How many rows of the first layer's W meet what it reads at every step beside its input."""
+    place: str = ""
+    """What the names of all parameters begin with, where a network has several stacks."""
 
     @property
     def output_size(self) -> int:
@@ -52,13 +60,29 @@ class Stack:
     def prefixes(self) -> list[str]:
         """How the names of parameters begin, for each entry of a state: `layers.0.`, and `layers.0.reverse.`, ..."""
         directions = ("", "reverse.") if self.bidirectional else ("",)
-        return [f"layers.{layer}.{direction}" for layer in range(self.num_layers) for direction in directions]
+        layers = [f"{self.place}layers.{layer}." for layer in range(self.num_layers)]
+        return [layer + direction for layer in layers for direction in directions]
+
+    @property
+    def embedding(self) -> str:
+        """The name of the matrix (V, E) of embeddings, where there is one."""
+        return f"{self.place}embedding"
+
+    @property
+    def symbol_rows(self) -> dict[str, int]:
+        """By name, the parameters that have a row for each symbol that is read, and where the first of them stands."""
+        if self.embedding_size:
+            return {self.embedding: 0}
+        return {f"{prefix}W": self.hidden_size for prefix in self.prefixes[: len(self._entries(0))]}
 
     def shapes(self) -> Shapes:
         """Returns the name and shape of each parameter: `layers.0.W`, `layers.0.b`, ..."""
         named: Shapes = {}
-        for prefix in self.prefixes:
-            D = self.input_size if prefix.startswith("layers.0.") else self.output_size
+        if self.embedding_size:
+            named[self.embedding] = self.input_size, self.embedding_size
+        for k, prefix in enumerate(self.prefixes):
+            first = k in self._entries(0)
+            D = (self.embedding_size or self.input_size) + self.side_size if first else self.output_size
             own = unroll.shapes(self.cell, D, self.hidden_size, self.learned_state, self.layer_norm)
             named |= {prefix + name: shape for name, shape in own.items()}
         return named
@@ -78,6 +102,9 @@ class Stack:
     ) -> None:
         """Draws the weights in `params`, which are zero before; biases stay zero but for the forget gate's."""
         fill = initializers.build(init)
+        if self.embedding_size:
+            drawn = rng.standard_normal(params[self.embedding].shape)
+            params[self.embedding][...] = drawn / np.sqrt(self.embedding_size)  # vectors of length 1, about
         for prefix in self.prefixes:
             p = self.layer_params(params, prefix)
             fill(rng, p["W"], self.hidden_size, init_scale)
@@ -97,7 +124,10 @@ class Stack:
     def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> list[Tape]:
         """Returns memory for batches of one shape: a tape for each layer and direction, in the order of a state."""
         kind = NormalizedTape if self.layer_norm else Tape
-        return [kind(self.cell.layout, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
+        tapes = [kind(self.cell.layout, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
+        for k in self._entries(0):
+            tapes[k].side_size = self.side_size
+        return tapes
 
     def mean_noise(self) -> Noise:
         """Returns what stands in for the noise in evaluation and sampling, where nothing is drawn: its mean.
@@ -115,19 +145,30 @@ class Stack:
         starts: Array,
         tapes: list[Tape],
         noise: Noise,
+        *,
+        lengths: Array | None = None,
+        side: Array | None = None,
     ) -> Array:
-        """Returns the output of the top layer, a view of the tapes, which keep what `backward` needs."""
-        x = ids
+        """Returns the output of the top layer, a view of the tapes, which keep what `backward` needs.
+
+        `lengths (B,)` says how many steps each row has, all where it is None; `side` is what the first layer reads at
+        every step beside `ids`: other ids (B,), or vectors (B, C).
+        """
+        tapes[0].ids = ids
+        x = params[self.embedding][ids] if self.embedding_size else ids
+        padding = padding_of(lengths, len(ids))
         for layer in range(self.num_layers):
             outputs = []
             for k in self._entries(layer):
                 reverse = self._is_reverse(k)
                 p = self.layer_params(params, self.prefixes[k])
                 drawn = noise[k].backwards() if reverse else noise[k]
-                h = unroll.forward(self.cell, p, in_reading_order(x, reverse), state[k], starts, tapes[k], drawn)
+                ended = padding and (padding[::-1] if reverse else padding)
+                read = in_reading_order(x, reverse)
+                h = unroll.forward(self.cell, p, read, state[k], starts, tapes[k], drawn, padding=ended, side=side)
                 outputs.append(in_reading_order(h, reverse))
             h = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
-            first = self._entries(layer)[0]
+            first, side = self._entries(layer)[0], None
             mask = noise[first].output_mask
             x = h if mask is None else np.multiply(h, mask, tapes[first].dropped(h.shape))
         return x
@@ -140,25 +181,36 @@ class Stack:
         tapes: list[Tape],
         noise: Noise,
         grads: dict[str, Array],
-    ) -> None:
+    ) -> Array | None:
         """Differentiates `forward`: `dh` is the gradient of its output, `dstate` that of its final state.
 
         Writes to `grads`, and turns `dstate` into the gradient of the state that `forward` was given. `dh` is used up.
+        Returns the gradient of `side`, (B, C), where that was vectors.
         """
         for layer in reversed(range(self.num_layers)):
             entries = self._entries(layer)
             mask = noise[entries[0]].output_mask
             if mask is not None:
                 dh *= mask
-            dx = [dh] if len(entries) == 1 else [np.empty_like(dh) for _ in entries]
+            dx: list[Array | None] = [dh] if len(entries) == 1 else [np.empty_like(dh) for _ in entries]
+            if not layer:
+                width = self.embedding_size
+                dx = [np.empty((*dh.shape[:2], width), dh.dtype) if width else None for _ in entries]
             for k, dx_k in zip(entries, dx, strict=True):
                 p, g = (self.layer_params(arrays, self.prefixes[k]) for arrays in (params, grads))
                 reverse = self._is_reverse(k)
                 own = dh[:, :, self.hidden_size :] if reverse else dh[:, :, : self.hidden_size]
-                read = in_reading_order(own, reverse)
-                unroll.backward(self.cell, p, read, dstate[k], tapes[k], g, dx_k if layer else None)
-            if layer and self.bidirectional:
-                np.add(dx[0], in_reading_order(dx[1], reverse=True), dh)
+                unroll.backward(self.cell, p, in_reading_order(own, reverse), dstate[k], tapes[k], g, dx_k)
+            if dx[0] is not None and len(entries) > 1:
+                dh = np.add(dx[0], in_reading_order(dx[1], reverse=True), dx[0])
+            elif dx[0] is not None:
+                dh = dx[0]
+        first = [tapes[k] for k in self._entries(0)]
+        if self.embedding_size:
+            rows = dh.reshape(-1, self.embedding_size)
+            unroll.add_rows(rows, tapes[0].ids.ravel(), grads[self.embedding], scratch=np.empty_like(rows))
+        dside = [tape.dside for tape in first if tape.side is not None and tape.side.ndim == 2]
+        return sum(dside) if dside else None
 
     def _entries(self, layer: int) -> range:
         """Returns which entries of a state belong to a layer: one, or one for each direction."""
@@ -175,3 +227,10 @@ def in_reading_order(x: Array, reverse: bool) -> Array:
     Applied to what a layer has made, it gives the order of the text again.
     """
     return x[::-1] if reverse else x
+
+
+def padding_of(lengths: Array | None, seq_length: int) -> Padding | None:
+    """Returns, for each of T steps, which rows of `lengths (B,)` have ended before it; None where none ever has."""
+    if lengths is None or lengths.min(initial=seq_length) >= seq_length:
+        return None
+    return [rows if len(rows := np.flatnonzero(lengths <= t)) else None for t in range(seq_length)]

@@ -20,6 +20,9 @@ from charrnn.nn.parameters import LayerParams
 LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
 
+Padding = list[Array | None]
+"""For each step, the numbers of the rows that have ended before it: (n,); None where none has."""
+
 COLUMNS_AT_ONCE = 16
 """Columns of W that are transposed at a time: as many as a cache line holds."""
 
@@ -40,10 +43,20 @@ class Tape:
 
     x: Array
     """The input of the batch at hand: ids (T, B), or (T, B, D)."""
+    ids: Array
+    """In the first layer, what chose x where it is vectors: (T, B)."""
     starts: Array
     """Which rows of the batch begin a text: bools (B,)."""
     noise: LayerNoise
     """What is random in the batch."""
+    padding: Padding | None = None
+    """Which rows are padding, at each step; None where none is at any."""
+    side_size: int = 0
+    """How many of the last rows of W meet what every step reads beside x."""
+    side: Array | None = None
+    """That itself: ids (B,), or vectors (B, C)."""
+    dside: Array | None = None
+    """The gradient of `side`, where that is vectors: (B, C)."""
     adds_bias_to_input = True
     """Whether b is added to `x @ W_x`; if not, it is the tape's own to add, and its gradient the tape's to write."""
 
@@ -95,8 +108,9 @@ class Tape:
         np.multiply(W_h.reshape(self._W_h_rows.shape), self.scale.reshape(-1, H), self._W_h_rows)
         np.multiply(W_x, self.scale, self.W_x)
         np.multiply(params["b"], self.scale, self.b)
+        self.W_input, self.W_side = np.split(self.W_x, [len(self.W_x) - self.side_size])
         if reads_ids and self.adds_bias_to_input:
-            self.W_x += self.b
+            self.W_input += self.b
         self.is_recorded = True
 
     def multiply_state(self, t: int) -> Array:

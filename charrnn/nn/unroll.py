@@ -13,11 +13,14 @@ from charrnn.arrays import Array
 from charrnn.nn.cells.base import Cell
 from charrnn.nn.noise import NO_NOISE, LayerNoise
 from charrnn.nn.parameters import LayerParams, Shapes
-from charrnn.nn.tape import LayerState, Tape, product_grads
+from charrnn.nn.tape import LayerState, Padding, Tape, product_grads
 
 
 def shapes(cell: Cell, input_size: int, hidden_size: int, learned_state: bool, layer_norm: bool = False) -> Shapes:
-    """Returns name and shape of each parameter of a layer: W, b, the cell's own, `gain` of a layer norm, learned h0."""
+    """Returns name and shape of each parameter of a layer: W, b, the cell's own, `gain` of a layer norm, learned h0.
+
+    `input_size` is D, with what every step reads beside its input.
+    """
     H, G = hidden_size, len(cell.gates)
     named: Shapes = {"W": (H + input_size, G * H), "b": (G * H,)}
     named |= dict.fromkeys(cell.vectors, (H,)) | {name: (n * H, n * H) for name, n in cell.matrices.items()}
@@ -36,15 +39,20 @@ def forward(
     starts: Array,
     tape: Tape,
     noise: LayerNoise = NO_NOISE,
+    *,
+    padding: Padding | None = None,
+    side: Array | None = None,
 ) -> Array:
     """Runs the layer over its input and returns its output h: (T, B, H), a view of the tape.
 
     `x` is `ids (T, B)` of integers, or `(T, B, D)`. `state` holds a (B, H) for each name in `cell.state`; the rows b
     with `starts[b]` begin a text and take the layer's initial state instead: zero, or `h0` and `c0` where learned, or
-    noise. The final state is row T of `tape.state`. The tape remembers `x` and `starts`, which must not change before
-    `backward`.
+    noise. The final state is row T of `tape.state`. In the rows that are `padding` at a step the state stays as it is:
+    so the final one is that of a row's own end, and a layer that reads from the end begins with a row's own symbols.
+    `side` is what every step reads beside x: ids (B,) or vectors (B, C), which meet the last rows of W. The tape
+    remembers what it is given, which must not change before `backward`.
     """
-    tape.x, tape.starts, tape.noise = x, starts, noise
+    tape.x, tape.starts, tape.noise, tape.padding, tape.side = x, starts, noise, padding, side
     for name, rows in tape.state.items():
         rows[0] = state[name]
         if starts.any():
@@ -57,17 +65,28 @@ def forward(
 
 
 def step(cell: Cell, params: LayerParams, tape: Tape, t: int) -> None:
-    """Turns the states' row t into row t + 1: the cell's step, and zoneout, `s' = z * s + (1 - z) * s'`."""
+    """Turns the states' row t into row t + 1: the cell's step, and zoneout, `s' = z * s + (1 - z) * s'`.
+
+    In rows that are padding, z is 1.
+    """
     cell.step(params, tape, t)
     for name, z in tape.noise.zoneout.items():
         old, new = tape.rows[name][t], tape.rows[name][t + 1]
         np.subtract(old, new, tape.u)
         np.multiply(tape.u, z if isinstance(z, float) else z[t], tape.u)
         np.add(new, tape.u, new)
+    if tape.padding is not None and (ended := tape.padding[t]) is not None:
+        for name in tape.state:
+            tape.rows[name][t + 1][ended] = tape.rows[name][t][ended]
 
 
 def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: LayerState) -> None:
     """Differentiates `step`: turns `dstate`, the gradient of row t + 1, into that of row t."""
+    ended = None if tape.padding is None else tape.padding[t]
+    if ended is not None:
+        passing = {name: d[ended] for name, d in dstate.items()}
+        for d in dstate.values():
+            d[ended] = 0
     stays = {}
     for name, z in tape.noise.zoneout.items():
         stays[name] = np.multiply(dstate[name], z if isinstance(z, float) else z[t], tape.zoned[name])
@@ -75,18 +94,23 @@ def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: L
     cell.step_backward(params, tape, t, dstate)
     for name, d in stays.items():
         np.add(dstate[name], d, dstate[name])
+    if ended is not None:
+        for name, d in passing.items():
+            dstate[name][ended] = d
 
 
 def multiply_input(x: Array, tape: Tape) -> None:
-    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as W_x and b are."""
+    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as W_x and b are; what stands at the side is in x, too."""
     if x.ndim == 2:
         # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
-        np.take(tape.W_x, x, axis=0, out=tape.xW, mode="clip")
+        np.take(tape.W_input, x, axis=0, out=tape.xW, mode="clip")
     else:
         T, B, D = x.shape
-        np.matmul(x.reshape(T * B, D), tape.W_x, out=tape.xW.reshape(T * B, -1))
+        np.matmul(x.reshape(T * B, D), tape.W_input, out=tape.xW.reshape(T * B, -1))
         if tape.adds_bias_to_input:
             tape.xW += tape.b
+    if tape.side is not None:
+        tape.xW += tape.W_side[tape.side] if tape.side.ndim == 1 else tape.side @ tape.W_side
 
 
 def backward(
@@ -121,23 +145,35 @@ def backward(
 
 
 def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
-    """Turns the gradient of `x @ W_x + b` into those of W_x, b and x."""
+    """Turns the gradient of `x @ W_x + b` into those of W_x, b, x, and what stands at the side."""
     T, B = tape.shape
     H, x = tape.hidden_size, tape.x
     dxW = tape.dxW.reshape(T * B, -1)
-    dW_x = grads["W"][H:]
+    D = len(params["W"]) - tape.side_size - H
+    dW_x, W_x = grads["W"][H : H + D], params["W"][H : H + D]
+    if tape.side is not None:
+        _backward_side(tape.side, tape.dxW.sum(axis=0), params["W"][H + D :], grads["W"][H + D :], tape)
     if x.ndim == 2:
-        _add_rows(dxW, x.ravel(), dW_x, scratch=tape.a.reshape(dxW.shape))  # the gates are not needed any more
+        add_rows(dxW, x.ravel(), dW_x, scratch=tape.a.reshape(dxW.shape))  # the gates are not needed any more
     else:
         product_grads(x, tape.dxW, dW_x)
     if tape.adds_bias_to_input:
         # Each row of dxW is in one row of dW_x if x is ids, and these are fewer.
         np.sum(dW_x if x.ndim == 2 else dxW, axis=0, out=grads["b"])
     if dx is not None and x.ndim == 3:
-        np.matmul(dxW, params["W"][H:].T, out=dx.reshape(T * B, -1))
+        np.matmul(dxW, W_x.T, out=dx.reshape(T * B, -1))
 
 
-def _add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:
+def _backward_side(side: Array, dproduct: Array, W: Array, dW: Array, tape: Tape) -> None:
+    """Turns `dproduct (B, G*H)`, the sum over all steps, into the gradients of W's last rows, and of what met them."""
+    if side.ndim == 1:
+        add_rows(dproduct, side, dW, scratch=np.empty_like(dproduct))
+    else:
+        np.matmul(side.T, dproduct, out=dW)
+        tape.dside = dproduct @ W.T
+
+
+def add_rows(rows: Array, ids: Array, out: Array, scratch: Array) -> None:
     """Writes to each `out[k]` the sum of the rows n of `rows (N, .)` with `ids[n] == k`.
 
     The rows are brought into the order of their ids, in `scratch`, and each id's are then one contiguous sum. This

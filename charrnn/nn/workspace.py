@@ -1,8 +1,7 @@
-"""Memory in which a model works on a batch, kept from batch to batch: nothing is allocated but for the first."""
+"""Memory in which a network works on a batch, kept from batch to batch: what has a shape that came before is there."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,20 @@ from charrnn.nn.stack import Stack, State
 
 
 class Workspace:
-    """Holds memory for batches (T, B), used anew for each: the tapes, and what the output layer needs."""
+    """Holds memory for a stack on batches (T, B), used anew for each: the tapes, and arrays for what stands above."""
 
-    def __init__(self, stack: Stack, vocab_size: int, T: int, B: int, dtype: np.dtype[Any]) -> None:
-        self.rows, self.vocab_size, self.output_size, self.dtype = T * B, vocab_size, stack.output_size, dtype
+    def __init__(self, stack: Stack, T: int, B: int, dtype: np.dtype[Any]) -> None:
         self.tapes = stack.tapes(T, B, dtype)
         self.mean_noise = stack.mean_noise()
         self._dstate = stack.zero_state(B, dtype)
+        self._dtype = dtype
+        self._arrays: dict[str, Array] = {}
 
-    @cached_property
-    def logits(self) -> Array:
-        """Memory (T*B, V) for the logits, which `cross_entropy_` turns into their gradient."""
-        return np.empty((self.rows, self.vocab_size), self.dtype)
-
-    @cached_property
-    def dh(self) -> Array:
-        """Memory for the gradient of a layer's output: (T*B, H), or 2H where it reads in both directions."""
-        return np.empty((self.rows, self.output_size), self.dtype)
+    def array(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Returns the memory of this name, whose shape is always the same; what is in it is left from before."""
+        if name not in self._arrays:
+            self._arrays[name] = np.empty(shape, self._dtype)
+        return self._arrays[name]
 
     def zero_dstate(self) -> State:
         """Returns the gradient of a final state that nothing follows: zero, in memory that is kept."""
@@ -37,20 +33,25 @@ class Workspace:
                 d[...] = 0
         return self._dstate
 
+    def final_state(self) -> State:
+        """Returns the state after the batch, in memory that is the caller's to keep."""
+        return [{name: rows[-1].copy() for name, rows in tape.state.items()} for tape in self.tapes]
+
 
 class Workspaces:
     """Keeps the workspaces of the shapes used last. They are no part of a model: copies of it begin with none."""
 
-    KEPT = 4
+    KEPT = 48
+    """Enough for items of many lengths; a text has one shape for training and a few for evaluation."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, int, np.dtype[Any]], Workspace] = {}
+        self._kept: dict[tuple[str, int, int, np.dtype[Any]], Workspace] = {}
 
-    def get(self, stack: Stack, vocab_size: int, ids: Array, dtype: np.dtype[Any]) -> Workspace:
-        """Returns the one for batches of the shape of `ids (T, B)`, made on first use. Stack and V never change."""
-        T, B = ids.shape
-        key = T, B, dtype
-        space = self._kept.pop(key, None) or Workspace(stack, vocab_size, T, B, dtype)
+    def get(self, stack: Stack, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Workspace:
+        """Returns the one of a stack for batches of `shape (T, B)`, made on first use."""
+        T, B = shape
+        key = stack.place, T, B, dtype
+        space = self._kept.pop(key, None) or Workspace(stack, T, B, dtype)
         self._kept[key] = space  # the last is the newest
         if len(self._kept) > self.KEPT:
             del self._kept[next(iter(self._kept))]

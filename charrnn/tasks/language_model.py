@@ -129,7 +129,7 @@ class LanguageModel:
         if self.vocabulary.encoding == BYTES:
             # A byte of 128 or more is part of a character, or another one than that of the same number.
             names = [symbol if symbol.isascii() else ord(symbol) for symbol in self.vocabulary.symbols]
-        of_input = {name: Symbols(0, model.hidden_size, names) for name in model.input_weights}
+        of_input = {name: Symbols(0, row, names) for name, row in model.stack.symbol_rows.items()}
         return of_input | {"head.W": Symbols(1, 0, names), "head.b": Symbols(0, 0, names)}
 
     def to_meta(self) -> dict[str, Any]:

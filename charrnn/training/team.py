@@ -86,8 +86,12 @@ class Shard:
     def compute(self, message: Message) -> None:
         """Writes the loss and gradient of our rows, and their state after the batch, into the memory."""
         batch, processes = message.batch, len(self.fixed.losses)
-        B = batch.x.shape[-1]
+        B = batch.num_rows
         rows = slice(B * self.process // processes, B * (self.process + 1) // processes)  # as equal as can be
+        if rows.start == rows.stop:  # long items make batches of few rows
+            self.fixed.losses[self.process] = 0
+            self.grads.vector[...] = 0
+            return
         # All processes draw the same noise, and each keeps what is its own.
         noise = self.model.noise_of_seed(int(self.fixed.seed[0]), batch, self.params.vector.dtype, rows)
         before = [{name: array[rows] for name, array in entry.items()} for entry in message.state]
@@ -145,12 +149,12 @@ class Team:
         They are those of the model's `loss_and_grads` but for rounding, as rows are added up in another order. `seed`
         is that of the batch's noise. Raises LostWorkerError where a worker has ended.
         """
-        given = Message(batch, state)
+        given = Message(batch, [] if batch.starts is None else state)
         layout = [None if array is None else layout_of(array) for array in given.arrays()]
         line = b"\n"
         if layout != self._layout:
             self._layout = layout
-            names = [list(entry) for entry in state]
+            names = [list(entry) for entry in given.state]
             self._message = Message.of(self._batch_memory.arrays(layout), names)
             line = json.dumps({"layout": layout, "state": names}).encode() + b"\n"
         for mine, theirs in zip(self._message.arrays(), given.arrays(), strict=True):
@@ -164,6 +168,8 @@ class Team:
         for worker in self.workers:
             _hear(worker)
         np.sum(fixed.grads, axis=0, out=grads.vector)
+        if batch.starts is None:
+            return float(fixed.losses.sum()), state
         final = [{name: array.copy() for name, array in entry.items()} for entry in self._message.state]
         return float(fixed.losses.sum()), final
 

@@ -14,7 +14,7 @@ STATES = ("zero", "random", "learned")
 
 
 def rows_of(cell, **options):
-    model = CharLM(6, cell, 4, **options)
+    model = CharLM(6, cell=cell, hidden_size=4, **options)
     state = [f"state.{i}.{name}" for i, layer in enumerate(model.zero_state(3)) for name in layer]
     return [*model.shapes, *state]
 

@@ -18,7 +18,7 @@ from charrnn.nn.parameters import Parameters
 def test_the_norms_are_those_of_finite_differences(cell, rng):
     """Of the last character's loss, by moving each state before it."""
     V, H, T, B, step = 5, 3, 4, 2, 1e-6
-    model = CharLM(V, cell, H, num_layers=2, initial_state="learned", zoneout_h=0.2)
+    model = CharLM(V, cell=cell, hidden_size=H, num_layers=2, initial_state="learned", zoneout_h=0.2)
     params = Parameters.zeros(model.shapes, np.float64)
     params.vector[...] = rng.normal(0, 0.7, params.vector.size)
     ids = rng.integers(V, size=(T + 1, B))
@@ -48,7 +48,7 @@ def test_the_norms_are_those_of_finite_differences(cell, rng):
 
 
 def test_gates_that_saturate_are_measured_without_a_warning(rng):
-    model = CharLM(5, "lstm", 3)
+    model = CharLM(5, cell="lstm", hidden_size=3)
     params = Parameters.zeros(model.shapes, np.float32)
     params.vector[...] = rng.normal(0, 300, params.vector.size)
     assert np.isfinite(gradient_norms(model, params, rng.integers(5, size=(6, 2)))["state"]).all()
@@ -56,7 +56,7 @@ def test_gates_that_saturate_are_measured_without_a_warning(rng):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_scaling_is_of_the_recurrent_weights_alone(cell, rng):
-    model = CharLM(5, cell, 3, num_layers=2)
+    model = CharLM(5, cell=cell, hidden_size=3, num_layers=2)
     params = Parameters.zeros(model.shapes, np.float64)
     params.vector[...] = rng.normal(0, 0.7, params.vector.size)
     before = {name: array.copy() for name, array in params.items()}
@@ -81,7 +81,7 @@ def sigmoid(a):
 
 def test_the_saturated_share_of_an_lstm_is_that_of_its_equations(rng):
     V, H, T, B = 5, 7, 6, 3
-    model = CharLM(V, "lstm", H)
+    model = CharLM(V, cell="lstm", hidden_size=H)
     params = Parameters.zeros(model.shapes, np.float64)
     params.vector[...] = rng.normal(0, 3, params.vector.size)
     ids, h, c = rng.integers(V, size=(T, B)), np.zeros((B, H)), np.zeros((B, H))
@@ -101,7 +101,7 @@ def test_the_saturated_share_of_an_lstm_is_that_of_its_equations(rng):
 
 
 def test_a_unit_is_dead_that_never_rises_above_zero(rng):
-    model = CharLM(5, "rnn", 4, activation="relu")
+    model = CharLM(5, cell="rnn", hidden_size=4, activation="relu")
     params = Parameters.zeros(model.shapes, np.float64)
     params["layers.0.b"][...] = 1, -1, 0.5, 0.5
     params["layers.0.W"][4 + 2, 1] = 3  # the character 2 wakes unit 1

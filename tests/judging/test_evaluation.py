@@ -31,7 +31,7 @@ def structured(n, rng):
 
 def trained(cell, ids, rng, updates=300):
     """A model that knows a part of the structure."""
-    model = CharLM(V, cell, hidden_size=16, num_layers=2)
+    model = CharLM(V, cell=cell, hidden_size=16, num_layers=2)
     params = model.init_params(rng)
     grads = Parameters.zeros(params.shapes, np.float32)
     optimizer = optimizers.build(OptimConfig())
@@ -39,8 +39,8 @@ def trained(cell, ids, rng, updates=300):
     windows = Windows(split_tail(ids, (1, 0, 0), 16, 16).train, 16)
     state = model.zero_state(16)
     for iteration in range(updates):
-        x, y, starts, _ = windows.batch(iteration)
-        _, state = model.loss_and_grads(params, Batch(x, y, starts), state, grads)
+        batch = windows.batch(iteration)
+        _, state = model.loss_and_grads(params, batch, state, grads)
         optimizer.update(grads.vector, slots, 0.01)
         params.vector -= grads.vector
     return model, params

@@ -98,7 +98,7 @@ def test_the_conditions_of_a_check_are_hard():
 
 @pytest.mark.parametrize("oracle", ORACLES)
 def test_the_seed_alone_decides_a_check(oracle):
-    model = CharLM(4, "lstm", 2, dropout=0.3, initial_state="random")
+    model = CharLM(4, cell="lstm", hidden_size=2, dropout=0.3, initial_state="random")
     first = check_model(model, oracle)
     assert check_model(model, oracle) == first
     assert {row.analytic for row in check_model(model, oracle, seed=1)}.isdisjoint(row.analytic for row in first)

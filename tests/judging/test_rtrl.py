@@ -28,19 +28,19 @@ def test_every_gradient_agrees_to_1e_9(cell, num_layers):
     kind = build(cell)
     options = {"recurrent_dropout": 0.2} if kind.has_candidate else {}
     options |= {"layer_norm": True} if kind.product == "added" else {}
-    model = CharLM(V, cell, H, num_layers, initial_state="learned", dropout=0.3, zoneout_h=0.2, **options)
+    model = CharLM(V, cell=cell, hidden_size=H, num_layers=num_layers, initial_state="learned", dropout=0.3, zoneout_h=0.2, **options)
     assert [row for row in check_model(model, "rtrl") if not (row.ok and row.error < 1e-9)] == []
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 def test_the_plain_rnns_activations_agree_too(activation):
-    model = CharLM(V, "rnn", H, activation=activation, initial_state="random")
+    model = CharLM(V, cell="rnn", hidden_size=H, activation=activation, initial_state="random")
     assert [row for row in check_model(model, "rtrl") if not (row.ok and row.error < 1e-9)] == []
 
 
 def test_two_windows_with_the_sensitivity_carried_have_the_gradient_of_one(rng):
     """Which backpropagation, cut off between them, does not."""
-    model = CharLM(V, "lstm", H)
+    model = CharLM(V, cell="lstm", hidden_size=H)
     params = random_params(model, rng)
     x, y = rng.integers(V, size=(2, 2 * T, B))
     starts, nowhere = np.ones(B, bool), np.zeros(B, bool)
@@ -58,7 +58,7 @@ def test_two_windows_with_the_sensitivity_carried_have_the_gradient_of_one(rng):
 
 
 def test_a_row_that_begins_a_text_forgets_what_its_state_depended_on(rng):
-    model = CharLM(V, "gru", H)
+    model = CharLM(V, cell="gru", hidden_size=H)
     params = random_params(model, rng)
     x, y = rng.integers(V, size=(2, T, B))
     fresh, stale = Sensitivity.zero(model, B), Sensitivity(model, rng.normal(size=rtrl.shape(model, B)))
@@ -71,14 +71,14 @@ def test_a_row_that_begins_a_text_forgets_what_its_state_depended_on(rng):
 
 
 def test_a_wrong_backward_pass_does_not_reach_it(rng, monkeypatch):
-    model = CharLM(V, "lstm", H)
+    model = CharLM(V, cell="lstm", hidden_size=H)
     monkeypatch.setattr(type(model.stack.cell), "step_backward", lambda self, params, tape, t, dstate: None)
     assert {row.name for row in check_model(model, "rtrl") if not row.ok} >= {"layers.0.W", "layers.0.b", "state.0.c"}
 
 
 def test_the_estimate_of_its_cost_grows_as_it_does():
     def seconds(H):
-        return rtrl.seconds_of_iteration(CharLM(65, "lstm", H), 64, 32)
+        return rtrl.seconds_of_iteration(CharLM(65, cell="lstm", hidden_size=H), 64, 32)
 
     assert seconds(16) < seconds(64) < seconds(256)
     assert seconds(256) > 3600

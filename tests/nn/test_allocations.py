@@ -83,7 +83,7 @@ def test_a_tracked_step_is_seen_to_allocate_if_it_does(window, monkeypatch):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_network_computes_a_character_of_one_sample_without_allocating(cell, rng):
-    model = CharLM(V, cell, hidden_size=1024, num_layers=2)
+    model = CharLM(V, cell=cell, hidden_size=1024, num_layers=2)
     stepper, ids = Stepper(model, model.init_params(rng), 1), rng.integers(V, size=1)
     stepper.step(ids)
     assert peak_of(lambda: stepper.step(ids)) < 1024 * 4

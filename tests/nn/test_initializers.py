@@ -91,7 +91,7 @@ def test_identity_keeps_the_state_and_draws_the_rest_as_glorot_does(model, rng):
 
 def test_a_relu_that_begins_with_the_identity_keeps_its_state_for_ever(rng):
     """What Le, Jaitly and Hinton 2015 want it for: of what is not disturbed, nothing vanishes and nothing explodes."""
-    model = CharLM(V, "rnn", H, activation="relu")
+    model = CharLM(V, cell="rnn", hidden_size=H, activation="relu")
     params = model.init_params(rng, np.float64, init="identity")
     params["layers.0.W"][H:] = 0  # what is read is not to disturb
     state = [{"h": rng.uniform(0, 1, (2, H))}]
@@ -160,7 +160,7 @@ def test_the_gain_of_a_layer_norm_begins_at_one(rng):
 
 def test_the_matrix_between_gates_begins_as_the_recurrent_rows_do(rng):
     """All nine of its blocks (H, H) are recurrent, so that each is orthogonal where these are."""
-    model = CharLM(V, "lstm_fgr", hidden_size=H, num_layers=L)
+    model = CharLM(V, cell="lstm_fgr", hidden_size=H, num_layers=L)
     R = model.init_params(rng, np.float64, init="orthogonal")["layers.1.R"]
     for row, column in itertools.product(range(3), repeat=2):
         block = R[row * H : (row + 1) * H, column * H : (column + 1) * H]

@@ -349,6 +349,6 @@ def test_a_layer_reads_from_the_end_as_the_other_reads_the_text_turned_round(cau
 
 def test_a_reverse_that_reverses_nothing_is_noticed_here_and_by_no_gradient(window, assert_same, monkeypatch):
     monkeypatch.setattr(stack, "in_reading_order", lambda x, reverse: x)
-    assert all(row.ok for row in check_model(CharLM(5, "gru", hidden_size=3, num_layers=2, bidirectional=True)))
+    assert all(row.ok for row in check_model(CharLM(5, cell="gru", hidden_size=3, num_layers=2, bidirectional=True)))
     with pytest.raises(AssertionError, match="logits"):
         assert_same(*reversal({"cell": "gru"}, window), TINY)

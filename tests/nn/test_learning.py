@@ -34,7 +34,7 @@ def losses(model, params, optimizer, learning_rate, windows, noise=lambda: None)
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_memorises_a_sentence(cell, rng):
     ids, vocab_size = encode(SENTENCE)
-    model = CharLM(vocab_size, cell, hidden_size=32)
+    model = CharLM(vocab_size, cell=cell, hidden_size=32)
     window = ids[:-1, None], ids[1:, None], np.array([True])
     optimizer = optimizers.build(OptimConfig(clip_norm=1.0))
     params = model.init_params(rng, init="orthogonal")
@@ -79,7 +79,7 @@ CURVES = {
 def test_the_loss_curve_is_the_stored_one(cell, rng):
     """Two layers, dropout, a learned state, streams of which one begins anew, clipping and Adam."""
     ids, vocab_size = encode(SENTENCE)
-    model = CharLM(vocab_size, cell, hidden_size=12, num_layers=2, dropout=0.2, initial_state="learned")
+    model = CharLM(vocab_size, cell=cell, hidden_size=12, num_layers=2, dropout=0.2, initial_state="learned")
     params = model.init_params(rng, np.float64)
     T, B = 8, 3
     windows = []

@@ -44,6 +44,6 @@ def test_a_word_that_means_nothing_is_refused(option, message):
 
 
 def test_models_of_the_same_words_are_equal_whatever_they_have_computed(window):
-    used = CharLM(5, "gru", 4, bidirectional=True)
+    used = CharLM(5, cell="gru", hidden_size=4, bidirectional=True)
     window(used).results()
-    assert used == CharLM(5, "gru", 4, bidirectional=True) != CharLM(5, "gru", 4)
+    assert used == CharLM(5, cell="gru", hidden_size=4, bidirectional=True) != CharLM(5, cell="gru", hidden_size=4)

@@ -58,7 +58,7 @@ def test_a_mask_differs_between_steps_rows_and_units(rng, draw):
 @FLOATS
 @pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, False), (3, False), (2, True)])
 def test_each_layer_has_noise_of_its_own_in_each_direction(rng, num_layers, bidirectional, dtype):
-    model = CharLM(V, "lstm", H, num_layers, bidirectional=bidirectional, **ALL)
+    model = CharLM(V, cell="lstm", hidden_size=H, num_layers=num_layers, bidirectional=bidirectional, **ALL)
     drawn = model.noise(rng, T, B, dtype)
     assert len(drawn) == num_layers * (1 + bidirectional)
     for k, layer in enumerate(drawn):
@@ -74,7 +74,7 @@ def test_each_layer_has_noise_of_its_own_in_each_direction(rng, num_layers, bidi
 
 
 def test_each_thing_is_drawn_as_it_was_configured(rng):
-    model = CharLM(V, "lstm", 50, state_noise=0.7, **ALL)
+    model = CharLM(V, cell="lstm", hidden_size=50, state_noise=0.7, **ALL)
     (layer,) = model.noise(rng, 100, 40, np.float64)
     tolerance = 5 * np.sqrt(0.25 / layer.candidate_mask.size)
     assert (layer.output_mask == 0).mean() == pytest.approx(0.4, abs=tolerance)
@@ -89,7 +89,7 @@ def test_each_thing_is_drawn_as_it_was_configured(rng):
 
 
 def test_dropout_for_a_window_is_one_mask_for_all_its_steps(rng, window):
-    model = CharLM(V, "gru", H, 2, dropout=0.4, dropout_per="window")
+    model = CharLM(V, cell="gru", hidden_size=H, num_layers=2, dropout=0.4, dropout_per="window")
     assert [layer.output_mask.shape for layer in model.noise(rng, T, B)] == [(1, B, H)] * 2
     case = window(model, T=T, B=B)
     for_each_step = copy.deepcopy(case.noise)
@@ -99,7 +99,7 @@ def test_dropout_for_a_window_is_one_mask_for_all_its_steps(rng, window):
 
 
 def test_noise_comes_from_the_generator_alone():
-    model = CharLM(V, "lstm", H, 2, **ALL)
+    model = CharLM(V, cell="lstm", hidden_size=H, num_layers=2, **ALL)
     first, again, other = (model.noise(np.random.default_rng(seed), T, B) for seed in (1, 1, 2))
     for a, b, c in zip(first, again, other, strict=True):
         for name, array in arrays(a).items():
@@ -109,7 +109,7 @@ def test_noise_comes_from_the_generator_alone():
 
 def test_every_window_has_new_noise_and_no_two_places_share_theirs(rng):
     half = dict.fromkeys(("dropout", "recurrent_dropout", "zoneout_h", "zoneout_c"), 0.5)
-    model = CharLM(V, "lstm", 50, 2, bidirectional=True, initial_state="random", **half)
+    model = CharLM(V, cell="lstm", hidden_size=50, num_layers=2, bidirectional=True, initial_state="random", **half)
     drawn = [arrays(layer) for _ in range(2) for layer in model.noise(rng, T, B)]
     steps = [array[..., :50] > 0 for named in drawn for array in named.values() if np.ndim(array) == 3]
     starts = [array > 0 for named in drawn for array in named.values() if np.ndim(array) == 2]
@@ -121,7 +121,7 @@ def test_every_window_has_new_noise_and_no_two_places_share_theirs(rng):
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_model_with_nothing_random_draws_nothing(rng, option):
-    model = CharLM(V, "lstm", H, **OPTIONS[option])
+    model = CharLM(V, cell="lstm", hidden_size=H, **OPTIONS[option])
     before = rng.bit_generator.state
     assert model.is_noisy == (option in DRAWING)
     assert (model.noise(rng, T, B) is not None) == model.is_noisy
@@ -130,9 +130,9 @@ def test_a_model_with_nothing_random_draws_nothing(rng, option):
 
 @pytest.mark.parametrize("option", DRAWING)
 def test_what_is_switched_on_draws_nothing_else_and_changes_the_result(option, window):
-    case = window(CharLM(V, "lstm", H, 2, **OPTIONS[option]))
+    case = window(CharLM(V, cell="lstm", hidden_size=H, num_layers=2, **OPTIONS[option]))
     whole, _ = case.forward()
-    quiet = replace(case, model=CharLM(V, "lstm", H, 2), noise=None)
+    quiet = replace(case, model=CharLM(V, cell="lstm", hidden_size=H, num_layers=2), noise=None)
     assert not np.allclose(whole, quiet.forward()[0])
     for k, layer in enumerate(case.noise):
         drawn = {name for name, array in arrays(layer).items() if array is not None}
@@ -169,7 +169,7 @@ def test_masks_of_probability_zero_are_none_at_all(cell, window, assert_same, rn
 
 
 def test_a_unit_that_is_zoned_out_keeps_its_state(window):
-    case = window(CharLM(V, "lstm", H, zoneout_h=0.5, zoneout_c=0.5), T=1, B=50, starts=())
+    case = window(CharLM(V, cell="lstm", hidden_size=H, zoneout_h=0.5, zoneout_c=0.5), T=1, B=50, starts=())
     (layer,), (before,), (after,) = case.noise, case.state, case.forward()[1]
     for name in ("h", "c"):
         unchanged = np.isclose(after[name], before[name], rtol=0, atol=1e-15)
@@ -178,7 +178,7 @@ def test_a_unit_that_is_zoned_out_keeps_its_state(window):
 
 @pytest.mark.parametrize("option", ["zoneout_h", "zoneout_c"])
 def test_without_noise_zoneout_is_its_mean(option, window):
-    model = CharLM(V, "lstm", H, **OPTIONS[option])
+    model = CharLM(V, cell="lstm", hidden_size=H, **OPTIONS[option])
     many, one = window(model, T=1, B=20_000, starts=()), window(model, T=1, B=1, starts=())
     for name, row in one.state[0].items():
         many.state[0][name][...] = row
@@ -186,13 +186,13 @@ def test_without_noise_zoneout_is_its_mean(option, window):
     name = option[-1]
     drawn, mean = (case.forward()[1][0][name] for case in (many, replace(one, noise=None)))
     np.testing.assert_allclose(drawn.mean(axis=0), mean[0], atol=5 * drawn.std() / np.sqrt(20_000))
-    (without,) = replace(one, model=CharLM(V, "lstm", H), noise=None).forward()[1]
+    (without,) = replace(one, model=CharLM(V, cell="lstm", hidden_size=H), noise=None).forward()[1]
     assert (np.abs(mean - without[name]) > 0.02).any()
 
 
 @pytest.mark.parametrize("initial_state", ["zero", "random"])
 def test_a_text_begins_from_noise_in_training_and_from_zero_elsewhere(initial_state, window):
-    case = window(CharLM(V, "lstm", H, 2, initial_state=initial_state, state_noise=0.5), starts=(0, 2))
+    case = window(CharLM(V, cell="lstm", hidden_size=H, num_layers=2, initial_state=initial_state, state_noise=0.5), starts=(0, 2))
     given = copy.deepcopy(case.state)
     for k, layer in enumerate(given):
         for name, state in layer.items():
@@ -208,7 +208,7 @@ def test_a_text_begins_from_noise_in_training_and_from_zero_elsewhere(initial_st
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_noise_of_some_rows_is_theirs(bidirectional, window):
-    case = window(CharLM(V, "lstm", H, 2, bidirectional=bidirectional, **ALL), B=6, starts=(0, 2, 3))
+    case = window(CharLM(V, cell="lstm", hidden_size=H, num_layers=2, bidirectional=bidirectional, **ALL), B=6, starts=(0, 2, 3))
     logits, final = case.forward()
     for rows in (slice(0, 2), slice(2, 6), slice(3, 4)):
         part = replace(
@@ -244,7 +244,7 @@ def test_the_noise_of_a_step_is_that_of_a_window_of_one_step(architecture, noisy
 
 
 def test_a_layer_that_reads_from_the_end_takes_its_noise_from_there(rng):
-    (layer,) = CharLM(V, "lstm", H, **ALL).noise(rng, T, B)
+    (layer,) = CharLM(V, cell="lstm", hidden_size=H, **ALL).noise(rng, T, B)
     flipped = arrays(layer.backwards())
     for name, array in arrays(layer).items():
         of_a_step = name not in ("output", "start.h", "start.c")

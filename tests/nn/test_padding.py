@@ -91,7 +91,7 @@ def test_so_is_one_of_every_network(name):
 @given(lengths=st.lists(st.integers(1, 6), min_size=2, max_size=5), seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_the_rows_does_not_matter(lengths, seed):
     rng = np.random.default_rng(seed)
-    model = CharLM(V, "gru", H)
+    model = CharLM(V, cell="gru", hidden_size=H)
     params = Parameters(model.shapes, rng.normal(0, 0.5, model.num_parameters))
     batch, order = batch_of(items_of(lengths, rng), rng), rng.permutation(len(lengths))
     loss, grads, logits = results(model, params, batch)

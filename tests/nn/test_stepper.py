@@ -25,6 +25,6 @@ def test_step_by_step_equals_one_forward_pass(causal, batch_size, num_layers, rn
 
 
 def test_a_model_that_reads_both_ways_cannot_be_stepped_through_a_text(rng):
-    model = CharLM(5, "gru", 3, bidirectional=True)
+    model = CharLM(5, cell="gru", hidden_size=3, bidirectional=True)
     with pytest.raises(ValueError, match="bidirectional"):
         Stepper(model, model.init_params(rng), 1)

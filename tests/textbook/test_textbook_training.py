@@ -52,7 +52,7 @@ def engine_params(model, learner, cell):
 def test_ten_updates_are_those_of_the_engine(cell, clip_norm):
     H, T = 6, 8
     learner = Learner(SENTENCE, H, T, clip_norm=clip_norm, cell=textbook.build(cell))
-    model = CharLM(len(set(SENTENCE)), cell, H)
+    model = CharLM(len(set(SENTENCE)), cell=cell, hidden_size=H)
     params, grads = engine_params(model, learner, cell), Parameters.zeros(model.shapes, np.float64)
     optimizer = optimizers.build(OptimConfig("adagrad", clip_norm=clip_norm, eps=1e-10))
     slots, state = optimizer.init(params.vector), model.zero_state(1, np.float64)

@@ -41,7 +41,7 @@ def quickly(monkeypatch):
 @pytest.mark.parametrize("cell", bench.GATES)
 def test_the_limit_counts_every_weight_but_those_that_the_input_gathers(cell, layers):
     H, V = 6, 11
-    model = CharLM(V, cell, H, layers)
+    model = CharLM(V, cell=cell, hidden_size=H, num_layers=layers)
     weights = sum(math.prod(shape) for shape in model.shapes.values() if len(shape) == 2)
     gathered = V * model.shapes["layers.0.W"][1]
     assert bench.products_per_character(cell, layers, H, V) == weights - gathered

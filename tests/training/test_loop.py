@@ -49,7 +49,7 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
     N, B, T, V = len(whole), 3, 8, len(characters)
     length = (N - 2 * int(N * 0.05) - 1) // B
     ids = np.array([characters.index(c) for c in whole])
-    model = CharLM(V, cell, hidden_size=6, num_layers=2, dropout=dropout)
+    model = CharLM(V, cell=cell, hidden_size=6, num_layers=2, dropout=dropout)
     rng = np.random.default_rng(1)
     params = model.init_params(rng)
     grads = Parameters.zeros(params.shapes, np.float32)

@@ -73,7 +73,7 @@ SEEDS = 5, 5, 2**63 - 1
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_team_computes_what_one_process_does(cell, count, team, rng):
-    model = CharLM(V, cell, 4, 2, dropout=0.3, initial_state="learned")
+    model = CharLM(V, cell=cell, hidden_size=4, num_layers=2, dropout=0.3, initial_state="learned")
     params, batch, state = window(model, np.float64, rng)
     assert_a_team_agrees(team(model, params, count), model, params, batch, state, SEEDS)
 
@@ -86,7 +86,7 @@ def test_a_team_draws_the_noise_of_one_process(architecture, team, rng):
 
 
 def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
-    model = CharLM(V, "lstm", 4, dropout=0.5)
+    model = CharLM(V, cell="lstm", hidden_size=4, dropout=0.5)
     params, batch, state = window(model, np.float64, rng)
     together = team(model, params, 3)
     drawn = []
@@ -98,7 +98,7 @@ def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
 
 
 def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
-    model = CharLM(V, "lstm", 16, 1)
+    model = CharLM(V, cell="lstm", hidden_size=16, num_layers=1)
     params, batch, state = window(model, np.float32, rng)
     results = []
     for _ in range(2):
@@ -121,13 +121,13 @@ def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
     ],
 )
 def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
-    model = CharLM(65, "lstm", hidden_size)
+    model = CharLM(65, cell="lstm", hidden_size=hidden_size)
     work = 6 * 64 * batch_size * model.num_parameters
     assert cores.plan(work, batch_size, model.step_product, threads) == expected
 
 
 def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
-    model = CharLM(V, "gru", 4)
+    model = CharLM(V, cell="gru", hidden_size=4)
     params, batch, state = window(model, np.float32, rng)
     together = team(model, params, 3)
     together.workers[1].kill()
@@ -180,7 +180,7 @@ def test_memory_that_cannot_be_had_for_a_team_is_told_as_that(begin, always_two,
 def test_workers_end_with_the_process_that_is_killed():
     script = (
         "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.team import Team\n"
-        "model = CharLM(5, 'rnn', 3)\n"
+        "model = CharLM(5, cell='rnn', hidden_size=3)\n"
         "team = Team(model, model.init_params(np.random.default_rng(0)), 3)\n"
         "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"
     )

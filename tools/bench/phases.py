@@ -43,7 +43,7 @@ def main() -> None:
     """Prints microseconds for each part of a window, medians over the windows of a few seconds."""
     cell, *sizes = sys.argv[1:] or ["lstm", "128", "25", "50"]
     H, B, T = map(int, sizes)
-    model = CharLM(V, cell, H)
+    model = CharLM(V, cell=cell, hidden_size=H)
     rng = np.random.default_rng(0)
     params, grads = model.init_params(rng), Parameters.zeros(model.shapes, np.float32)
     x, y = rng.integers(V, size=(2, T, B)).astype(np.uint8)

@@ -42,7 +42,7 @@ def learn(cell: str, kind: tuple[str, str, float], delay: int, seed: int) -> int
     """Iterations until every answer of two batches in a row was right; None if that never came."""
     activation, init, learning_rate = kind
     rng = np.random.default_rng(seed)
-    model = CharLM(len(SYMBOLS), cell, H, activation=activation)
+    model = CharLM(len(SYMBOLS), cell=cell, hidden_size=H, activation=activation)
     params = model.init_params(rng, init=init, forget_bias=FORGET_BIAS)
     grads = Parameters.zeros(model.shapes, np.float32)
     optimizer = optimizers.build(OptimConfig(clip_norm=1.0))

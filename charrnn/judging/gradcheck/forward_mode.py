@@ -16,7 +16,7 @@ from charrnn.nn.rtrl import Sensitivity
 def oracle(subject: Subject) -> Oracle:
     """Returns an oracle that has found all derivatives in one pass forward."""
     grads = Parameters.zeros(subject.model.shapes, np.float64)
-    sensitivity = Sensitivity.zero(subject.model, len(subject.batch.starts))
+    sensitivity = Sensitivity.zero(subject.model, subject.batch.num_rows)
     given = subject.params, subject.batch, subject.state, grads
     _, _, dstate = sensitivity.loss_and_grads(*given, subject.noise, subject.cotangent)
     return all_at_once(subject, {**grads, **named(dstate)})

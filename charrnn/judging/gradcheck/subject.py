@@ -83,7 +83,7 @@ class Subject:
         params = Parameters.zeros(model.shapes, dtype)
         params.vector[...] = rng.normal(0, 0.5, params.vector.shape)
         batch = draw(rng) if draw else random_batch(model, rng)
-        zero = model.zero_state(len(batch.starts), dtype)
+        zero = model.zero_state(batch.num_rows, dtype)
         state, cotangent = _random_state(zero, rng, 0.5), _random_state(zero, rng, 1.0)
         noise = model.noise_of_seed(int(rng.integers(2**63)), batch, dtype)
         return cls(model, params, batch, state, noise, cotangent)
@@ -91,7 +91,14 @@ class Subject:
     def objective(self) -> Any:
         """Returns the loss and multiples of the final state, by the forward pass alone: it judges the backward pass."""
         loss, final = self.model.loss(self.params, self.batch, self.state, self.noise)
+        if not self.carries:
+            return loss
         return loss + sum((c[k] * f[k]).sum() for c, f in zip(self.cotangent, final, strict=True) for k in f)
+
+    @property
+    def carries(self) -> bool:
+        """Whether rows go on from a batch before, and in one after it."""
+        return self.batch.starts is not None
 
     def arrays(self) -> dict[str, Array]:
         """Returns all that `objective` is differentiated by."""
@@ -105,7 +112,7 @@ class Subject:
         return {**grads, **self._handed_on(dstate)}
 
     def _handed_on(self, state: State) -> dict[str, Array]:
-        return {} if self.batch.starts.all() else named(state)
+        return {} if self.batch.starts is None or self.batch.starts.all() else named(state)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from charrnn import textbook
+from charrnn.arrays import Array
 from charrnn.judging.gradcheck.check import Oracle
 from charrnn.judging.gradcheck.subject import Judge, Subject, all_at_once, named
 from charrnn.nn.model import CharLM
@@ -24,6 +25,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "initial_state": ("zero", "random", "learned"),
     "dropout_per": ("step", "window"),
     **dict.fromkeys(("vocab_size", "hidden_size", "num_layers", "state_noise", "bidirectional", "layer_norm"), ()),
+    "outputs": (),
     **dict.fromkeys(("dropout", "recurrent_dropout", "zoneout_h", "zoneout_c"), ()),
 }
 """The fields of a model that `network` below has a part for, and of those that are names, the names."""
@@ -46,26 +48,37 @@ def declines(model: Any) -> str:
 
 def oracle(subject: Subject) -> Oracle:
     """Returns an oracle that knows the loss, and all derivatives of the objective."""
-    ids, targets, starts, weights = subject.batch
-    loss, grads, dstate, _ = network(subject).loss_and_grads(ids, targets, subject.cotangent, weights=weights)
+    batch = subject.batch
+    loss, grads, dstate, _ = network(subject).loss_and_grads(
+        batch.x, batch.y, subject.cotangent if subject.carries else None, weights=batch.weights
+    )
     for d in named(dstate).values():
-        d[starts] = 0  # these rows have begun with something else than the state that came in
+        d[starts_of(subject)] = 0  # these rows have begun with something else than the state that came in
     return all_at_once(subject, {"loss": np.array(loss), **grads, **named(dstate)})
 
 
 def network(subject: Subject) -> Network:
     """Returns the same network as the textbook builds it, with the same masks."""
-    model, (T, B), starts = subject.model, subject.batch.x.shape, subject.batch.starts
+    model, (T, B), starts = subject.model, subject.batch.x.shape, starts_of(subject)
+    lengths = np.full(B, T) if subject.batch.lengths is None else subject.batch.lengths
+    ended = (np.arange(T)[:, None] >= lengths)[:, :, None]  # in padding a row keeps its state, as if by zoneout
     drawn, state = [], []
     for layer, before in zip(subject.noise or [LayerNoise() for _ in subject.state], subject.state, strict=True):
         start = {name: layer.start.get(name, np.zeros_like(s)) for name, s in before.items()}
         state.append({name: np.where(starts[:, None], start[name], s) for name, s in before.items()})
-        stays = {name: np.broadcast_to(z, (T, B, model.hidden_size)) for name, z in layer.zoneout.items()}
+        shares = {**(dict.fromkeys(before, 0.0) if ended.any() else {}), **layer.zoneout}
+        stays = {name: np.where(ended, 1, np.broadcast_to(z, (T, B, model.hidden_size))) for name, z in shares.items()}
         mask = layer.output_mask  # one for each step, or for all of them
         mask = None if mask is None else np.broadcast_to(mask, (T, *mask.shape[1:]))
         drawn.append(Drawn(layer.candidate_mask, stays, mask))
     of_model = subject.params, model.cell, model.activation, model.num_layers
     return Network(*of_model, state, starts, drawn, model.bidirectional)
+
+
+def starts_of(subject: Subject) -> Array:
+    """Returns which rows begin with the initial state: bools (B,); all where every row is an item of its own."""
+    starts = subject.batch.starts
+    return np.ones(subject.batch.num_rows, bool) if starts is None else starts
 
 
 TEXTBOOK = Judge(oracle, declines=declines, knows_loss=True)

@@ -1,0 +1,120 @@
+"""Attention: at each step, a decoder looks at all states of the encoder, at some more than at others.
+
+With h_t a state of the decoder and e_s one of the encoder, of which there are S,
+
+    (1) a_ts = h_t . (e_s @ W)                             "dot" (Luong et al. 2015, arXiv 1508.04025, their "general")
+        a_ts = v . tanh(h_t @ W_q + e_s @ W)               "additive" (Bahdanau et al. 2015, arXiv 1409.0473)
+    (2) p_t  = softmax(a_t)                                over the source's own steps: padding has probability 0
+    (3) z_t  = sum over s of p_ts * e_s
+    (4) o_t  = tanh([h_t, z_t] @ W_o + b_o)                what the output layer reads
+
+As Luong et al. have it, a step looks with its own new state, and what it sees goes into its output and not into the next
+step: so all steps are computed at once. Arrays here have the rows first: (B, T, H), (B, S, D).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.arrays import Array
+from charrnn.nn import SCORES
+from charrnn.nn.parameters import Shapes
+
+
+class Seen(NamedTuple):
+    """Holds what the way back needs."""
+
+    h: Array
+    """States of the decoder: (B, T, H)."""
+    encoded: Array
+    """States of the encoder: (B, S, D)."""
+    keys: Array
+    """What they are matched by, `e_s @ W`: (B, S, H)."""
+    match: Array | None
+    """Of the additive way, the tanh in (1): (B, T, S, H)."""
+    p: Array
+    """How much each step looks at each state: (B, T, S)."""
+    context: Array
+    """z_t: (B, T, D)."""
+
+
+def shapes(score: str, hidden_size: int, encoded_size: int) -> Shapes:
+    """Returns name and shape of each parameter, for H units of the decoder and D numbers in a state of the encoder."""
+    if score not in SCORES:
+        raise ValueError(f"attention {score!r} is not one of {', '.join(SCORES)}")
+    H, D = hidden_size, encoded_size
+    of_score = {"attention.W": (D, H)} if score == "dot" else {"attention.W": (D, H), "attention.query.W": (H, H)}
+    own = of_score | ({} if score == "dot" else {"attention.v": (H,)})
+    return own | {"attention.output.W": (H + D, H), "attention.output.b": (H,)}
+
+
+def forward(params: dict[str, Array], h: Array, encoded: Array, lengths: Array) -> Seen:
+    """Returns what each state of `h (B, T, H)` sees of `encoded (B, S, D)`, whose rows are `lengths (B,)` long.
+
+    Where a row has no step at all, its first, which is the encoder's initial state, is looked at.
+    """
+    keys = encoded @ params["attention.W"]
+    match = None
+    # (1)
+    if "attention.v" in params:
+        match = np.tanh((h @ params["attention.query.W"])[:, :, None] + keys[:, None])
+        scores = match @ params["attention.v"]
+    else:
+        scores = h @ keys.swapaxes(1, 2)
+    # (2) masked before the softmax: no share of it is lost to padding
+    outside = np.arange(encoded.shape[1]) >= np.maximum(lengths, 1)[:, None]
+    scores = np.where(outside[:, None], -np.inf, scores)
+    p = np.exp(scores - scores.real.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    # (3)
+    return Seen(h, encoded, keys, match, p, p @ encoded)
+
+
+def output(params: dict[str, Array], seen: Seen) -> Array:
+    """Returns (4), what the output layer reads: (B, T, H)."""
+    both = np.concatenate([seen.h, seen.context], axis=-1)
+    out: Array = np.tanh(both @ params["attention.output.W"] + params["attention.output.b"])
+    return out
+
+
+def backward(
+    params: dict[str, Array], seen: Seen, out: Array, dout: Array, grads: dict[str, Array]
+) -> tuple[Array, Array]:
+    """Differentiates `output` and `forward`: `dout (B, T, H)` is the gradient of `out`, which `output` returned.
+
+    Writes to `grads`, and returns the gradients of h, (B, T, H), and of the encoder's states, (B, S, D).
+    """
+    h, encoded, keys, match, p, _ = seen
+    H, W = h.shape[-1], params["attention.W"]
+    # (4)
+    da = dout * (1 - out * out)
+    both = np.concatenate([h, seen.context], axis=-1)
+    _product_grads(both, da, grads["attention.output.W"])
+    np.sum(da, axis=(0, 1), out=grads["attention.output.b"])
+    dboth = da @ params["attention.output.W"].T
+    dh, dcontext = dboth[..., :H], dboth[..., H:]
+    # (3)
+    dp = dcontext @ encoded.swapaxes(1, 2)
+    dencoded = p.swapaxes(1, 2) @ dcontext
+    # (2) where p is 0, as in padding, so is the gradient
+    dscores = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
+    # (1)
+    if match is None:
+        dh = dh + dscores @ keys
+        dkeys = dscores.swapaxes(1, 2) @ h
+    else:
+        v, query = params["attention.v"], params["attention.query.W"]
+        np.einsum("bts,btsh->h", dscores, match, out=grads["attention.v"])
+        dmatch = dscores[..., None] * v * (1 - match * match)
+        dquery, dkeys = dmatch.sum(axis=2), dmatch.sum(axis=1)
+        _product_grads(h, dquery, grads["attention.query.W"])
+        dh = dh + dquery @ query.T
+    _product_grads(encoded, dkeys, grads["attention.W"])
+    return dh, dencoded + dkeys @ W.T
+
+
+def _product_grads(left: Array, dproduct: Array, out: Array) -> None:
+    """Writes the gradient of W, where `left (B, T, I) @ W` has the gradient `dproduct (B, T, O)`, to `out (I, O)`."""
+    np.matmul(left.reshape(-1, left.shape[-1]).T, dproduct.reshape(-1, dproduct.shape[-1]), out=out)
