@@ -30,6 +30,7 @@ FLOORS = {
     "charrnn.text.codes": 3,
     "charrnn.text.encoding": 4,
     "charrnn.text.corpus": 5,
+    "charrnn.text.items": 3,
     "charrnn.text.lines": 6,
     "charrnn.text.rows": 7,
     "charrnn.text.pairs": 8,
