@@ -34,6 +34,7 @@ FLOORS = {
     "charrnn.text.lines": 6,
     "charrnn.text.rows": 7,
     "charrnn.text.pairs": 8,
+    "charrnn.text.documents": 9,
     # what the network is
     "charrnn.nn": 1,  # names alone
     "charrnn.nn.cells": 0,  # names alone, like the package itself

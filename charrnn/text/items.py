@@ -16,7 +16,10 @@ from charrnn.arrays import Array, Ids
 from charrnn.text.vocabulary import Vocabulary
 
 RARE = 0.25
-"""How many times a character must be seen to be taken for unknown every second time (Kiperwasser and Goldberg 2016)."""
+"""A character seen n times is taken for unknown with a probability of RARE / (RARE + n).
+
+Kiperwasser and Goldberg (2016) do so with words.
+"""
 
 
 def split_items(keys: Sequence[Hashable], shares: tuple[float, float, float], seed: int) -> tuple[Ids, Ids, Ids]:

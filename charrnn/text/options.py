@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ def parse_columns(value: Any) -> tuple[int, int] | None:
 
 def parse_documents(value: Any) -> str | None:
     """Returns `lines`, `files` or what separates documents, or None for None. Raises ValueError for anything else."""
-    if value is None or (isinstance(value, str) and value):
+    near = difflib.get_close_matches(str(value), ("lines", "files"), n=1, cutoff=0.8)
+    if value is None or (isinstance(value, str) and value and near in ([], [value])):
         return value
     raise ValueError('lines, files, a text that stands between documents such as "\\n\\n", or null')
 
