@@ -75,10 +75,16 @@ def defaults_of_choices(path: str) -> Iterator[str]:
 def kind_of_value(annotation: typing.Any, parse: Callable[[typing.Any], typing.Any] | None) -> str:
     if parse is parse_duration:
         return "duration or null"
-    if typing.get_origin(annotation) is tuple:
-        return "list"
-    options = typing.get_args(annotation) or (annotation,)
-    names = {bool: "true or false", int: "whole number", float: "number", str: "text", types.NoneType: "null"}
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    options = tuple(typing.get_origin(option) or option for option in options)
+    names = {
+        tuple: "list",
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        types.NoneType: "null",
+    }
     return " or ".join(names[option] for option in options)
 
 

@@ -30,6 +30,11 @@ FLOORS = {
     "charrnn.text.codes": 3,
     "charrnn.text.encoding": 4,
     "charrnn.text.corpus": 5,
+    "charrnn.text.items": 3,
+    "charrnn.text.lines": 6,
+    "charrnn.text.rows": 7,
+    "charrnn.text.pairs": 8,
+    "charrnn.text.documents": 9,
     # what the network is
     "charrnn.nn": 1,  # names alone
     "charrnn.nn.cells": 0,  # names alone, like the package itself

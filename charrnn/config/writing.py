@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import types
 import typing
 from typing import Any
 
@@ -59,7 +60,7 @@ def _scalar(value: Any) -> str:
         return "[" + ", ".join(_scalar(v) for v in value) + "]"
     if isinstance(value, float):
         return repr(value)  # the shortest text that reads back as the same number
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
+    if isinstance(value, str) and not re.fullmatch(r"(?!(?i:null|true|false)$)[A-Za-z][A-Za-z0-9_-]*", value):
         return json.dumps(value)  # which is YAML's double-quoted style
     return {None: "null", True: "true", False: "false"}[value] if value is None or type(value) is bool else str(value)
 
@@ -98,13 +99,17 @@ _JSON_BOUNDS = {
 def _key_schema(f: dataclasses.Field[Any], annotation: Any) -> dict[str, Any]:
     rules = f.metadata
     entry: dict[str, Any] = {"description": rules["help"], "default": f.default}
-    if typing.get_origin(annotation) is tuple:
-        entry |= {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    if arrays := [option for option in options if typing.get_origin(option) is tuple]:
+        parts = typing.get_args(arrays[0])
+        kinds = ["array" if option is arrays[0] else _JSON_TYPES[option] for option in options]
+        entry["type"] = kinds if len(kinds) > 1 else kinds[0]
+        entry |= {"items": {"type": _JSON_TYPES[parts[0]]}, "minItems": len(parts), "maxItems": len(parts)}
     elif rules["parse"] is parse_duration:
         entry["type"] = ["number", "string", "null"]
     else:
-        options = [_JSON_TYPES[t] for t in typing.get_args(annotation) or (annotation,)]
-        entry["type"] = options if len(options) > 1 else options[0]
+        names = [_JSON_TYPES[option] for option in options]
+        entry["type"] = names if len(names) > 1 else names[0]
     if rules["choices"]:
         entry["enum"] = list(rules["choices"])
     return entry | {k: rules[rule] for k, rule in _JSON_BOUNDS.items() if rules[rule] is not None}

@@ -36,6 +36,10 @@ MARKS = {
 """The byte order marks of encodings that may begin with one."""
 
 
+class EmptyText(DataError):
+    """Says that a text has no characters."""
+
+
 @dataclass(frozen=True)
 class TextIds:
     """Stands for the array of a text's ids in a model's vocabulary, and translates what is read of it."""
@@ -83,7 +87,8 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
     """Decodes `chunks` of bytes, the first of which has four bytes or more, if there are so many.
 
     A large one is kept in a file in the folder `cache`, or in the system's for what is temporary. Raises DataError with
-    the offset of the first byte that does not fit, and OutputError where the disk is full.
+    the offset of the first byte that does not fit, EmptyText where there are none, and OutputError where the disk is
+    full.
     """
     if codecs.lookup(_codec(encoding)).name in WHOLE:
         chunks = [b"".join(chunks)]
@@ -116,7 +121,7 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
             codes.append(new)
             hashed.result()  # so that chunks do not pile up
     if not codes:
-        raise DataError(f"{name} is empty; give a text to learn from")
+        raise EmptyText(f"{name} is empty; give a text to learn from")
     return Text(numbering.symbols, codes, name, encoding, size, digest.hexdigest())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,24 @@ def parse_split(value: Any) -> tuple[float, float, float]:
     return a, b, c
 
 
+def parse_columns(value: Any) -> tuple[int, int] | None:
+    """Returns the numbers of two columns, counted from 1, or None for None. Raises ValueError for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(part) is int and part > 0 for part in value):
+        first, second = value
+        return first, second
+    raise ValueError("two whole numbers from 1, as in [1, 2], or null")
+
+
+def parse_documents(value: Any) -> str | None:
+    """Returns `lines`, `files` or what separates documents, or None for None. Raises ValueError for anything else."""
+    near = difflib.get_close_matches(str(value), ("lines", "files"), n=1, cutoff=0.8)
+    if value is None or (isinstance(value, str) and value and near in ([], [value])):
+        return value
+    raise ValueError('lines, files, a text that stands between documents such as "\\n\\n", or null')
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """How a text is read and cut."""
@@ -49,3 +68,14 @@ class DataConfig:
         "`tail` cuts the text in three; `columns` cuts each of the streams, as char-rnn does",
         choices=("tail", "columns"),
     )
+    documents: str | None = key(
+        None,
+        "the text is many, which have nothing to do with each other: `lines`, each line is one; `files`, each file of "
+        'a folder; or what stands between them, such as `"\\n\\n"`',
+        parse=parse_documents,
+    )
+    columns: tuple[int, int] | None = key(
+        None, "which two columns of a table are read, where it has more: `[1, 2]`", parse=parse_columns
+    )
+    validation: str | None = key(None, "a file to validate on, instead of a share of the data")
+    test: str | None = key(None, "a file to test on, instead of a share of the data")

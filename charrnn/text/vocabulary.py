@@ -66,6 +66,15 @@ class Vocabulary:
             raise DataError(f"the model never saw {describe(self.unknown(text))}")
         return ids.astype(self.dtype)
 
+    def encode_known(self, text: str, unknown: int) -> Ids:
+        """Returns the ids (N,) of the characters of `text`; those that the vocabulary lacks become `unknown`."""
+        points = code_points(text)
+        known = code_points(self.symbols)
+        order = known.argsort()
+        found = order.take(np.searchsorted(known, points, sorter=order), mode="clip")
+        ids = np.where(known[found] == points, found, unknown)
+        return ids.astype(np.min_scalar_type(max(len(self) - 1, unknown)))
+
     def decode(self, ids: Ids) -> str:
         """Returns the text whose ids are `ids (N,)`."""
         return "".join(self.symbols[i] for i in ids)

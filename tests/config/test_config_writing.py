@@ -29,6 +29,10 @@ def values_of(path):
         return st.tuples(st.integers(1, 99), st.integers(0, 99), st.integers(0, 99)).map(
             lambda shares: [share / sum(shares) for share in shares]
         )
+    if path == "data.documents":
+        return st.none() | st.sampled_from(["lines", "files", "\n\n", "%%\n", "null", "3", "# no comment", "é\t\\"])
+    if path == "data.columns":
+        return st.none() | st.lists(st.integers(1, 10**20), min_size=2, max_size=2)
     if rules["parse"] is parse_duration:
         return st.none() | st.floats(1e-3, 1e9) | st.integers(1, 10**6) | st.sampled_from(["90s", "10m", "1h30m"])
     options = [t for t in typing.get_args(annotation) or [annotation] if t is not type(None)]
@@ -36,6 +40,8 @@ def values_of(path):
         some = st.sampled_from(rules["choices"])
     elif options == [bool]:
         some = st.booleans()
+    elif options == [str]:
+        some = st.sampled_from(["data.tsv", "a folder/test.jsonl", "-", "null", "True", "7", "# no comment"])
     elif options == [int]:
         some = st.integers(rules["at_least"], rules["at_most"] or 10**20)
     else:

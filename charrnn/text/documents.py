@@ -1,0 +1,223 @@
+"""Independent documents: each begins anew, ends with an end symbol, and has nothing to do with the one read before it.
+
+A document of n characters is n + 1 steps. What goes in is the symbol that begins it and then its characters; what
+should come out is its characters and then the symbol that ends it. Both symbols have the id behind the vocabulary's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from charrnn.arrays import Array, Batch, Ids
+from charrnn.errors import DataError
+from charrnn.text.encoding import EmptyText
+from charrnn.text.items import Buckets
+from charrnn.text.lines import characters_of, files_in, joint_checksum, lines_of
+from charrnn.text.options import DataConfig
+from charrnn.text.pairs import Pairs
+
+if TYPE_CHECKING:
+    from charrnn.text.corpus import Library
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Holds documents as read, none of them empty."""
+
+    name: str
+    """Where they came from, as a user would name it."""
+    size: int
+    """How many bytes were read, those for validation and test as well."""
+    sha256: str
+    """The checksum of all that was read."""
+    texts: list[str]
+    labels: list[str] | None = None
+    """What each document is told at every step, if anything."""
+    validation: Documents | None = None
+    """What to validate on, if a file was given."""
+    test: Documents | None = None
+    """What to test on, if a file was given."""
+
+    @classmethod
+    def of_pairs(cls, pairs: Pairs) -> Documents:
+        """Returns the texts of pairs as documents, with their labels."""
+        validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
+        return cls(pairs.name, pairs.size, pairs.sha256, pairs.second, pairs.first, validation, test)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_documents(library: Library, source: str, data: DataConfig) -> Documents:
+    """Reads the documents of `source`, as `data.documents` says, and those for validation and test that `data` names.
+
+    Windows line ends and a byte order mark are nothing, and so is an empty document. Raises DataError where there are
+    none, or what there is cannot be read or decoded.
+    """
+    documents = _read_part(library, source, data)
+    validation, test = (
+        None if path is None else _read_part(library, path, data) for path in (data.validation, data.test)
+    )
+    return dataclasses.replace(
+        documents,
+        size=sum(part.size for part in (documents, validation, test) if part),
+        sha256=joint_checksum(documents.sha256, *(part.sha256 if part else None for part in (validation, test))),
+        validation=validation,
+        test=test,
+    )
+
+
+def _read_part(library: Library, source: str, data: DataConfig) -> Documents:
+    """Reads the documents of one file or folder."""
+    if data.documents == "files":
+        return _read_files(library, source, data.encoding)
+    text = library.read(source, data.encoding)
+    texts = lines_of(text) if data.documents == "lines" else cut(characters_of(text), data.documents or "")
+    if not any(texts):
+        raise DataError(f"{text.name} has no documents; give one with texts in it, or choose another data.documents")
+    return Documents(text.name, text.size, text.sha256, list(filter(None, texts)))
+
+
+def cut(characters: str, separator: str) -> list[str]:
+    """Cuts a text in documents at a separator; a text without it is one document. The end of the last line is nothing.
+
+    Where the separator begins with a line end, as an empty line does, there are none at the ends of the documents.
+    """
+    characters = characters.replace("\r\n", "\n")
+    open_end = separator.endswith("\n") and not characters.endswith("\n")
+    texts = (characters + "\n" * open_end).split(separator) if separator else [characters]
+    if open_end:
+        texts[-1] = texts[-1].removesuffix("\n")
+    return [text.strip("\n") for text in texts] if separator.startswith("\n") else texts
+
+
+def _read_files(library: Library, source: str, encoding: str) -> Documents:
+    """Reads each file of a folder as a document, in the order of their names."""
+    texts, size, checksums = [], 0, []
+    for path in files_in(source):
+        try:
+            text = library.read(str(path), encoding)
+        except EmptyText:
+            continue
+        texts.append(characters_of(text))
+        size += text.size
+        checksums.append(text.sha256)
+    if not any(texts):
+        raise DataError(f"{source} has empty files alone; give a folder of texts")
+    return Documents(source, size, joint_checksum(*checksums), list(filter(None, texts)))
+
+
+@dataclass(frozen=True)
+class DocumentBatches:
+    """Gives batches of documents; in an epoch each is read once, in an order of its own.
+
+    Those of at most `seq_length` steps are read whole, with others of like length. Longer ones are cut in windows that
+    carry their state: groups of `batch_size` rows, whose windows follow each other. A row that has ended, or that a
+    group lacks, has no steps.
+    """
+
+    symbols: Ids
+    """All documents, one after another, with the boundary before and behind each: (the sum of all lengths + 1,)."""
+    lengths: Ids
+    """How many steps each document has: (N,)."""
+    batch_size: int
+    seq_length: int
+    seed: int
+    labels: Ids | None = None
+    """What each document is told at every step: (N,)."""
+    _kept: dict[int, tuple[Ids, Ids, Ids]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        documents: Sequence[Ids],
+        boundary: int,
+        batch_size: int,
+        seq_length: int,
+        seed: int,
+        labels: Ids | None = None,
+    ) -> DocumentBatches:
+        """Takes the ids of each document, and the id that begins and ends them all."""
+        lengths = np.fromiter(map(len, documents), np.int64, len(documents)) + 1
+        symbols = np.full(lengths.sum() + 1, boundary, np.min_scalar_type(boundary))
+        is_character = np.ones(len(symbols), bool)
+        is_character[np.r_[0, lengths.cumsum()]] = False
+        if len(documents):
+            symbols[is_character] = np.concatenate(documents)
+        return cls(symbols, lengths, batch_size, seq_length, seed, labels)
+
+    def __len__(self) -> int:
+        """Returns how many batches an epoch has."""
+        return int(self._windows.sum())
+
+    @property
+    def padded(self) -> float:
+        """Which share of all steps is padding, those of rows without a document too."""
+        steps = sum(batch.x.size for batch in map(self.batch, range(len(self))))
+        return 1 - float(self.lengths.sum()) / steps if steps else 0.0
+
+    def rows(self, iteration: int) -> tuple[Ids, int]:
+        """Returns which document each row of a batch reads, and from which step on. Rows without a document have -1."""
+        epoch, batch = divmod(iteration, len(self))
+        if epoch not in self._kept:
+            kept = self._orders(epoch)
+            self._kept.clear()
+            self._kept[epoch] = kept
+        long, units, ends = self._kept[epoch]
+        place = int(np.searchsorted(ends, batch, side="right"))
+        unit, whole = int(units[place]), len(self._buckets)
+        if unit < whole:
+            return self._short[self._buckets.rows(epoch * whole + unit)], 0
+        window = batch - int(ends[place] - self._windows[unit])
+        group = long[(unit - whole) * self.batch_size :][: self.batch_size]
+        missing = self.batch_size - len(group)
+        return np.pad(group, (0, missing), constant_values=-1), window * self.seq_length
+
+    def batch(self, iteration: int) -> Batch:
+        """Returns the batch of an iteration: for the same number always the same."""
+        rows, start = self.rows(iteration)
+        lengths = np.where(rows < 0, 0, self.lengths[rows] - start).clip(0, self.seq_length)
+        T = int(lengths.max())
+        steps = np.arange(T + 1)[:, None]
+        both = self.symbols.take(self._first[rows] + start + steps, mode="clip")  # (T + 1, B)
+        x, y, starts = both[:-1], both[1:], None
+        if self.lengths[rows[0]] > self.seq_length:
+            starts = np.full(len(rows), start == 0)
+        labels = None if self.labels is None else np.where(rows < 0, 0, self.labels[rows])
+        if lengths.min() == T:
+            return Batch(x, y, starts, labels=labels)
+        is_step = steps[:-1] < lengths
+        return Batch(x * is_step, y * is_step, starts, is_step.astype(np.float32), lengths, labels)
+
+    def _orders(self, epoch: int) -> tuple[Ids, Ids, Ids]:
+        """Returns the long documents of an epoch, the longest first; its batches and groups; and where these end."""
+        rng = np.random.default_rng([self.seed, epoch, 2])
+        long = rng.permutation(np.flatnonzero(self.lengths > self.seq_length))
+        units = rng.permutation(len(self._windows))
+        return long[np.argsort(-self.lengths[long], kind="stable")], units, self._windows[units].cumsum()
+
+    @cached_property
+    def _first(self) -> Ids:
+        """Where the boundary before each document stands: (N,)."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @cached_property
+    def _short(self) -> Ids:
+        """The numbers of the documents that are read whole."""
+        return np.flatnonzero(self.lengths <= self.seq_length)
+
+    @cached_property
+    def _buckets(self) -> Buckets:
+        return Buckets(self.lengths[self._short], self.batch_size * self.seq_length, self.seed)
+
+    @cached_property
+    def _windows(self) -> Array:
+        """How many batches each unit takes: one for short documents, and for each long group those of its longest."""
+        long = -np.sort(-self.lengths[self.lengths > self.seq_length])[:: self.batch_size]
+        return np.concatenate([np.ones(len(self._buckets), np.int64), -(-long // self.seq_length)])

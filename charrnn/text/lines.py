@@ -1,0 +1,55 @@
+"""The lines of a text, and the files of a folder: what data in many items are read from."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from charrnn.errors import DataError
+from charrnn.text.encoding import Text
+from charrnn.text.vocabulary import BYTES
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Finds what is no character, and may yet be in a Python string."""
+
+
+def characters_of(text: Text) -> str:
+    """Returns the characters of a text as one string, without the byte order mark that it may begin with."""
+    mark = "\ufeff".encode().decode("latin-1") if text.encoding == BYTES else "\ufeff"
+    return "".join(text.pieces()).removeprefix(mark)
+
+
+def lines_of(text: Text) -> list[str]:
+    """Returns the lines of a text without their ends, of Unix or of Windows; the last may have none."""
+    lines = characters_of(text).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def files_in(folder: str) -> list[Path]:
+    """Returns the files of a folder by name, without hidden ones. Raises DataError where it has folders, or no files.
+
+    Those whose names are no text are refused too: they could be in no message and name no label.
+    """
+    try:
+        paths = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{folder!r} cannot be read: {reason}; give a folder of files") from error
+    for path in paths:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder, and only files are read from {folder}; take it out")
+        if SURROGATE.search(path.name):
+            raise DataError(f"{folder} has a file whose name {path.name!r} is no text; rename it")
+    if not paths:
+        raise DataError(f"{folder} has no files; give a folder of files")
+    return paths
+
+
+def joint_checksum(*checksums: str | None) -> str:
+    """Returns one checksum for several, some of which may be None; that of one alone is this itself."""
+    if not any(checksums[1:]):
+        return checksums[0] or ""
+    return hashlib.sha256("\n".join(checksum or "" for checksum in checksums).encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""Pairs of texts, a line each: a label and a text, or a source and its target. Tables, JSON, or a file for each label.
+
+Windows line ends, a byte order mark and a missing last line end are nothing, and neither is an empty line, except among
+the inputs of a prediction, each of which is answered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from charrnn.errors import DataError
+from charrnn.text.encoding import EmptyText, Text
+from charrnn.text.lines import files_in, joint_checksum, lines_of
+from charrnn.text.options import DataConfig
+from charrnn.text.rows import Fault, from_json, from_table, is_json, unescape
+from charrnn.text.rows import escape as escape
+
+if TYPE_CHECKING:
+    from charrnn.text.corpus import Library
+
+JSON_LINES = (".jsonl", ".ndjson")
+"""How the names of files end that have a JSON object in each line."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Holds pairs as read: `first[i]` is the label or the source of pair i, `second[i]` its text or target."""
+
+    name: str
+    """Where they came from, as a user would name it."""
+    size: int
+    """How many bytes were read, those for validation and test as well."""
+    sha256: str
+    """The checksum of all that was read."""
+    first: list[str]
+    second: list[str]
+    files: Sequence[str] = ()
+    """The name of the file that each pair is from; where there are none, `name`."""
+    lines: Sequence[int] = ()
+    """The line of each pair in its file, counted from 1; where there are none, pair i is in line i + 1."""
+    validation: Pairs | None = None
+    """What to validate on, if a file was given."""
+    test: Pairs | None = None
+    """What to test on, if a file was given."""
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def place(self, i: int) -> str:
+        """Returns where pair i stands, for messages: `FILE:LINE`."""
+        return f"{self.files[i] if self.files else self.name}:{self.lines[i] if self.lines else i + 1}"
+
+
+def read_pairs(
+    library: Library, source: str, data: DataConfig, columns: tuple[str, str] = ("label", "text"), folder: bool = False
+) -> Pairs:
+    """Reads the pairs of `source`, and those of the files for validation and test that `data` names.
+
+    `columns` names the two, as the keys of JSON objects and in messages; in a table they are the first two columns, or
+    those that `data.columns` says. With `folder`, a folder may be given that has a file for each label, named after it,
+    with a text in each line. Raises DataError with file, line and column of what is wrong.
+    """
+    read = partial(_read_part, library, data=data, columns=columns, folder=folder)
+    pairs = read(source)
+    validation, test = (None if path is None else read(path) for path in (data.validation, data.test))
+    return dataclasses.replace(
+        pairs,
+        size=sum(part.size for part in (pairs, validation, test) if part),
+        sha256=joint_checksum(pairs.sha256, *(part.sha256 if part else None for part in (validation, test))),
+        validation=validation,
+        test=test,
+    )
+
+
+def read_inputs(library: Library, source: str, encoding: str) -> list[str]:
+    """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table.
+
+    An empty line is an empty input, and an empty file has none. Raises DataError if it cannot be read or decoded.
+    """
+    try:
+        text = library.read(source, encoding)
+    except EmptyText:
+        return []
+    return [unescape(line) for line in lines_of(text)]
+
+
+def _read_part(library: Library, source: str, data: DataConfig, columns: tuple[str, str], folder: bool) -> Pairs:
+    """Reads the pairs of one file or folder."""
+    if folder and source not in library.names() and Path(source).is_dir():
+        return _read_folder(library, source, data)
+    text = library.read(source, data.encoding)
+    lines = lines_of(text)
+    if source.lower().endswith(JSON_LINES) or is_json(next(filter(None, lines), ""), columns):
+        parse: _Parse = partial(from_json, columns=columns, encoding=data.encoding)
+    else:
+        parse = partial(from_table, columns=columns, chosen=data.columns)
+    return _parsed(lines, parse, text)
+
+
+def _read_folder(library: Library, source: str, data: DataConfig) -> Pairs:
+    """Reads a folder with a file for each label. Raises DataError where two files are for the same."""
+    parts: list[Pairs] = []
+    paths: dict[str, Path] = {}
+    for path in files_in(source):
+        label = path.stem
+        if label in paths:
+            raise DataError(f"{path} and {paths[label]} are both for the label {label!r}; join or rename them")
+        paths[label] = path
+        text = library.read(str(path), data.encoding)
+        parts.append(_parsed(lines_of(text), partial(_labelled, label), text))
+    return Pairs(
+        source,
+        sum(part.size for part in parts),
+        joint_checksum(
+            *(checksum for label, part in zip(paths, parts, strict=True) for checksum in (label, part.sha256))
+        ),
+        _joined(part.first for part in parts),
+        _joined(part.second for part in parts),
+        _joined(part.files for part in parts),
+        _joined(part.lines for part in parts),
+    )
+
+
+def _labelled(label: str, line: str) -> tuple[str, str]:
+    return label, unescape(line)
+
+
+def _joined(lists: Iterable[Sequence[Any]]) -> list[Any]:
+    return [item for some in lists for item in some]
+
+
+_Parse = Callable[[str], tuple[str, str]]
+"""Turns a line into a pair, or raises a fault."""
+
+
+def _parsed(lines: list[str], parse: _Parse, text: Text) -> Pairs:
+    """Returns the pairs of the lines of a text, but for empty ones."""
+    numbers = [number for number, line in enumerate(lines, 1) if line]
+    first, second = [], []
+    for number in numbers:
+        try:
+            one, other = parse(lines[number - 1])
+        except Fault as fault:
+            raise DataError(f"{text.name}:{number}:{fault.column}: {fault}") from None
+        first.append(one)
+        second.append(other)
+    if not numbers:
+        raise DataError(f"{text.name} has empty lines alone; give one with a pair in each line")
+    return Pairs(text.name, text.size, text.sha256, first, second, [text.name] * len(numbers), numbers)

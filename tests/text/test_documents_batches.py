@@ -1,0 +1,222 @@
+"""Documents from lines, files and separators, and their batches: each is read once an epoch, from its beginning on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.errors import DataError
+from charrnn.resources import CORPORA
+from charrnn.text.corpus import Library
+from charrnn.text.documents import DocumentBatches, Documents, cut, read_documents
+from charrnn.text.items import encode_items
+from charrnn.text.options import DataConfig
+from charrnn.text.pairs import Pairs
+from charrnn.text.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def library(tmp_path):
+    return Library(CORPORA, tmp_path / "cache")
+
+
+@pytest.fixture
+def read(library, tmp_path):
+    def read(data, documents, **keys):
+        (tmp_path / "text").write_bytes(data.encode())
+        return read_documents(library, str(tmp_path / "text"), DataConfig(documents=documents, **keys))
+
+    return read
+
+
+# --- reading ---
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_each_line_is_a_document_but_for_empty_ones(read, line_end, last, mark):
+    documents = read(f"{mark}one{line_end}{line_end}t\\two {line_end}three{last}", "lines")
+    assert documents.texts == ["one", "t\\two ", "three"]
+
+
+@pytest.mark.parametrize("last", ["", "\n", "\n\n", "\n\n\n"])
+@pytest.mark.parametrize("windows", [False, True])
+def test_documents_stand_between_empty_lines_with_no_line_end_at_their_ends(read, last, windows):
+    text = f"\n\none\nmore\n\ntwo\n\n\n\n\nthree{last}"
+    documents = read(text.replace("\n", "\r\n") if windows else text, "\n\n")
+    assert documents.texts == ["one\nmore", "two", "three"]
+
+
+@pytest.mark.parametrize("last", ["", "\n", "\n%%", "\n%%\n"])
+def test_documents_stand_between_the_separators_of_fortune(read, last):
+    documents = read(f"one\nmore\n%%\n%%\n100%{last}", "%%\n")
+    assert [text.rstrip("\n") for text in documents.texts] == ["one\nmore", "100%"]
+
+
+@given(st.lists(st.text("ab ", min_size=1), min_size=1), st.sampled_from(["\n\n", "|", "%%\n", "\n--\n"]))
+def test_documents_that_were_joined_come_back(texts, separator):
+    assert cut(separator.join(texts), separator) == texts
+
+
+def test_a_text_without_the_separator_is_one_document(read):
+    assert read("one\ntwo", "%%\n").texts == ["one\ntwo"]
+
+
+def test_each_file_of_a_folder_is_a_document_in_the_order_of_their_names(library, tmp_path):
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    for name, text in (("b.abc", "second\r\n"), ("a.abc", "\ufefffirst"), ("c.abc", ""), (".x", "hidden")):
+        (folder / name).write_bytes(text.encode())
+    documents = read_documents(library, str(folder), DataConfig(documents="files"))
+    assert documents.texts == ["first", "second\r\n"]
+    assert (documents.name, documents.size) == (str(folder), 16)
+    (folder / "a.abc").write_text("other")
+    assert read_documents(library, str(folder), DataConfig(documents="files")).sha256 != documents.sha256
+
+
+@pytest.mark.parametrize("documents", ["lines", "\n\n", "%"])
+def test_a_text_without_documents_is_refused(read, documents):
+    with pytest.raises(DataError, match="has no documents"):
+        read({"%": "%%"}.get(documents, "\n\n\r\n"), documents)
+
+
+def test_what_is_no_folder_of_texts_is_refused(library, tmp_path):
+    data = DataConfig(documents="files")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_documents(library, str(tmp_path / "none"), data)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "empty").touch()
+    with pytest.raises(DataError, match="has empty files alone"):
+        read_documents(library, str(tmp_path / "folder"), data)
+
+
+def test_files_for_validation_and_test_are_cut_alike_and_counted(read, tmp_path):
+    (tmp_path / "v").write_text("v1\nv2")
+    alone, both = read("one", "lines"), read("one", "lines", validation=str(tmp_path / "v"), test=str(tmp_path / "v"))
+    assert both.validation.texts == both.test.texts == ["v1", "v2"]
+    assert (alone.size, both.size) == (3, 13)
+    assert alone.sha256 != both.sha256
+
+
+def test_the_texts_of_pairs_are_documents_with_labels():
+    pairs = Pairs("p", 9, "sha", ["cat"], ["miaow"], test=Pairs("t", 3, "sha t", ["dog"], ["wau"]))
+    documents = Documents.of_pairs(pairs)
+    assert documents == Documents("p", 9, "sha", ["miaow"], ["cat"], test=Documents("t", 3, "sha t", ["wau"], ["dog"]))
+
+
+# --- batches ---
+
+BOUNDARY = 9
+SIZES = st.tuples(st.integers(1, 4), st.integers(1, 8), st.integers(0, 3))  # batch_size, seq_length, seed
+TEXTS = st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=30), min_size=1, max_size=20)
+
+
+def batches_of(texts, sizes, labels=None):
+    return DocumentBatches.of([np.array(text, np.uint8) for text in texts], BOUNDARY, *sizes, labels)
+
+
+@given(TEXTS, SIZES)
+def test_every_document_is_read_once_an_epoch_from_begin_to_end(texts, sizes):
+    batches = batches_of(texts, sizes)
+    for epoch in range(3):
+        x, y = [[[] for _ in texts] for _ in range(2)]
+        for i in range(epoch * len(batches), (epoch + 1) * len(batches)):
+            batch, (rows, start) = batches.batch(i), batches.rows(i)
+            lengths = np.full(len(rows), len(batch.x)) if batch.lengths is None else batch.lengths
+            for b, document in enumerate(rows.tolist()):
+                assert document >= 0 or lengths[b] == 0
+                if lengths[b]:
+                    assert len(x[document]) == start
+                    x[document] += batch.x[: lengths[b], b].tolist()
+                    y[document] += batch.y[: lengths[b], b].tolist()
+        assert x == [[BOUNDARY, *text] for text in texts]
+        assert y == [[*text, BOUNDARY] for text in texts]
+
+
+@given(TEXTS, SIZES)
+def test_what_is_padded_is_0_counts_for_nothing_and_is_told(texts, sizes):
+    batches = batches_of(texts, sizes)
+    for batch in map(batches.batch, range(2 * len(batches))):
+        assert batch.x.shape == batch.y.shape
+        assert (batch.weights is None) == (batch.lengths is None)
+        if batch.lengths is not None:
+            assert batch.lengths.min() < batch.lengths.max() == len(batch.x)
+            padding = np.arange(len(batch.x))[:, None] >= batch.lengths
+            np.testing.assert_array_equal(batch.weights == 0, padding)
+            assert set(np.unique(batch.weights)) <= {0, 1}
+            assert not batch.x[padding].any()
+            assert not batch.y[padding].any()
+
+
+@given(TEXTS, SIZES)
+def test_a_long_document_stays_in_its_row_until_its_group_has_ended(texts, sizes):
+    batches = batches_of(texts, sizes)
+    B, T, _ = sizes
+    for epoch in range(2):
+        group = None
+        for i in range(epoch * len(batches), (epoch + 1) * len(batches)):
+            batch, (rows, start) = batches.batch(i), batches.rows(i)
+            steps = batches.lengths[rows[rows >= 0]].max()
+            assert len(batch.x) == min(T, steps - start)
+            if batch.starts is None:
+                assert group is None
+                assert steps <= T
+                assert start == 0
+                assert len(rows) == 1 or steps * len(rows) <= B * T
+                continue
+            assert steps > T
+            assert batch.x.shape[1] == B
+            assert (batch.starts == (start == 0)).all()
+            assert group is None if start == 0 else group == (rows.tolist(), start)
+            group = (rows.tolist(), start + T) if start + T < steps else None
+        assert group is None
+
+
+@given(TEXTS, SIZES, st.lists(st.integers(0, 100), min_size=1, max_size=8))
+def test_the_batch_of_a_number_is_the_same_whatever_was_asked_before(texts, sizes, numbers):
+    labels = np.arange(len(texts)) + 1
+    batches = batches_of(texts, sizes, labels)
+    for number in [*numbers, *numbers[::-1]]:
+        for found, expected in zip(batches.batch(number), batches_of(texts, sizes, labels).batch(number), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@given(TEXTS, SIZES)
+def test_each_row_has_the_label_of_its_document(texts, sizes):
+    batches = batches_of(texts, sizes, np.arange(len(texts)) + 1)
+    for i in range(len(batches)):
+        rows, _ = batches.rows(i)
+        np.testing.assert_array_equal(batches.batch(i).labels, rows + 1)
+    assert batches_of(texts, sizes).batch(0).labels is None
+
+
+def test_epochs_differ_and_have_the_same_number_of_steps():
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(0, 9, n).tolist() for n in rng.integers(1, 40, 200)]
+    batches = batches_of(texts, (4, 16, 0))
+    epochs = [[batches.rows(epoch * len(batches) + i)[0].tolist() for i in range(len(batches))] for epoch in range(2)]
+    assert epochs[0] != epochs[1]
+    shapes = [sorted(batches.batch(e * len(batches) + i).x.shape for i in range(len(batches))) for e in range(2)]
+    assert shapes[0] == shapes[1]
+
+
+@given(TEXTS, SIZES)
+def test_padding_is_what_the_batches_have_beyond_their_documents(texts, sizes):
+    batches = batches_of(texts, sizes)
+    read = [batches.batch(i) for i in range(len(batches))]
+    steps = sum(batch.x.size for batch in read)
+    assert batches.padded == pytest.approx(1 - sum(batch.chars for batch in read) / steps)
+
+
+def test_little_of_real_names_is_padding():
+    path = Path(__file__).parents[3] / "shared" / "data" / "pairs" / "names_by_language.tsv"
+    if not path.exists():
+        pytest.skip("the file is not here")
+    names = [line.split("\t")[1] for line in path.read_text("utf-8").splitlines()]
+    vocabulary = Vocabulary.of("".join(names))
+    assert DocumentBatches.of(encode_items(vocabulary, names), len(vocabulary), 32, 64, 0).padded < 0.02
