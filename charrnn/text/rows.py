@@ -93,9 +93,12 @@ def from_json(line: str, columns: tuple[str, str], encoding: str) -> tuple[str, 
 
 
 def is_json(line: str, columns: tuple[str, str]) -> bool:
-    """Tells whether a line is a JSON object with these keys, as the first of a file or of standard input may be."""
+    """Tells whether a line, such as the first of standard input, is a JSON object and no row of a table.
+
+    Where it has a tab it could be both, and is the object if that has the two keys.
+    """
     try:
         row = json.loads(line) if line.lstrip().startswith("{") else None
     except (ValueError, RecursionError):
         return False
-    return isinstance(row, dict) and all(name in row for name in columns)
+    return isinstance(row, dict) and ("\t" not in line or all(name in row for name in columns))

@@ -145,6 +145,13 @@ def test_json_is_read_from_standard_input_too(library, monkeypatch):
 
 def test_a_table_may_have_what_looks_like_json(read):
     assert both(read('{"label": 1\t"text"}\n{}\t[]')) == [('{"label": 1', '"text"}'), ("{}", "[]")]
+    assert both(read('{"label":\t"text"}')) == [('{"label":', '"text"}')]
+    assert both(read('{"label":\t"a", "text": "b"}')) == [("a", "b")]
+
+
+def test_an_object_without_the_keys_is_said_to_lack_them_and_not_a_tab(read):
+    with pytest.raises(DataError, match="1:1: the key 'text' is missing"):
+        read('{"label": "a", "sentence": "b"}', "pairs.txt")
 
 
 @given(TEXT.filter(bool), TEXT.filter(bool))
