@@ -123,7 +123,7 @@ def invalid(value, schema):
     types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if isinstance(value, bool):  # which Python takes for an integer
-        return None if wanted == ["boolean"] else f"{value} is not {wanted}"
+        return None if "boolean" in wanted else f"{value} is not {wanted}"
     if not any(isinstance(value, types[t]) for t in wanted if t in types):
         return f"{value!r} is not {wanted}"
     if "enum" in schema and value not in schema["enum"]:

@@ -205,6 +205,22 @@ def test_epochs_differ_and_have_the_same_number_of_steps():
     assert shapes[0] == shapes[1]
 
 
+def test_epochs_differ_in_the_order_of_groups_and_in_what_shares_one():
+    batches = batches_of([[0] * n for n in [9] * 40 + [19] * 40], (4, 10, 0))
+
+    def groups(epoch):
+        rows = [batches.rows(epoch * len(batches) + i) for i in range(len(batches))]
+        return [frozenset(some.tolist()) for some, start in rows if start == 0]
+
+    first, second = groups(0), groups(1)
+    assert not set(first) & set(second)
+    assert [max(some) > 39 for some in first] != [max(some) > 39 for some in second]
+    long = batches_of([[0] * 19] * 40, (4, 10, 0))
+    assert not {frozenset(long.rows(i)[0].tolist()) for i in (0, 2, 4)} & {
+        frozenset(long.rows(len(long) + i)[0].tolist()) for i in range(0, len(long), 2)
+    }
+
+
 @given(TEXTS, SIZES)
 def test_padding_is_what_the_batches_have_beyond_their_documents(texts, sizes):
     batches = batches_of(texts, sizes)

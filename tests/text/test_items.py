@@ -41,6 +41,12 @@ def test_the_parts_of_distinct_items_are_as_large_as_asked():
     assert [len(part) for part in split_items(range(1000), (0.8, 0.15, 0.05), 0)] == [800, 150, 50]
 
 
+def test_the_largest_groups_of_equal_items_are_placed_first():
+    for seed in range(20):
+        parts = split_items("aaaaa" + "bbb" + "cc", (0.5, 0.3, 0.2), seed)
+        assert [sorted(part.tolist()) for part in parts] == [[0, 1, 2, 3, 4], [5, 6, 7], [8, 9]]
+
+
 def test_a_group_larger_than_a_part_does_not_swallow_it():
     for seed in range(20):
         train, validation, test = split_items(["often"] * 400 + [*map(str, range(600))], (0.8, 0.1, 0.1), seed)
@@ -89,6 +95,11 @@ def test_a_batch_takes_no_more_steps_than_asked_unless_it_has_one_item(lengths, 
         some = lengths[rows].reshape(len(rows), -1)
         assert len(rows) == 1 or len(rows) * some.max(axis=0).clip(1).sum() <= chars
         assert (np.diff(some[:, 0]) <= 0).all()  # the longest first
+
+
+def test_the_second_length_does_not_jump_where_the_first_changes():
+    buckets = Buckets(np.array([[2, 1], [2, 9], [1, 9], [1, 1]]), 6, 0)
+    assert sorted(sorted(buckets.rows(i).tolist()) for i in range(len(buckets))) == [[0, 3], [1], [2]]
 
 
 @given(LENGTHS | PAIRED, st.integers(1, 200))
