@@ -71,6 +71,8 @@ FLOORS = {
     "charrnn.optim.schedules": 4,
     # what a model is worth
     "charrnn.judging": 0,
+    "charrnn.judging.scores": 0,
+    "charrnn.judging.baselines": 3,
     "charrnn.judging.evaluation": 9,
     "charrnn.judging.gradflow": 9,
     "charrnn.judging.gradcheck": 0,
