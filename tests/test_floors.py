@@ -25,6 +25,7 @@ FLOORS = {
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
+    "charrnn.text.making": 1,
     "charrnn.text.vocabulary": 2,
     "charrnn.text.streams": 3,
     "charrnn.text.codes": 3,
