@@ -121,6 +121,7 @@ FLOORS = {
     "charrnn.cli.common": 30,
     "charrnn.cli.signals": 29,
     "charrnn.cli.processes": 30,
+    "charrnn.cli.pages": 29,
     "charrnn.cli.heat": 30,
     "charrnn.cli.chart": 30,
     "charrnn.cli.display": 31,
