@@ -25,6 +25,7 @@ FLOORS = {
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
+    "charrnn.text.making": 1,
     "charrnn.text.vocabulary": 2,
     "charrnn.text.streams": 3,
     "charrnn.text.codes": 3,
@@ -76,6 +77,8 @@ FLOORS = {
     "charrnn.optim.schedules": 4,
     # what a model is worth
     "charrnn.judging": 0,
+    "charrnn.judging.scores": 0,
+    "charrnn.judging.baselines": 3,
     "charrnn.judging.evaluation": 9,
     "charrnn.judging.gradflow": 9,
     "charrnn.judging.gradcheck": 0,
@@ -123,6 +126,7 @@ FLOORS = {
     "charrnn.cli.common": 30,
     "charrnn.cli.signals": 29,
     "charrnn.cli.processes": 30,
+    "charrnn.cli.pages": 29,
     "charrnn.cli.heat": 30,
     "charrnn.cli.chart": 30,
     "charrnn.cli.display": 31,

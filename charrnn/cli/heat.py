@@ -7,14 +7,13 @@ import itertools
 import math
 
 from charrnn.arrays import Array
+from charrnn.cli import pages
 from charrnn.judging.evaluation import Score
 
 LEVELS = 8
 """Colours, one for each bit of surprise; the last is for all that is more."""
 
 STYLE = """
-body { font: 15px/1.5 ui-monospace, monospace; max-width: 60em; margin: 2em auto; padding: 0 1em;
-       background: #fff; color: #111 }
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
 span { border-radius: 2px }
 """
@@ -35,10 +34,8 @@ def page(name: str, text: str, nats: Array, score: Score) -> str:
         f'<span class="b{level}">&nbsp;{level}{"+" if level == LEVELS - 1 else ""}&nbsp;</span>'
         for level in range(LEVELS)
     )
-    title = html.escape(name)
-    return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}: surprise</title>\n'
-        f"<style>{STYLE}{colours}\n</style>\n"
-        f"<h1>{title}</h1>\n<p>{score.bits_per_char:.4f} bits per character over {score.chars:,} characters. "
-        f"Bits of surprise: {legend}</p>\n<pre>{''.join(body)}</pre></html>\n"
+    shown = (
+        f"<p>{score.bits_per_char:.4f} bits per character over {score.chars:,} characters. "
+        f"Bits of surprise: {legend}</p>\n<pre>{''.join(body)}</pre>"
     )
+    return pages.page(name, "surprise", STYLE + colours, shown)

@@ -19,7 +19,7 @@ CONTRACT = {
     "eval": "--json --heat",
     "gradcheck": "--cell --all --oracle --json",
     "info": "--json",
-    "corpus": "list path fetch",
+    "corpus": "list path fetch make",
     "config": "show validate schema list",
 }
 

@@ -1,0 +1,169 @@
+"""Pages that commands write: HTML that needs no other file and no script, with tables of shaded cells."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from charrnn.arrays import Array, Ids
+from charrnn.judging.scores import macro_f1, mcc
+
+LEVELS = 10
+"""Shades between nothing and all."""
+
+MOST_CELLS = 400_000
+"""Cells of a page; a browser takes seconds for more."""
+
+STYLE = """
+body { font: 15px/1.5 ui-monospace, monospace; max-width: 60em; margin: 2em auto; padding: 0 1em;
+       background: #fff; color: #111 }
+"""
+
+TABLES = """
+body { max-width: 84em }
+p { max-width: 56em }
+.wide { overflow-x: auto; margin: 0 0 2em; padding: 2px 0 }
+table { border-collapse: separate; border-spacing: 1px; font-size: 13px; line-height: 1.3 }
+th { font-weight: normal; text-align: right; white-space: nowrap; padding: 1px 5px; background: #fff }
+td { text-align: right; min-width: 1.5em; height: 1.5em; padding: 1px 4px; border-radius: 2px; background: #f6f6f6 }
+tbody th { position: sticky; left: 0 }
+thead th { vertical-align: bottom }
+.label { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 5px 1px }
+.across th { text-align: center; padding: 1px 0 }
+.sum { background: none; color: #555 }
+.right { outline: 1px solid #111; outline-offset: -1px }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 .3em }
+"""
+
+
+def page(name: str, what: str, style: str, body: str) -> str:
+    """Returns a page about `name`, which is escaped here; `body` is the HTML of what it shows of it."""
+    heading = html.escape(name)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{heading}: {what}</title>\n'
+        f"<style>{STYLE}{style}\n</style>\n<h1>{heading}</h1>\n{body}</html>\n"
+    )
+
+
+def confusion_page(name: str, labels: Sequence[str], confusion: Ids) -> str:
+    """Returns a page with how often the label of a row was answered with that of a column: `confusion (K, K)`.
+
+    A cell is shaded by its share of the row, so that rare labels are as visible as frequent ones.
+    """
+    n, right = int(confusion.sum()), int(np.trace(confusion))
+    true, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    shares = confusion / np.maximum(true, 1)[:, None]
+    names = [f"<bdi>{_line(label)}</bdi>" for label in labels]
+    across = "".join(f'<th scope="col"><div class="label">{label}</div></th>' for label in names)
+    lines = [f"<tr><td class=sum></td>{across}<th>items</th><th>found</th></tr></thead>\n<tbody>"]
+    for k, label in enumerate(names):
+        cells = "".join(_count(confusion[k, j], shares[k, j], j == k) for j in range(len(names)))
+        sums = f"<td class=sum>{true[k]:,}</td><td class=sum>{_percent(confusion[k, k], true[k])}</td>"
+        lines.append(f'<tr><th scope="row">{label}</th>{cells}{sums}</tr>')
+    counts = "".join(f"<td class=sum>{count:,}</td>" for count in answered)
+    correct = "".join(f"<td class=sum>{_percent(confusion[k, k], answered[k], 0)}</td>" for k in range(len(names)))
+    lines.append(f"<tr><th>answered</th>{counts}<td class=sum>{n:,}</td><td class=sum></td></tr>")
+    lines.append(f"<tr><th>of these right</th>{correct}<td class=sum></td><td class=sum>{_percent(right, n)}</td></tr>")
+    body = (
+        f"<p>{right:,} of {n:,} items are right ({_percent(right, n)}); macro F1 {macro_f1(confusion):.4f}, MCC "
+        f"{mcc(confusion):.4f}. A row is what is true, a column what was answered; the darker, the larger its share of "
+        f'the row.</p>\n<div class=wide><table dir="ltr"><thead>' + "\n".join(lines) + "</tbody></table></div>"
+    )
+    return page(name, "confusion", TABLES + _shades(), body)
+
+
+def attention_page(name: str, items: Iterable[tuple[str, str, Array]]) -> str:
+    """Returns a page with a grid for each item: which characters of its source each character of its answer looked at.
+
+    An item is its source, its answer and `weights (T, S)`: a row for each character of the answer, and perhaps one more
+    for its end; a column for each character of the source. Items that would make the page too large are left out, and
+    the page says how many.
+    """
+    grids: list[str] = []
+    cells = left_out = 0
+    for source, answer, weights in items:
+        cells += weights.size
+        if cells > MOST_CELLS and grids:
+            left_out += 1
+        else:
+            grids.append(_grid(source, answer, weights))
+    scale = " ".join(f"<span{_shade(level / LEVELS)}>&nbsp;{level / LEVELS:.1f}&nbsp;</span>" for level in range(11))
+    more = f"<p>{left_out:,} more items are not shown: a browser could not hold them.</p>\n" if left_out else ""
+    body = (
+        f"<p>Across, what was read; down, what was answered. A row shows how its character's attention was spread: "
+        f"{scale}</p>\n{''.join(grids)}{more}"
+    )
+    return page(name, "attention", TABLES + _shades(), body)
+
+
+def _grid(source: str, answer: str, weights: Array) -> str:
+    read, written = _characters(source, weights.shape[1]), _characters(answer, weights.shape[0])
+    lines = []
+    for character, row in zip(written, np.nan_to_num(weights).tolist(), strict=True):
+        cells = "".join(
+            f'<td{_shade(weight)} title="{character} from {other}: {weight:.2f}"></td>'
+            if weight >= 0.005
+            else "<td></td>"
+            for weight, other in zip(row, read, strict=True)
+        )
+        lines.append(f'<tr><th scope="row"><bdi>{character}</bdi></th>{cells}</tr>')
+    across = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in read)
+    body = "\n".join(lines)
+    return (
+        f"<p class=text><bdi>{_line(source)}</bdi> &rarr; <bdi>{_line(answer)}</bdi></p>\n"
+        f'<div class=wide><table dir="ltr"><thead class=across><tr><th></th>{across}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>\n"
+    )
+
+
+def _characters(text: str, count: int) -> list[str]:
+    """Returns the characters of a text, visible and escaped; what there are more of is its end."""
+    return [_sign(character) for character in text] + ["end"] * (count - len(text))
+
+
+def _count(count: int, share: float, right: bool) -> str:
+    """Returns a cell of the confusion; one that is 0 is empty, for what is seldom so should be seen."""
+    return f"<td{_shade(share, 'right' if right else '')}>{f'{count:,}' if count else ''}</td>"
+
+
+def _percent(part: int, whole: int, decimals: int = 1) -> str:
+    return f"{part / whole:.{decimals}%}" if whole else ""
+
+
+def _shade(share: float, more: str = "") -> str:
+    """Returns the attribute that shades a cell or a span by a share between 0 and 1."""
+    level = min(max(round(share * LEVELS), 0), LEVELS) or int(share > 0)
+    names = " ".join(filter(None, [f"s{level}" if level else "", more]))
+    return f' class="{names}"' if names else ""
+
+
+def _shades() -> str:
+    """Returns the colours of the levels: darker and darker, with light letters where dark ones would be unreadable."""
+    return "\n".join(
+        f".s{level} {{ background: hsl(212 70% {97 - 6.5 * level}%){'; color: #fff' if level > 6 else ''} }}"
+        for level in range(1, LEVELS + 1)
+    )
+
+
+def _line(text: str) -> str:
+    """Returns a text as a line of escaped HTML, in which no character moves others."""
+    return "".join(character if character == " " else _sign(character, alone=False) for character in text)
+
+
+def _sign(character: str, alone: bool = True) -> str:
+    """Returns escaped HTML for a character: a sign or a number for what would not be seen, or would turn others around.
+
+    A mark that belongs to the letter before it stands on a dotted circle where it is `alone`.
+    """
+    if character in _SIGNS:
+        return _SIGNS[character]
+    category = unicodedata.category(character)
+    if category[0] in "CZ":  # controls, joiners, marks of direction, surrogates, unassigned; other spaces
+        return f"U+{ord(character):04X}"
+    return html.escape(f"\u25cc{character}" if category[0] == "M" and alone else character)
+
+
+_SIGNS = {" ": "\u2423", "\t": "\u21e5", "\n": "\u21b5", "\r": "\u240d"}
