@@ -90,7 +90,7 @@ class Parity:
         return Bits(text.name, text.size, text.sha256, strings)
 
     @classmethod
-    def of(cls, examples: Bits) -> Self:
+    def of(cls, examples: Bits, data: DataConfig, batching: Batching) -> Self:
         if len({string.count("1") % 2 for string in examples.strings}) < 2:
             raise DataError(f"{examples.name}: all strings have the same parity; there is nothing to learn")
         return cls()

@@ -55,6 +55,8 @@ class Tape:
     """How many of the last rows of W meet what every step reads beside x."""
     side: Array | None = None
     """That itself: ids (B,), or vectors (B, C)."""
+    side_product: Array | None = None
+    """What it adds to `x @ W_x`, scaled: (B, G*H)."""
     dside: Array | None = None
     """The gradient of `side`, where that is vectors: (B, C)."""
     adds_bias_to_input = True

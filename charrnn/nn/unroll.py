@@ -58,6 +58,7 @@ def forward(
         if starts.any():
             rows[0][starts] = noise.start[name][starts] if name in noise.start else params.get(f"{name}0", 0)
     tape.begin_forward(params, reads_ids=x.ndim == 2)
+    multiply_side(tape)
     multiply_input(x, tape)
     for t in range(tape.shape[0]):
         step(cell, params, tape, t)
@@ -109,8 +110,16 @@ def multiply_input(x: Array, tape: Tape) -> None:
         np.matmul(x.reshape(T * B, D), tape.W_input, out=tape.xW.reshape(T * B, -1))
         if tape.adds_bias_to_input:
             tape.xW += tape.b
-    if tape.side is not None:
-        tape.xW += tape.W_side[tape.side] if tape.side.ndim == 1 else tape.side @ tape.W_side
+    if tape.side_product is not None:
+        tape.xW += tape.side_product
+
+
+def multiply_side(tape: Tape) -> None:
+    """Computes what stands at the side times its rows of W, which is the same at every step."""
+    side = tape.side
+    tape.side_product = None
+    if side is not None:
+        tape.side_product = tape.W_side[side] if side.ndim == 1 else side @ tape.W_side
 
 
 def backward(

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 TASKS: dict[str, tuple[str, str]] = {
     "language_model": ("charrnn.tasks.language_model", "LanguageModel"),
+    "classify": ("charrnn.tasks.classify", "Classify"),
+    "generate": ("charrnn.tasks.generate", "Generate"),
+    "tag": ("charrnn.tasks.tag", "Tag"),
+    "transduce": ("charrnn.tasks.transduce", "Transduce"),
 }
 """Each task's module and class."""
 

@@ -3,7 +3,7 @@
 What the trainer does with a task, in this order (`LanguageModel` is the example to read beside it):
 
     examples = Kind.read(library, source, data)              the data, as they are
-    task     = Kind.of(examples)                             knows the symbols of these examples
+    task     = Kind.of(examples, data, batching)             knows the symbols of these examples
     split    = task.split(examples, data, batching)          a part to train on, one to validate on, one to test on
     model    = task.model(config)                            the network, without its numbers
     params   = model.init_params(...)                        its numbers
@@ -191,8 +191,11 @@ class Task(Protocol):
         """Reads the `Examples` at `source`: a file, '-', or a name. Raises DataError that says where they are wrong."""
 
     @classmethod
-    def of(cls, examples: Any) -> Self:
-        """Returns the task that knows the symbols of these examples. Raises DataError where nothing can be learnt."""
+    def of(cls, examples: Any, data: DataConfig, batching: Batching) -> Self:
+        """Returns the task that knows the symbols of these examples, or of the part of them that is trained on.
+
+        Raises DataError where nothing can be learnt.
+        """
 
     def split(self, examples: Any, data: DataConfig, batching: Batching) -> Split:
         """Cuts the examples in three, of shares that `data.split` has.

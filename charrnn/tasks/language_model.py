@@ -46,7 +46,7 @@ class LanguageModel:
         return library.read(source, data.encoding)
 
     @classmethod
-    def of(cls, examples: Text) -> Self:
+    def of(cls, examples: Text, data: DataConfig, batching: Batching) -> Self:
         """Returns the task with the characters of this text. Raises DataError where there is but one, or too many."""
         vocabulary = Vocabulary.of(examples.symbols, examples.encoding)
         if len(vocabulary) < 2:

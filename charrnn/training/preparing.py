@@ -31,7 +31,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
     CheckpointError where nothing of `old` fits, and OutputError where memory is short.
     """
     config = with_seed(config)
-    task = tasks.find(config.task.name).of(examples)
+    task = tasks.find(config.task.name).of(examples, config.data, batching_of(config))
     model = task.model(config.model)
     limits.refuse_hopeless(config, model)
     split = split_of(task, config, examples)
@@ -57,7 +57,11 @@ def with_seed(config: Config) -> Config:
 
 def split_of(task: Task, config: Config, examples: Examples) -> Split:
     """Returns the parts of the examples under a configuration. Raises DataError where they are too few."""
+    return task.split(examples, config.data, batching_of(config))
+
+
+def batching_of(config: Config) -> Batching:
+    """Returns how a configuration, which has its seed, makes batches of the examples."""
     train = config.train
     assert train.seed is not None, "it is drawn before anything else is"
-    batching = Batching(train.batch_size, train.seq_length, train.seed, train.eval_chars)
-    return task.split(examples, config.data, batching)
+    return Batching(train.batch_size, train.seq_length, train.seed, train.eval_chars)

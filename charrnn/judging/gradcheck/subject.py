@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.arrays import Array, Batch
+from charrnn.arrays import Array, Batch, Ids
 from charrnn.judging import gradcheck
 from charrnn.judging.gradcheck.check import SMALLEST, Oracle, Row, check
 from charrnn.nn.model import CharLM
@@ -35,6 +35,12 @@ def random_batch(model: CharLM, rng: np.random.Generator) -> Batch:
     x, y = rng.integers(model.vocab_size, size=(2, *shape))
     starts = (np.arange(BATCH_SIZE) % 2 == 1) & (model.initial_state != "zero")
     return Batch(x, y, starts, rng.uniform(0.5, 1.5, shape) * (rng.random(shape) < 0.75))
+
+
+def random_lengths(rng: np.random.Generator, symbols: int, longest: int = SEQ_LENGTH) -> tuple[Ids, Ids]:
+    """Returns rows of unlike length, the longest not the first: ids (T, B), with symbols in the padding, and (B,)."""
+    lengths = rng.permutation([longest, *rng.integers(1, longest, size=BATCH_SIZE - 1)])
+    return rng.integers(symbols, size=(longest, BATCH_SIZE)), lengths
 
 
 def check_model(

@@ -1,0 +1,172 @@
+"""N to 1: a text is given a label, such as the language of a name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from charrnn.arrays import Array, Batch, Ids
+from charrnn.errors import DataError
+from charrnn.judging import scores
+from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
+from charrnn.nn import head
+from charrnn.nn.build import build_network
+from charrnn.nn.classifier import Classifier
+from charrnn.nn.numerics import log_softmax
+from charrnn.nn.options import ModelConfig
+from charrnn.tasks.base import Scores, Symbols
+from charrnn.tasks.items import Items, ItemTask, vocabulary_from, vocabulary_of
+from charrnn.text.items import encode_items, pad
+from charrnn.text.options import DataConfig
+from charrnn.text.pairs import Pairs
+
+
+class Label(NamedTuple):
+    """Is the answer to one text."""
+
+    input: str
+    label: str
+    probability: float
+    top: list[tuple[str, float]]
+    """The likeliest labels with their probabilities, the first of which is `label`."""
+    unknown: int
+    """How many characters of the input were never seen in training."""
+
+    def line(self) -> str:
+        """Returns the labels and their probabilities, with tabs between."""
+        return "\t".join(f"{label}\t{probability:.4f}" for label, probability in self.top)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns it as JSON has it."""
+        return {**self._asdict(), "top": [list(pair) for pair in self.top]}
+
+
+@dataclass(frozen=True)
+class Classify(ItemTask):
+    """Tells which of `labels` a text has."""
+
+    labels: tuple[str, ...]
+
+    columns: ClassVar[tuple[str, str]] = ("label", "text")
+    source_column: ClassVar[int] = 1
+    takes_folder: ClassVar[bool] = True
+    measure: ClassVar[str] = "accuracy"
+
+    @classmethod
+    def of_training(cls, train: Pairs, data: DataConfig) -> Self:
+        """Returns the task with the labels of the training part. Raises DataError where they are one."""
+        labels = tuple(sorted(set(train.first)))
+        if len(labels) < 2:
+            raise DataError(f"{train.name}: all texts have the label {labels[0]!r}; give texts of another one, too")
+        return cls(vocabulary_of(train.second, data.encoding), labels)
+
+    def encode_answers(self, pairs: Pairs) -> list[Ids]:
+        """Returns the number of each label, (1,); -1 for one that was not in the training part."""
+        numbers = {label: np.array([k]) for k, label in enumerate(self.labels)}
+        return [numbers.get(label, np.array([-1])) for label in pairs.first]
+
+    def assemble(self, sources: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
+        """Returns a batch of texts, and the label of each."""
+        x, lengths = pad(sources)
+        y = np.concatenate(answers)
+        known = y >= 0
+        weights = None if known.all() else known.astype(np.float64)
+        return Batch(x, np.where(known, y, 0), None, weights, lengths)
+
+    def model(self, config: ModelConfig) -> Classifier:
+        """Returns the network, which reads in both directions if not told otherwise."""
+        return _network(config, len(self.vocabulary) + 1, len(self.labels))
+
+    @classmethod
+    def probe(cls, config: ModelConfig) -> tuple[Classifier, Callable[[np.random.Generator], Batch]]:
+        """Returns a network over a few characters and labels, and what draws batches with padding for it."""
+        labels = 3
+
+        def draw(rng: np.random.Generator) -> Batch:
+            x, lengths = random_lengths(rng, VOCAB_SIZE)
+            return Batch(x, rng.integers(labels, size=x.shape[1]), None, rng.uniform(0.5, 1.5, x.shape[1]), lengths)
+
+        return _network(config, VOCAB_SIZE, labels), draw
+
+    def judge(self, model: Classifier, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Scores:
+        """Returns the mean nats of the right labels, the accuracy, and the mean F1 of all labels."""
+        report = self.report(model, params, part, stop)
+        return {name: report[name] for name in ("nats", "accuracy", "macro_f1")}
+
+    def report(
+        self, model: Classifier, params: dict[str, Array], part: Items, stop: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
+        """Returns all scores, and how often each label was taken for each."""
+        truth, answers, nats = np.concatenate(part.answers), np.zeros(len(part), int), []
+        for rows, batch in self.in_batches(part, stop):
+            logits = model.predict(params, batch)
+            answers[rows] = logits.argmax(axis=-1)
+            known = truth[rows] >= 0
+            nats += head.nats(logits[known].astype(np.float64), batch.y[known]).tolist()
+        table = scores.confusion(truth[truth >= 0], answers[truth >= 0], len(self.labels))
+        return {
+            "accuracy": scores.accuracy(truth, answers),
+            "macro_f1": scores.macro_f1(table),
+            "mcc": scores.mcc(table),
+            "nats": math.fsum(nats) / max(1, len(nats)),
+            "items": len(part),
+            "labels": list(self.labels),
+            "confusion": table.tolist(),
+        }
+
+    def predict(
+        self, model: Classifier, params: dict[str, Array], inputs: Sequence[str], top: int = 1
+    ) -> Iterator[Label]:
+        """Yields the `top` likeliest labels of each input, in the order of the inputs."""
+        sources = encode_items(self.vocabulary, inputs, self.unknown)
+        items = Items(sources, [np.zeros(1, int)] * len(inputs), Pairs("", 0, "", [], list(inputs)))
+        p = np.zeros((len(inputs), len(self.labels)))
+        for rows, batch in self.in_batches(items):
+            p[rows] = np.exp(log_softmax(model.predict(params, batch).astype(np.float64)))
+        for text, row, unknown in zip(inputs, p, self.unknown_counts(inputs), strict=True):
+            best = [(self.labels[k], float(row[k])) for k in np.argsort(-row, kind="stable")[:top]]
+            yield Label(text, *best[0], best, unknown)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the labels, and the characters with their encoding."""
+        vocabulary = self.vocabulary
+        return {
+            "labels": list(self.labels),
+            "vocabulary": len(vocabulary),
+            "symbols": vocabulary.symbols,
+            "encoding": vocabulary.encoding,
+        }
+
+    def symbols(self, model: Classifier) -> dict[str, Symbols]:
+        """Returns the axes of the characters and of the labels."""
+        labels: list[object] = [("label", label) for label in self.labels]
+        of_head = {"head.W": Symbols(1, 0, labels), "head.b": Symbols(0, 0, labels)}
+        return self.source_symbols(model.stack.symbol_rows) | of_head
+
+    def to_meta(self) -> dict[str, Any]:
+        """Returns vocabulary and labels, as JSON."""
+        return {"vocabulary": dataclasses.asdict(self.vocabulary), "labels": list(self.labels)}
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
+        """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
+        return cls(vocabulary_from(meta["vocabulary"], data), labels_from(meta["labels"]))
+
+
+def labels_from(labels: Any) -> tuple[str, ...]:
+    """Returns the labels that a checkpoint tells. Raises ValueError where they are no sorted set of texts."""
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError("its labels are not texts")
+    if len(labels) < 2 or labels != sorted(set(labels)):
+        raise ValueError("its labels are not a sorted set of two or more")
+    return tuple(labels)
+
+
+def _network(config: ModelConfig, vocab_size: int, labels: int) -> Classifier:
+    both = config.bidirectional is None or config.bidirectional
+    return build_network(Classifier, config, vocab_size=vocab_size, outputs=labels, bidirectional=both)

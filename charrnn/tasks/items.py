@@ -1,0 +1,276 @@
+"""What tasks over items have in common: pairs are cut in parts, become numbers, and are judged in batches.
+
+An item is a short text of its own with its answer. Each task says how some items become a batch (`assemble`), and what
+the network's answers to it are worth.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from charrnn.arrays import Array, Batch, Ids
+from charrnn.errors import DataError
+from charrnn.judging.evaluation import EvaluationStopped
+from charrnn.nn.numerics import overflow_allowed
+from charrnn.nn.stack import State
+from charrnn.tasks.base import Batching, Split, Symbols
+from charrnn.text.corpus import Library
+from charrnn.text.items import Buckets, encode_items, replace_rare, split_items
+from charrnn.text.options import DataConfig
+from charrnn.text.pairs import Pairs, read_pairs
+from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
+
+CHARS = 4096
+"""Symbols that are judged side by side."""
+
+UNKNOWN = ("unknown", "character")
+"""Stands for what was never seen, among the names of symbols."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Holds items as numbers, and as they were read."""
+
+    sources: list[Ids]
+    answers: list[Ids]
+    """What should come out; -1 is what the task does not know, and no answer can equal."""
+    pairs: Pairs
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """How many symbols each item has: (N, 2)."""
+        return np.array([[len(source), len(answer)] for source, answer in zip(self.sources, self.answers, strict=True)])
+
+    def first(self, most: int | None) -> Items:
+        """Returns the items up to about `most` symbols; all for None."""
+        if most is None or not len(self):
+            return self
+        count = max(1, int(np.searchsorted(self.lengths.sum(axis=1).cumsum(), most, side="right")))
+        return Items(self.sources[:count], self.answers[:count], taken(self.pairs, range(count)))
+
+
+class Assemble(Protocol):
+    """Makes a batch of items, from the ids of each source and of each answer."""
+
+    def __call__(self, sources: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
+        """Returns the batch."""
+
+
+@dataclass(frozen=True)
+class ItemBatches:
+    """Gives batches of items of like length, each item once in an epoch, in an order of its own."""
+
+    items: Items
+    assemble: Assemble
+    buckets: Buckets
+    unknown: int
+    """What takes the place of a character now and then, and the rarer it is the more often."""
+
+    def __len__(self) -> int:
+        return len(self.buckets)
+
+    def batch(self, iteration: int) -> Batch:
+        """Returns the batch of an iteration: for the same number always the same."""
+        rows = self.buckets.rows(iteration)
+        batch = self.assemble([self.items.sources[i] for i in rows], [self.items.answers[i] for i in rows])
+        seed = self.buckets.seed
+        if batch.source is None:
+            return batch._replace(x=replace_rare(batch.x, self.counts, self.unknown, seed, iteration))
+        return batch._replace(source=replace_rare(batch.source, self.counts, self.unknown, seed, iteration))
+
+    @cached_property
+    def counts(self) -> Array:
+        """How often each character is there: (V,)."""
+        return np.bincount(np.concatenate(self.items.sources), minlength=self.unknown)[: self.unknown]
+
+
+@dataclass(frozen=True)
+class ItemTask:
+    """Learns the answers to items. A task is this, with its network and with what its answers are worth."""
+
+    vocabulary: Vocabulary
+    """The characters of the sources. An id behind them stands for any other."""
+
+    columns: ClassVar[tuple[str, str]] = ("source", "target")
+    """What the two texts of a pair are called."""
+    source_column: ClassVar[int] = 0
+    """Which of them goes in."""
+    takes_folder: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = True
+    invitation: ClassVar[str] = "ask it: charrnn predict"
+
+    @classmethod
+    def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
+        """Reads the pairs at `source`, and those to validate and test on, where they are files of their own.
+
+        Raises DataError with file, line and column of what is wrong.
+        """
+        return read_pairs(library, source, data, cls.columns, cls.takes_folder)
+
+    @classmethod
+    def parts(cls, pairs: Pairs, data: DataConfig, seed: int) -> dict[str, Pairs | None]:
+        """Returns the parts `train`, `validation` and `test`; equal sources are never in two. None for an empty one.
+
+        A part that has a file of its own takes no share of the others' file. Raises DataError where nothing is left.
+        """
+        shares = [share * (given is None) for share, given in zip(data.split[1:], given_parts(pairs), strict=True)]
+        numbers = split_items(cls.inputs(pairs), (1 - sum(shares), shares[0], shares[1]), seed)
+        train, validation, test = (taken(pairs, some) for some in numbers)
+        found = {"train": train, "validation": pairs.validation or validation, "test": pairs.test or test}
+        for name, share in zip(found, (1.0, *shares), strict=True):
+            if share and not len(found[name]):
+                raise DataError(
+                    f"{pairs.name} has too few items for a {name} part: {len(pairs)}; "
+                    f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
+                )
+        return {name: part if len(part) else None for name, part in found.items()}
+
+    @classmethod
+    def inputs(cls, pairs: Pairs) -> list[str]:
+        """Returns what goes in, of each pair."""
+        return (pairs.first, pairs.second)[cls.source_column]
+
+    @classmethod
+    def of(cls, examples: Pairs, data: DataConfig, batching: Batching) -> Self:
+        """Returns the task that knows the symbols of the training part. Raises DataError for nothing to learn."""
+        train = cls.parts(examples, data, batching.seed)["train"]
+        assert train is not None
+        return cls.of_training(train, data)
+
+    @classmethod
+    @abstractmethod
+    def of_training(cls, train: Pairs, data: DataConfig) -> Self:
+        """Returns the task that knows the symbols of these pairs. Raises DataError for nothing to learn."""
+
+    @abstractmethod
+    def encode_answers(self, pairs: Pairs) -> list[Ids]:
+        """Returns the answers as numbers."""
+
+    @abstractmethod
+    def assemble(self, sources: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
+        """Returns a batch of items."""
+
+    @property
+    def unknown(self) -> int:
+        """The id that stands for characters that were never seen."""
+        return len(self.vocabulary)
+
+    def encode(self, pairs: Pairs) -> Items:
+        """Returns pairs as numbers."""
+        return Items(encode_items(self.vocabulary, self.inputs(pairs), self.unknown), self.encode_answers(pairs), pairs)
+
+    def split(self, examples: Pairs, data: DataConfig, batching: Batching) -> Split:
+        """Cuts the pairs in three; an evaluation reads at most `most` characters of the validation part."""
+        parts = self.parts(examples, data, batching.seed)
+        train, validation, test = (part and self.encode(part) for part in parts.values())
+        assert train is not None
+        buckets = Buckets(self.lengths(train), batching.batch_size * batching.seq_length, batching.seed)
+        batches = ItemBatches(train, self.assemble, buckets, self.unknown)
+        return Split(batches, validation and validation.first(batching.most), test)
+
+    def lengths(self, items: Items) -> Array:
+        """Returns what an item takes of a batch, in symbols: (N,), or (N, 2) where the answer is read as well."""
+        return items.lengths[:, 0]
+
+    def part(self, examples: Pairs, data: DataConfig, batching: Batching, name: str | None = None) -> Items:
+        """Returns what is judged of the pairs: all of them, or the part of that name. Raises DataError for none."""
+        part = examples if name is None else self.parts(examples, data, batching.seed)[name]
+        if part is None:
+            raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
+        return self.encode(part)
+
+    def describe(self, split: Split) -> str:
+        """Says it as in `18,045 items, 87 distinct characters, to learn from; 1,002 to validate on`."""
+        batches: Any = split.train
+        validated = len(split.validation) if split.validation else 0
+        return (
+            f"{len(batches.items):,} items, {len(self.vocabulary)} distinct characters, to learn from; "
+            f"{validated:,} to validate on"
+        )
+
+    def explain(
+        self, model: Any, params: dict[str, Array], split: Split, iteration: int, state: State
+    ) -> list[dict[str, Any]]:
+        """Returns each row's item, and its mean nats."""
+        batches: Any = split.train
+        rows, batch = batches.buckets.rows(iteration), batches.batch(iteration)
+        inputs = self.inputs(batches.items.pairs)
+        found = []
+        for b, i in enumerate(rows):
+            with overflow_allowed():
+                nats, _ = model.loss(params, batch.rows(slice(b, b + 1)), state)
+            found.append({"row": b, "item": batches.items.pairs.place(int(i)), "nats": float(nats), "text": inputs[i]})
+        return found
+
+    def in_batches(
+        self, items: Items, stop: Callable[[], bool] = lambda: False, chars: int = CHARS
+    ) -> Iterator[tuple[Ids, Batch]]:
+        """Yields the items in batches of like length, with their numbers. Raises EvaluationStopped on `stop()`."""
+        buckets = Buckets(self.lengths(items), chars, seed=0)
+        for k in range(len(buckets)):
+            rows = buckets.rows(k)
+            yield rows, self.assemble([items.sources[i] for i in rows], [items.answers[i] for i in rows])
+            if stop():
+                raise EvaluationStopped
+
+    def unknown_counts(self, inputs: Sequence[str]) -> list[int]:
+        """Returns how many characters of each input were never seen."""
+        known = set(self.vocabulary.symbols)
+        return [sum(character not in known for character in text) for text in inputs]
+
+    def source_symbols(self, rows: dict[str, int]) -> dict[str, Symbols]:
+        """Returns where the sources' characters are in parameters, given where the first of them is in each."""
+        names: list[object] = [*self.vocabulary.symbols, UNKNOWN]
+        return {name: Symbols(0, row, names) for name, row in rows.items()}
+
+
+def given_parts(pairs: Pairs) -> tuple[Pairs | None, Pairs | None]:
+    """Returns the parts that have files of their own: for validation, and for test."""
+    return pairs.validation, pairs.test
+
+
+def taken(pairs: Pairs, numbers: Any) -> Pairs:
+    """Returns some of the pairs."""
+    chosen = [int(i) for i in numbers]
+    return Pairs(
+        pairs.name,
+        pairs.size,
+        pairs.sha256,
+        [pairs.first[i] for i in chosen],
+        [pairs.second[i] for i in chosen],
+        [pairs.files[i] for i in chosen] if pairs.files else (),
+        [pairs.lines[i] for i in chosen] if pairs.lines else [i + 1 for i in chosen],
+    )
+
+
+def known_or_not(vocabulary: Vocabulary, texts: Sequence[str]) -> list[Ids]:
+    """Returns the ids of each text, with -1 for a character that the vocabulary lacks: no answer can be that."""
+    V = len(vocabulary)
+    return [np.where(ids < V, ids.astype(np.int64), -1) for ids in encode_items(vocabulary, texts, V)]
+
+
+def vocabulary_of(texts: Sequence[str], encoding: str) -> Vocabulary:
+    """Returns the vocabulary of all these texts. Raises DataError for too many symbols."""
+    return Vocabulary.of("".join(texts), encoding)
+
+
+def vocabulary_from(meta: Any, data: DataConfig) -> Vocabulary:
+    """Returns the vocabulary that a checkpoint tells. Raises ValueError where that can be none."""
+    vocabulary = Vocabulary(**meta)
+    symbols = vocabulary.symbols
+    if not isinstance(symbols, str) or not 0 < len(symbols) <= MOST_SYMBOLS or list(symbols) != sorted(set(symbols)):
+        raise ValueError("its vocabulary is not a sorted set of characters")
+    if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
+        raise ValueError("its vocabulary has lone surrogates, which are no characters")
+    if vocabulary.encoding != data.encoding:
+        raise ValueError("its vocabulary is not in the encoding of its configuration")
+    return vocabulary
