@@ -78,7 +78,8 @@ FLOORS = {
     # what a model is worth
     "charrnn.judging": 0,
     "charrnn.judging.scores": 0,
-    "charrnn.judging.baselines": 3,
+    "charrnn.judging.baselines": 0,
+    "charrnn.judging.ngrams": 3,
     "charrnn.judging.evaluation": 9,
     "charrnn.judging.gradflow": 9,
     "charrnn.judging.gradcheck": 0,

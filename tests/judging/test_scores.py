@@ -37,6 +37,7 @@ def test_macro_f1_leaves_out_only_a_label_that_nobody_named():
     assert macro_f1(unused) == macro_f1(TABLE)
     unused[3, 0] = 1  # true once, never answered: F1 is 0, and the label counts
     assert macro_f1(unused) == pytest.approx((6 / 9 + 2 / 4 + 6 / 8 + 0) / 4)
+    assert macro_f1(unused.T) == macro_f1(unused)  # and so where it was answered once, and never true
 
 
 def test_mcc_is_that_of_matthews_for_two_labels():
