@@ -180,8 +180,8 @@ def test_the_decoder_does_not_hear_of_attention(plant, score):
 
 @pytest.mark.parametrize("context", ["last", "affine-mean", "affine-max", "dot"])
 def test_the_gradient_of_the_context_is_forgotten(plant, context):
-    def bug(right, self, params, batch, encoded, dcontext, *given):
-        right(self, params, batch, encoded, np.zeros_like(dcontext), *given)
+    def bug(right, self, params, encoded, dcontext, *given):
+        right(self, params, encoded, np.zeros_like(dcontext), *given)
 
     plant(EncoderDecoder, "_encode_backward", bug)
     model = network(f"transduce-{context}-both")

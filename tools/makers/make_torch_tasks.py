@@ -1,9 +1,8 @@
 """Makes torch_tasks.npz: the networks of tasks in PyTorch 2.13 and float64, in the layout of charrnn. It needs torch.
 
-Sequences are of unlike length, and are packed, so that PyTorch never reads padding. Attention by dot products is
-PyTorch's own, too. Keys: `layouts`, by case the names and shapes of all parameters, as JSON, and by what a batch is made of,
-`x`, `y`, `lengths` and so on, each of which is `{task}:{name}`, in the layout of charrnn. For each case, which is called
-`{task}/{cell}/{how}`,
+Sequences are of unlike length, and are packed, so that PyTorch never reads padding; attention by dot products is one of
+its own functions. Keys: `layouts`, by case the names and shapes of all parameters, as JSON; `{task}:{name}` for what
+its batch is made of, `x`, `y`, `lengths` and so on; and for each case, which is called `{task}/{cell}/{how}`,
 
     {case}:params      all parameters, one after the other, in thousandths
     {case}:logits      of the answers, (B, K) or (T, B, K), zero in the padding
