@@ -121,9 +121,7 @@ class Tag(ItemTask):
             "characters": characters,
         }
 
-    def predict(
-        self, model: CharLM, params: dict[str, Array], inputs: Sequence[str], top: int = 1
-    ) -> Iterator[Tagged]:
+    def predict(self, model: CharLM, params: dict[str, Array], inputs: Sequence[str], top: int = 1) -> Iterator[Tagged]:
         """Yields what becomes of each input, in the order of the inputs."""
         sources = encode_items(self.vocabulary, inputs, self.unknown)
         found = [""] * len(inputs)
