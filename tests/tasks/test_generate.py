@@ -186,5 +186,5 @@ def test_labels_keep_their_weights_where_there_are_others(learn):
 def test_a_checkpoint_with_other_labels_is_damaged(key, value):
     meta = prepare(config(task__name="generate"), PAIRS).run.task.to_meta()
     assert Generate.from_meta(meta, DataConfig()).to_meta() == meta
-    with pytest.raises(ValueError, match="labels|label was seen"):
+    with pytest.raises(ValueError, match=r"labels|label was seen"):
         Generate.from_meta(meta | {key: value}, DataConfig())
