@@ -178,7 +178,9 @@ def charrnn_sampling(work: dict[str, Any]) -> Callable[[], object]:
     from charrnn.nn.model import CharLM
     from charrnn.sampling import generate
 
-    model = CharLM(work["vocab_size"], cell=work["cell"], hidden_size=work["hidden_size"], num_layers=work["num_layers"])
+    model = CharLM(
+        work["vocab_size"], cell=work["cell"], hidden_size=work["hidden_size"], num_layers=work["num_layers"]
+    )
     threads = cores.blas_threads(work["batch_size"] * model.step_product, work["threads"])
     threadpool_limits(threads, user_api="blas")
     params = model.init_params(np.random.default_rng(0))
