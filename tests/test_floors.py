@@ -90,7 +90,7 @@ FLOORS = {
     "charrnn.tasks": 0,  # names alone
     "charrnn.tasks.options": 1,
     "charrnn.tasks.base": 10,
-    "charrnn.tasks.writer": 10,
+    "charrnn.tasks.writer": 11,
     "charrnn.tasks.items": 11,
     "charrnn.tasks.documents": 12,
     "charrnn.tasks.generate": 13,

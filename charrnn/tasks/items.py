@@ -235,8 +235,8 @@ def cut_in_parts(
     A part that has a file of its own takes no share of the others' file. `taken` returns some of the examples, by their
     numbers. Raises DataError where nothing is left.
     """
-    given = examples.validation, examples.test
-    shares = [share * (part is None) for share, part in zip(data.split[1:], given, strict=True)]
+    _, of_validation, of_test = data.split
+    shares = of_validation * (examples.validation is None), of_test * (examples.test is None)
     numbers = split_items(keys, (1 - sum(shares), shares[0], shares[1]), seed)
     train, validation, test = (taken(examples, some) for some in numbers)
     found = {"train": train, "validation": examples.validation or validation, "test": examples.test or test}
