@@ -236,7 +236,7 @@ def cut_in_parts(
     numbers. Raises DataError where nothing is left.
     """
     _, of_validation, of_test = data.split
-    shares = of_validation * (examples.validation is None), of_test * (examples.test is None)
+    shares: tuple[float, float] = of_validation * (examples.validation is None), of_test * (examples.test is None)
     numbers = split_items(keys, (1 - sum(shares), shares[0], shares[1]), seed)
     train, validation, test = (taken(examples, some) for some in numbers)
     found = {"train": train, "validation": examples.validation or validation, "test": examples.test or test}
