@@ -210,6 +210,17 @@ def test_a_batch_that_diverged_is_told_with_its_documents():
     assert sorted("".join(seen)) == sorted("".join(LONG.texts))
 
 
+def test_it_is_told_with_the_loss_that_it_has_in_its_place():
+    examples = documents(9, 9)
+    prepared = prepare(config(data__documents="lines", data__split=[1, 0, 0], train__dtype="float64"), examples)
+    run, train, state = prepared.run, prepared.split.train, prepared.run.model.zero_state(2, np.float64)
+    _, state = run.model.loss(run.params, train.batch(0), state)
+    loss, _ = run.model.loss(run.params, train.batch(1), state)
+    rows = run.task.explain(run.model, run.params, prepared.split, 1, state)
+    assert [row["offset"] for row in rows] == [5, 5]
+    assert np.mean([row["nats"] for row in rows]) == pytest.approx(loss, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [

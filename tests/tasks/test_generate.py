@@ -158,16 +158,32 @@ def test_so_are_those_of_other_networks(more):
     assert max(row.error for row in check_model(model, "complex-step", draw=draw)) < 1e-11
 
 
-def test_labels_keep_their_weights_where_there_are_others(learn):
-    old = learn()
+@pytest.mark.parametrize("embedding_size", [None, 4])
+def test_labels_keep_their_weights_where_there_are_others(learn, embedding_size):
+    changes = {"model__embedding_size": embedding_size, "model__hidden_size": 12}
+    old = learn(**changes)
     labels = [{"low": "low", "high": "new"}[label] for label in PAIRS.labels]
-    settings = config(task__name="generate", model__hidden_size=12)
+    settings = config(task__name="generate", **changes)
     new = prepare(settings, dataclasses.replace(PAIRS, labels=labels), old).run
-    ours, theirs = new.params["layers.0.W"][12:], old.params["layers.0.W"][12:]
-    V = len(old.task.vocabulary) + 1
-    np.testing.assert_array_equal(ours[:V], theirs[:V])  # characters and boundary
-    np.testing.assert_array_equal(ours[V + 0], theirs[V + 1])
-    assert (ours[V + 1] != theirs[V + 0]).any()
+    ours, theirs = new.params["layers.0.W"], old.params["layers.0.W"]
+    np.testing.assert_array_equal(ours[:-2], theirs[:-2])  # of the state, and what is read
+    np.testing.assert_array_equal(ours[-2], theirs[-1])  # "low" is the first here
+    assert (ours[-1] != theirs[-2]).any()
+
+
+@pytest.mark.parametrize("embedding_size", [None, 4])
+@pytest.mark.parametrize("forward", [True, False], ids=["from", "to"])
+def test_a_model_of_documents_shares_all_but_the_labels(embedding_size, forward):
+    changes = {"model__embedding_size": embedding_size}
+    without = config(data__documents="lines", **changes), dataclasses.replace(PAIRS, labels=None)
+    told = config(task__name="generate", **changes, train__seed=5), PAIRS
+    old = prepare(*(without if forward else told)).run
+    prepared = prepare(*(told if forward else without), old)
+    assert prepared.notes == []
+    for name, array in prepared.run.params.items():
+        n = min(len(array), len(old.params[name]))
+        assert n == len(array) or name == "layers.0.W"
+        np.testing.assert_array_equal(array[:n], old.params[name][:n])
 
 
 @pytest.mark.parametrize(
