@@ -12,7 +12,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
-from charrnn.judging.evaluation import evaluate
+from charrnn.judging.evaluation import Stretch, evaluate
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.nn import head
 from charrnn.nn.build import build_model
@@ -39,6 +39,13 @@ class LanguageModel:
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"
+    abilities: ClassVar[frozenset[str]] = frozenset({"surprise"})
+    in_words: ClassVar[dict[str, str]] = {
+        "nats_per_char": "nats per character",
+        "bits_per_char": "bits per character",
+        "bits_per_byte": "bits per byte",
+        "perplexity": "perplexity",
+    }
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Text:
@@ -103,6 +110,44 @@ class LanguageModel:
     def judge(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats per character."""
         return {"nats": evaluate(model, params, part, stop)}
+
+    def part(self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None) -> Stretch:
+        """Returns all characters but the first, which nothing comes before, or those of a part of the text.
+
+        Raises DataError where there are none, or some that the vocabulary lacks.
+        """
+        if len(examples) < 2:
+            raise DataError(
+                f"{examples.name} has one character; two are needed, one to predict from and one to predict"
+            )
+        try:
+            ids = examples.ids(self.vocabulary)
+        except DataError as error:
+            raise DataError(f"{examples.name}: {error}; take them out, or train on a text that has them") from error
+        if name is None:
+            return Stretch(examples, side_by_side(ids, 0, len(ids)))
+        try:
+            streams: Streams = getattr(self.cut(ids, data, batching.batch_size, batching.seq_length), name)
+        except DataError as error:
+            raise DataError(
+                f"{examples.name} is too short to be split as the run's text was; leave out --split"
+            ) from error
+        if not len(streams):
+            raise DataError(f"the run's data.split leaves no {name} text; leave out --split")
+        return Stretch(examples, streams)
+
+    def report(self, model: CharLM, params: dict[str, Array], part: Stretch) -> dict[str, Any]:
+        """Returns the loss per character in several units, over how many characters and bytes."""
+        score = part.score(model, params)
+        return {name: getattr(score, name) for name in (*self.in_words, "chars", "bytes")}
+
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many characters and bytes a report is about."""
+        return f"{report['chars']:,} characters ({report['bytes']:,} bytes)"
+
+    def baselines(self, examples: Text, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns none: what compresses a text is known to tools of its own."""
+        return {}
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
