@@ -94,7 +94,7 @@ def _begin(wanted: Options) -> Trainer:
     inherited = to_settings(old.config, str(init_from)) if old else []
     inherited = [setting for setting in inherited if setting.path.startswith("model.")]
     config, _ = resolve(inherited, settings)
-    examples = tasks.find(config.task.name).read(common.library(), text, config.data)
+    examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     stem = "stdin" if text == "-" else Path(text).stem
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)

@@ -45,6 +45,11 @@ class Score:
         """`exp(nats)`: how many characters the model hesitates between; above 700 nats, that of 700."""
         return math.exp(min(self.nats_per_char, 700))
 
+    def facts(self) -> dict[str, float]:
+        """Returns all of it by name."""
+        names = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "chars", "bytes")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Stretch:
