@@ -245,6 +245,7 @@ def test_an_import_sideways_or_up_is_noticed(module, source):
 
 TERMINAL = {"os.environ", "os.environb", "os.getenv", "os._exit", "sys.argv", "sys.exit", "sys.stdout", "sys.stderr"}
 TERMINAL |= {"warnings.warn"}
+BUILTINS = {"print", "input", "exit", "quit", "SystemExit"}
 
 
 def touches(tree):
@@ -253,7 +254,7 @@ def touches(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if (name := f"{node.value.id}.{node.attr}") in TERMINAL:
                 yield f"{name} in line {node.lineno}"
-        elif isinstance(node, ast.Name) and node.id in ("print", "input", "exit", "quit", "SystemExit"):
+        elif isinstance(node, ast.Name) and node.id in BUILTINS and isinstance(node.ctx, ast.Load):
             yield f"{node.id} in line {node.lineno}"
         elif isinstance(node, ast.ImportFrom) and node.module in ("os", "sys"):
             yield from (

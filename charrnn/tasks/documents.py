@@ -42,9 +42,6 @@ ROWS, WINDOW = 32, 128
 BOUNDARY = ("boundary", "of a document")
 """Stands for the beginning and the end of a document, among the names of symbols."""
 
-MEASURES = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "chars", "bytes")
-"""What is told of a model that is judged, as `Score` has it."""
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -167,7 +164,7 @@ class DocumentModel(Writer):
     ) -> dict[str, Any]:
         """Returns the mean nats per character in all units, and over how many characters and bytes."""
         score = Score(self.judge(model, params, part, stop)["nats"], len(part), part.bytes)
-        return {name: getattr(score, name) for name in MEASURES}
+        return score.facts()
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State

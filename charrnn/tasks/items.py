@@ -19,7 +19,7 @@ from charrnn.errors import DataError
 from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stack import State
-from charrnn.tasks.base import Batching, Split, Symbols
+from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.text.corpus import Library
 from charrnn.text.documents import Documents
 from charrnn.text.items import Buckets, encode_items, replace_rare, split_items
@@ -108,6 +108,7 @@ class ItemTask:
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "ask it: charrnn predict"
+    abilities: ClassVar[frozenset[str]] = frozenset({"predict"})
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
@@ -178,6 +179,20 @@ class ItemTask:
         if part is None:
             raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
         return self.encode(part)
+
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many items a report is about."""
+        return f"{report['items']:,} items"
+
+    def baselines(self, examples: Pairs, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what is reached on the part of that name by counting in the training part, by what reaches it."""
+        parts = self.parts(examples, data, batching.seed)
+        train, part = parts["train"], parts[name]
+        return self.compare(train, part) if train and part else {}
+
+    def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
+        """Returns what baselines that have seen the pairs of `train` reach on those of `part`."""
+        return {}
 
     def describe(self, split: Split) -> str:
         """Says it as in `18,045 items, 87 distinct characters, to learn from; 1,002 to validate on`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
-from charrnn.judging.evaluation import evaluate
+from charrnn.judging.evaluation import Stretch, evaluate
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.nn import head
 from charrnn.nn.build import build_model
@@ -40,6 +40,7 @@ class LanguageModel(Writer):
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"
+    abilities: ClassVar[frozenset[str]] = frozenset({"surprise"})
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Text:
@@ -100,6 +101,36 @@ class LanguageModel(Writer):
     def judge(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats per character."""
         return {"nats": evaluate(model, params, part, stop)}
+
+    def part(self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None) -> Stretch:
+        """Returns all characters but the first, which nothing comes before, or those of a part of the text.
+
+        Raises DataError where there are none, or some that the vocabulary lacks.
+        """
+        if len(examples) < 2:
+            raise DataError(
+                f"{examples.name} has one character; two are needed, one to predict from and one to predict"
+            )
+        try:
+            ids = examples.ids(self.vocabulary)
+        except DataError as error:
+            raise DataError(f"{examples.name}: {error}; take them out, or train on a text that has them") from error
+        if name is None:
+            return Stretch(examples, side_by_side(ids, 0, len(ids)))
+        try:
+            streams: Streams = getattr(self.cut(ids, data, batching.batch_size, batching.seq_length), name)
+        except DataError as error:
+            raise DataError(
+                f"{examples.name} is too short to be split as the run's text was; leave out --split"
+            ) from error
+        if not len(streams):
+            raise DataError(f"the run's data.split leaves no {name} text; leave out --split")
+        return Stretch(examples, streams)
+
+    def report(self, model: CharLM, params: dict[str, Array], part: Stretch) -> dict[str, Any]:
+        """Returns the loss per character in several units, over how many characters and bytes."""
+        score = part.score(model, params)
+        return score.facts()
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from charrnn.arrays import Ids
 from charrnn.errors import ConfigError
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
+from charrnn.tasks.base import Batching, Scores
+from charrnn.text.options import DataConfig
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
 
@@ -17,6 +19,22 @@ class Writer:
     """Is a task whose model can write: one character after another, in the symbols of `vocabulary`."""
 
     vocabulary: Vocabulary
+
+    abilities: ClassVar[frozenset[str]] = frozenset()
+    in_words: ClassVar[dict[str, str]] = {
+        "nats_per_char": "nats per character",
+        "bits_per_char": "bits per character",
+        "bits_per_byte": "bits per byte",
+        "perplexity": "perplexity",
+    }
+
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many characters and bytes a report is about."""
+        return f"{report['chars']:,} characters ({report['bytes']:,} bytes)"
+
+    def baselines(self, examples: Any, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns none: programs that compress a text tell what its characters are worth without a network."""
+        return {}
 
     @property
     def end(self) -> int | None:
