@@ -51,12 +51,18 @@ def shapes(score: str, hidden_size: int, encoded_size: int) -> Shapes:
     return named | {"attention.output.W": (H + D, H), "attention.output.b": (H,)}
 
 
-def forward(params: dict[str, Array], h: Array, encoded: Array, lengths: Array) -> Seen:
+def keys_of(params: dict[str, Array], encoded: Array) -> Array:
+    """Returns what the states `encoded (B, S, D)` are matched by: (B, S, H)."""
+    return _times(encoded, params["attention.W"])
+
+
+def forward(params: dict[str, Array], h: Array, encoded: Array, lengths: Array, known: Array | None = None) -> Seen:
     """Returns what each state of `h (B, T, H)` sees of `encoded (B, S, D)`, whose rows are `lengths (B,)` long.
 
-    Where a row has no step at all, its first, which is the encoder's initial state, is looked at.
+    Where a row has no step at all, its first, which is the encoder's initial state, is looked at. `known` is what
+    `keys_of` returned for `encoded` before, if it did.
     """
-    keys = _times(encoded, params["attention.W"])
+    keys = keys_of(params, encoded) if known is None else known
     match = None
     # (1)
     if "attention.v" in params:
