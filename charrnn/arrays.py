@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     @property
     def num_rows(self) -> int:
         """B, how many rows there are, empty ones too."""
-        return self.x.shape[-1]
+        return int(self.x.shape[-1])
 
     @property
     def chars(self) -> int:

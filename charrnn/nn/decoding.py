@@ -2,8 +2,8 @@
 
 A *beam* is the N likeliest beginnings of an answer. Each step makes them longer by every symbol, and keeps the N
 likeliest of what comes out. One that has ended stays as it is, and competes with the others by its log-probability
-divided by its length: without that, the shortest answers would win, as each symbol makes an answer less likely. A beam of
-one is greedy decoding: always the likeliest symbol.
+divided by its length: without that, the shortest answers would win, as each symbol makes an answer less likely. A beam
+of one is greedy decoding: always the likeliest symbol.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def decode(model: EncoderDecoder, params: dict[str, Array], batch: Batch, longes
     total[:, 0] = 0  # there is one beginning yet
     length, ended = np.zeros((B, N), int), np.zeros((B, N), bool)
     T = int(longest.max(initial=0))
-    symbols, looks = np.full((B, N, T + 1), end), []
+    symbols = np.full((B, N, T + 1), end)
+    looks: list[Array] = []
     last = np.full(B * N, end)
     for t in range(T + 1):
         h, seen = stepper.step(last), None

@@ -119,9 +119,7 @@ class Sensitivity:
         logits, final = self.model.forward(theta, at.ids, before, at.starts, at.noise, lengths=at.lengths)
         return _columns(final), head.nats(logits[0], at.targets)
 
-    def _partials(
-        self, theta: Parameters, s: Array, at: Step
-    ) -> tuple[Array, Array, Array, Array]:
+    def _partials(self, theta: Parameters, s: Array, at: Step) -> tuple[Array, Array, Array, Array]:
         """Returns dF/ds (B, S, S), dn/ds (B, S), dF/dtheta (B, S, P) and dn/dtheta (B, P)."""
         (B, S), P = s.shape, theta.vector.size
         dF_ds, dn_ds, dF_dtheta, dn_dtheta = (

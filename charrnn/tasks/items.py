@@ -171,7 +171,7 @@ class ItemTask:
     def split(self, examples: Pairs, data: DataConfig, batching: Batching) -> Split:
         """Cuts the pairs in three; an evaluation reads at most `most` characters of the validation part."""
         parts = self.parts(examples, data, batching.seed)
-        train, validation, test = (part and self.encode(part) for part in parts.values())
+        train, validation, test = (None if part is None else self.encode(part) for part in parts.values())
         assert train is not None
         buckets = Buckets(self.lengths(train), batching.batch_size * batching.seq_length, batching.seed)
         batches = ItemBatches(train, self.assemble, buckets, self.unknown)

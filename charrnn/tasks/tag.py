@@ -94,7 +94,7 @@ class Tag(ItemTask):
         return _network(config, VOCAB_SIZE, targets), draw
 
     def judge(self, model: CharLM, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Scores:
-        """Returns the mean nats of the right characters, the share that is right, and that of items without a mistake."""
+        """Returns the mean nats of the right characters, the share of them, and that of items without a mistake."""
         report = self.report(model, params, part, stop)
         return {name: report[name] for name in ("nats", "accuracy", "item_accuracy")}
 
@@ -121,9 +121,7 @@ class Tag(ItemTask):
             "characters": characters,
         }
 
-    def predict(
-        self, model: CharLM, params: dict[str, Array], inputs: Sequence[str], top: int = 1
-    ) -> Iterator[Tagged]:
+    def predict(self, model: CharLM, params: dict[str, Array], inputs: Sequence[str], top: int = 1) -> Iterator[Tagged]:
         """Yields what becomes of each input, in the order of the inputs."""
         sources = encode_items(self.vocabulary, inputs, self.unknown)
         found = [""] * len(inputs)
