@@ -12,7 +12,7 @@ from charrnn.arrays import Array, Ids
 from charrnn.nn.model import CharLM
 from charrnn.nn.stepper import Stepper
 from charrnn.runs.run import Run
-from charrnn.tasks.language_model import language_model_of
+from charrnn.tasks.writer import Writer, writer_of
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,14 @@ class Request:
     prompt: str = ""
     """The text to continue; where there is none, the model reads what `opening` returns."""
     length: int = 500
-    """Characters to write at most."""
+    """Characters to write at most; where documents were learnt, the model ends them itself."""
     seed: int | None = None
     """The same seed gives the same text; None draws one."""
     stop: str | None = None
     """A text before which to end, if it would appear."""
     filters: Filters = Filters()
+    label: str | None = None
+    """What the texts are told, where the run has learnt labels; None draws one for each, as often as it was seen."""
 
 
 def probabilities(logits: Array, filters: Filters = Filters(), out: Array | None = None) -> Array:
@@ -95,11 +97,18 @@ def generate(
     rng: np.random.Generator,
     samples: int = 1,
     filters: Filters = Filters(),
+    labels: Ids | None = None,
+    not_first: int | None = None,
 ) -> Iterator[Ids]:
-    """Yields, without end, the next id of each of `samples` texts that continue `prompt (P,)`, P >= 1: (samples,)."""
-    stepper, p = Stepper(model, params, samples), np.empty((samples, model.vocab_size))
+    """Yields, without end, the next id of each of `samples` texts that continue `prompt (P,)`, P >= 1: (samples,).
+
+    `labels (samples,)` are what each text is told, where the model has labels. The id `not_first` is never the first.
+    """
+    stepper, p = Stepper(model, params, samples, labels), np.empty((samples, model.vocab_size))
     for symbol in prompt:
         logits = stepper.step(np.full(samples, symbol))
+    if not_first is not None:
+        logits[:, not_first] = -np.inf
     while True:
         ids = draw(probabilities(logits, filters, out=p), rng)
         yield ids
@@ -112,15 +121,17 @@ def sample(
     length: int = 500,
     seed: int | None = None,
     stop: str | None = None,
+    label: str | None = None,
     **filters: Any,
 ) -> Iterator[str]:
     """Yields up to `length` characters that follow `prompt`, as they are drawn.
 
-    It ends before `stop`, if that text would appear; characters that may become part of it are held back until they
-    cannot. `filters` are the fields of `Filters`: `temperature`, `top_k`, `top_p`, `min_p`. Raises DataError where the
-    prompt has characters that the model never saw, ConfigError where the run is no language model.
+    It ends where the model ends a document, and before `stop`, if that text would appear; characters that may become
+    part of it are held back until they cannot. `label` is what the text is told, by a model that has labels. `filters`
+    are the fields of `Filters`: `temperature`, `top_k`, `top_p`, `min_p`. Raises DataError where the prompt has
+    characters that the model never saw, ConfigError where the run cannot write, or knows no such label.
     """
-    request = Request(prompt, length, seed, stop, Filters(**filters))
+    request = Request(prompt, length, seed, stop, Filters(**filters), label)
     return (texts[0] for texts in sample_many(run, request, samples=1))
 
 
@@ -129,16 +140,26 @@ def sample_many(run: Run, request: Request, samples: int) -> Iterator[list[str]]
 
     Raises as `sample` does.
     """
-    task, model = language_model_of(run.task, run.model)
-    vocabulary = task.vocabulary
-    first = vocabulary.encode(request.prompt or opening(vocabulary.symbols))
-    rows = [_UntilStop(request.stop) for _ in range(samples)]
-    ids = generate(model, run.weights, first, np.random.default_rng(request.seed), samples, request.filters)
+    task, model = writer_of(run.task, run.model)
+    symbols, rng = task.vocabulary.symbols, np.random.default_rng(request.seed)
+    rows = [_Growing(symbols, task.end, request.stop) for _ in range(samples)]
+    labels = task.told(request.label, samples, rng)
+    not_first = None if request.prompt else task.end  # no document is empty, so none that is drawn may be
+    read = first(task, request.prompt)
+    ids = generate(model, run.weights, read, rng, samples, request.filters, labels, not_first)
     for _, batch in zip(range(request.length), ids, strict=False):
-        yield [row.push(vocabulary.symbols[i]) for row, i in zip(rows, batch, strict=True)]
+        yield [row.push(int(i)) for row, i in zip(rows, batch, strict=True)]
         if all(row.ended for row in rows):
             return
     yield [row.flush() for row in rows]
+
+
+def first(task: Writer, prompt: str) -> Ids:
+    """Returns the ids (P,) that are read before anything is drawn: a document begins with its boundary."""
+    vocabulary = task.vocabulary
+    if task.end is None:
+        return vocabulary.encode(prompt or opening(vocabulary.symbols))
+    return np.concatenate([[task.end], vocabulary.encode(prompt)])
 
 
 def opening(symbols: str) -> str:
@@ -146,18 +167,24 @@ def opening(symbols: str) -> str:
     return next((c for c in "\n " if c in symbols), symbols[0])
 
 
-class _UntilStop:
-    """Passes characters on until `stop` appears among them; holds back those that may be its beginning."""
+class _Growing:
+    """Is one text. It ends where `end` is drawn, or where `stop` appears, whose possible beginnings it holds back."""
 
-    def __init__(self, stop: str | None) -> None:
+    def __init__(self, symbols: str, end: int | None, stop: str | None) -> None:
+        self.symbols = symbols
+        self.end = end
         self.stop = stop or ""
         self.held = ""
         self.ended = False
 
-    def push(self, character: str) -> str:
+    def push(self, symbol: int) -> str:
+        """Returns what can be shown once this symbol is drawn."""
         if self.ended:
             return ""
-        self.held += character
+        if symbol == self.end:
+            shown, self.ended = self.flush(), True
+            return shown
+        self.held += self.symbols[symbol]
         if self.stop and self.held.endswith(self.stop):
             self.ended = True
             return self._release(len(self.held) - len(self.stop))

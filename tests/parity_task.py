@@ -40,6 +40,17 @@ class Bits:
     strings: list[str]
 
 
+def cut(examples: Bits, data: DataConfig) -> dict[str, list[str]]:
+    """The three parts of the strings, by name."""
+    strings = examples.strings
+    second, third = (round(len(strings) * sum(data.split[:k])) for k in (1, 2))
+    parts = {"train": strings[:second], "validation": strings[second:third], "test": strings[third:]}
+    for part, share in zip(parts.values(), data.split, strict=True):
+        if share and not part:
+            raise DataError(f"{examples.name} has too few strings to be split; add some")
+    return parts
+
+
 @dataclass(frozen=True)
 class Minibatches:
     """The strings in an order that is another in each epoch; what is over makes a batch with empty rows."""
@@ -79,6 +90,8 @@ class Parity:
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "see what it has learnt: charrnn info"
+    abilities: ClassVar[frozenset[str]] = frozenset()
+    in_words: ClassVar[dict[str, str]] = {"accuracy": "of the strings are right", "nats": "nats per string"}
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Bits:
@@ -96,16 +109,24 @@ class Parity:
         return cls()
 
     def split(self, examples: Bits, data: DataConfig, batching: Batching) -> Split:
-        strings = examples.strings
-        for line, string in enumerate(strings, 1):
+        for line, string in enumerate(examples.strings, 1):
             if len(string) > batching.seq_length:
                 raise DataError(f"{examples.name}:{line}: {len(string)} bits; set train.seq_length to as many")
-        second, third = (round(len(strings) * sum(data.split[:k])) for k in (1, 2))
-        train, validation, test = strings[:second], strings[second:third][: batching.most], strings[third:]
-        for part, share in zip((train, validation, test), data.split, strict=True):
-            if share and not part:
-                raise DataError(f"{examples.name} has too few strings to be split; add some")
-        return Split(Minibatches(train, batching.batch_size), validation or None, test or None)
+        train, validation, test = cut(examples, data).values()
+        return Split(Minibatches(train, batching.batch_size), validation[: batching.most] or None, test or None)
+
+    def part(self, examples: Bits, data: DataConfig, batching: Batching, name: str | None = None) -> list[str]:
+        return examples.strings if name is None else cut(examples, data)[name]
+
+    def report(self, model: CharLM, params: dict[str, Array], part: list[str]) -> dict[str, Any]:
+        return {**self.judge(model, params, part, lambda: False), "strings": len(part)}
+
+    def extent(self, report: dict[str, Any]) -> str:
+        return f"{report['strings']} strings"
+
+    def baselines(self, examples: Bits, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        part = self.part(examples, data, batching, name)
+        return {"always_odd": {"accuracy": sum(string.count("1") % 2 for string in part) / len(part)}}
 
     def describe(self, split: Split) -> str:
         return f"{len(split.train.strings)} strings of bits to learn from"

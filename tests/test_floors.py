@@ -90,7 +90,11 @@ FLOORS = {
     "charrnn.tasks": 0,  # names alone
     "charrnn.tasks.options": 1,
     "charrnn.tasks.base": 10,
-    "charrnn.tasks.*": 11,
+    "charrnn.tasks.writer": 11,
+    "charrnn.tasks.items": 11,
+    "charrnn.tasks.documents": 12,
+    "charrnn.tasks.generate": 13,
+    "charrnn.tasks.*": 12,
     # what can be chosen
     "charrnn.config": 0,
     "charrnn.config.schema": 12,
@@ -192,7 +196,7 @@ def test_every_module_has_a_floor_and_every_floor_a_module():
 LAZY = {
     "charrnn": {"charrnn.version"},
     "charrnn.nn.cells": set(),
-    "charrnn.tasks": set(),
+    "charrnn.tasks": {"charrnn.errors"},
     "charrnn.textbook": set(),
     "charrnn.judging.gradcheck": set(),
 }
@@ -241,6 +245,7 @@ def test_an_import_sideways_or_up_is_noticed(module, source):
 
 TERMINAL = {"os.environ", "os.environb", "os.getenv", "os._exit", "sys.argv", "sys.exit", "sys.stdout", "sys.stderr"}
 TERMINAL |= {"warnings.warn"}
+BUILTINS = {"print", "input", "exit", "quit", "SystemExit"}
 
 
 def touches(tree):
@@ -249,7 +254,7 @@ def touches(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if (name := f"{node.value.id}.{node.attr}") in TERMINAL:
                 yield f"{name} in line {node.lineno}"
-        elif isinstance(node, ast.Name) and node.id in ("print", "input", "exit", "quit", "SystemExit"):
+        elif isinstance(node, ast.Name) and node.id in BUILTINS and isinstance(node.ctx, ast.Load):
             yield f"{node.id} in line {node.lineno}"
         elif isinstance(node, ast.ImportFrom) and node.module in ("os", "sys"):
             yield from (

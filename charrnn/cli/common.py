@@ -19,6 +19,7 @@ from charrnn.errors import ConfigError, one_line
 from charrnn.resources import CONFIGS, CORPORA
 
 if TYPE_CHECKING:
+    from charrnn.runs.run import Run
     from charrnn.text.corpus import Library
 
 config_option = click.option(
@@ -41,7 +42,12 @@ def say(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """Prints one JSON object and nothing else."""
-    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(to_json(value, indent=2))
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Returns a value as JSON, in one line if nothing is indented."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
@@ -120,6 +126,19 @@ def read_config(name: str | None) -> list[Setting]:
 def read_assignments(assignments: Sequence[str]) -> list[Setting]:
     """Returns the settings that `--set` gives, KEY=VALUE each. Raises ConfigError."""
     return [reading.read_assignment(a) for a in assignments]
+
+
+def require(run: Run, ability: str, asked: str) -> None:
+    """Raises ConfigError if the run's task has not the ability (see `tasks.base`) that an option `asked` is for."""
+    if ability not in run.task.abilities:
+        raise ConfigError(f"{asked} is not for a run of the task {run.config.task.name}; leave it out")
+
+
+def write_page(page: str, path: Path) -> None:
+    """Writes a page to a file, whole or not at all."""
+    from charrnn.files import write_atomically
+
+    write_atomically(path, page.encode("utf-8", "backslashreplace"))
 
 
 def describe_loss(nats: float) -> str:

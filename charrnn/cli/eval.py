@@ -2,97 +2,127 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+import dataclasses
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charrnn.cli import common
-from charrnn.errors import DataError, one_line
+from charrnn.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
-    from charrnn.tasks.language_model import LanguageModel
-    from charrnn.text.encoding import Text
-    from charrnn.text.streams import Streams
 
 
-@click.command("eval", short_help="Measure how well a model predicts a text.")
+@dataclass(frozen=True)
+class Options:
+    """Holds what is typed behind `charrnn eval`: a field for each option."""
+
+    checkpoint: Path
+    source: str
+    split: str | None
+    as_json: bool
+    beam: int | None
+    heat: Path | None
+    confusion: Path | None
+
+
+@click.command("eval", short_help="Measure how good a model is on a text, or on pairs.")
 @click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
-@click.argument("text")
+@click.argument("source", metavar="TEXT|PAIRS")
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    help="Only this part of TEXT, cut as the run's configuration says.",
+    help="Only this part of it, cut as the run's configuration says; what baselines reach on it is told too.",
 )
 @common.json_option
+@click.option("--beam", type=click.IntRange(1, 1000), metavar="N", help="Search with a beam, for transduce [1].")
 @click.option(
     "--heat",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="Write the text with each character coloured by its surprise.",
+    help="Write the text with each character coloured by its surprise, for language models.",
 )
-def command(checkpoint: Path, text: str, split: str | None, as_json: bool, heat: Path | None) -> None:
-    """Measure how well a model predicts TEXT: a file, '-' for stdin, or the name of a corpus.
+@click.option(
+    "--confusion",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE.html|-",
+    help="Write a page with which label was taken for which, for classify; '-' for stdout, and nothing else.",
+)
+def command(**options: Any) -> None:
+    """Measure how well a model predicts a text, or answers pairs: a file, '-' for stdin, or the name of a corpus.
 
-    The first character is read but not counted, since nothing comes before it.
-    """
-    from charrnn.judging.evaluation import Score, evaluate, nats_of_characters
+    Of a text, the first character is read but not counted, since nothing comes before it. Where a source has several
+    targets, any of them is right.
+
+    \b
+    charrnn eval runs/harbour-1 harbour --split validation
+    charrnn eval runs/names-1 names.tsv --split test --confusion confusion.html
+    """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
-    from charrnn.tasks.language_model import language_model_of
-    from charrnn.text.encoding import encoded_size
+    from charrnn.training.preparing import batching_of
 
-    run = load(checkpoint)
-    task, model = language_model_of(run.task, run.model)
-    source = task.read(common.library(), text, run.config.data)
-    streams = _streams(run, task, source, split)
-    chars, size = len(streams), encoded_size(_predicted(source, streams), source.encoding)
-    if heat:
-        from charrnn.cli.heat import page
-        from charrnn.files import write_atomically
-
-        nats = nats_of_characters(model, run.weights, streams)
-        score = Score(math.fsum(nats) / chars, chars, size)
-        html = page(source.name, "".join(_predicted(source, streams)), nats, score)
-        write_atomically(heat, html.encode("utf-8", "backslashreplace"))
-    else:
-        score = Score(evaluate(model, run.weights, streams), chars, size)
-    if as_json:
-        names = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "chars", "bytes")
-        common.print_json({name: getattr(score, name) for name in names})
+    wanted = Options(**options)
+    run = load(wanted.checkpoint)
+    _refuse(run, wanted)
+    task, data, batching = run.task, run.config.data, batching_of(run.config)
+    if wanted.split is None:  # other files have no part in it
+        data = dataclasses.replace(data, validation=None, test=None)
+    examples = task.read(common.library(), wanted.source, data)
+    part = task.part(examples, data, batching, wanted.split)
+    asked = {"beam": wanted.beam} if wanted.beam else {}
+    report = task.report(run.model, run.weights, part, **asked)
+    if wanted.split:
+        report["baselines"] = task.baselines(examples, data, batching, wanted.split)
+    _write_pages(run, wanted, part, report, examples.name)
+    if str(wanted.confusion) == "-":
         return
-    click.echo(f"{score.nats_per_char:.4f} nats per character")
-    click.echo(f"{score.bits_per_char:.4f} bits per character")
-    click.echo(f"{score.bits_per_byte:.4f} bits per byte")
-    click.echo(f"{score.perplexity:.4f} perplexity")
-    click.echo(f"over {score.chars:,} characters ({score.bytes:,} bytes) of {one_line(source.name)}")
+    if wanted.as_json:
+        common.print_json(report)
+    else:
+        _print(run, report, examples.name)
 
 
-def _streams(run: Run, task: LanguageModel, source: Text, split: str | None) -> Streams:
-    """Returns what of the text is predicted: all of it, or the part `split` as the run's configuration cuts it."""
-    from charrnn.text.streams import side_by_side
-
-    if len(source) < 2:
-        raise DataError(f"{source.name} has one character; two are needed, one to predict from and one to predict")
-    try:
-        ids = source.ids(task.vocabulary)
-    except DataError as error:
-        raise DataError(f"{source.name}: {error}; take them out, or train on a text that has them") from error
-    if split is None:
-        return side_by_side(ids, 0, len(ids))
-    train = run.config.train
-    try:
-        streams: Streams = getattr(task.cut(ids, run.config.data, train.batch_size, train.seq_length), split)
-    except DataError as error:
-        raise DataError(f"{source.name} is too short to be split as the run's text was; leave out --split") from error
-    if not len(streams):
-        raise DataError(f"the run's data.split leaves no {split} text; leave out --split")
-    return streams
+def _refuse(run: Run, wanted: Options) -> None:
+    """Raises ConfigError for what the run has no use for, and for two things that would share stdout."""
+    asked = {"beam": ("--beam", wanted.beam), "surprise": ("--heat", wanted.heat)}
+    asked["confusion"] = ("--confusion", wanted.confusion)
+    for ability, (option, value) in asked.items():
+        if value is not None:
+            common.require(run, ability, option)
+    if wanted.as_json and str(wanted.confusion) == "-":
+        raise ConfigError("--json and --confusion - would both be on stdout; name a file for the page")
 
 
-def _predicted(source: Text, streams: Streams) -> Iterator[str]:
-    """Yields the characters that `streams` predict, some at a time."""
-    for first, length in zip(streams.first + 1, streams.lengths, strict=True):
-        yield from source.pieces(first, first + length)
+def _print(run: Run, report: dict[str, Any], name: str) -> None:
+    """Prints a line for each score, and one for each baseline."""
+    for score, words in run.task.in_words.items():
+        click.echo(f"{report[score]:.4f} {words}")
+    click.echo(f"over {run.task.extent(report)} of {one_line(name)}")
+    for baseline, scores in report.get("baselines", {}).items():
+        told = ", ".join(f"{score.replace('_', ' ')} {value:.4f}" for score, value in scores.items())
+        click.echo(f"baseline, {baseline.replace('_', ' ')}: {told}")
+
+
+def _write_pages(run: Run, wanted: Options, part: Any, report: dict[str, Any], name: str) -> None:
+    """Writes the pages that are asked for."""
+    if wanted.heat:
+        from charrnn.cli import heat
+        from charrnn.judging.evaluation import Score, nats_of_characters
+
+        nats = nats_of_characters(run.model, run.weights, part.streams)  # type: ignore[arg-type]
+        score = Score(report["nats_per_char"], report["chars"], report["bytes"])
+        common.write_page(heat.page(name, "".join(part.predicted()), nats, score), wanted.heat)
+    if wanted.confusion:
+        import numpy as np
+
+        from charrnn.cli.pages import confusion_page
+
+        page = confusion_page(name, report["labels"], np.array(report["confusion"]))
+        if str(wanted.confusion) == "-":
+            sys.stdout.buffer.write(page.encode("utf-8", "backslashreplace"))
+        else:
+            common.write_page(page, wanted.confusion)

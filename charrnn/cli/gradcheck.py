@@ -66,7 +66,7 @@ class Options:
     "--all",
     "check_all",
     is_flag=True,
-    help="Every task, cell and activation, 1 and 2 layers, each initial state and regularizer.",
+    help="Every task, cell and activation, 1 and 2 layers, each initial state and regularizer, pooling and context.",
 )
 @click.option("--task", type=click.Choice(list(TASKS)), help="Check a network of this task.")
 @common.set_option
@@ -157,11 +157,19 @@ def _chosen(config: Config, cells: tuple[str, ...]) -> list[Check]:
 
 
 def _every(cells: tuple[str, ...], task: str | None) -> list[Check]:
-    """Returns every architecture of every task."""
-    from charrnn.judging.gradcheck.architectures import architectures
+    """Returns every architecture of the task, or of the first; and of the others, what differs in their networks."""
+    from charrnn.judging.gradcheck.architectures import above_the_layers, architectures, few_architectures
+    from charrnn.judging.gradcheck.subject import small
 
-    names = [task] if task else TASKS
-    return [Check(name, tasks.find(name), config) for name in names for config in architectures(cells or CELLS)]
+    checks = []
+    for name in [task] if task else TASKS:
+        kind = tasks.find(name)
+        network, _ = kind.probe(small(ModelConfig()))
+        of_layers = few_architectures if checks else architectures
+        of_cell = "lstm" if not cells or "lstm" in cells else cells[0]
+        above = above_the_layers(of_cell, vars(network))
+        checks += [Check(name, kind, config) for config in (*of_layers(cells or CELLS), *above)]
+    return checks
 
 
 def _run_one(check: Check, oracle: str) -> list[Row]:

@@ -16,7 +16,7 @@ from charrnn.cli import signals
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
 
-COMMANDS = ("train", "sample", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
+COMMANDS = ("train", "sample", "predict", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
 
 
 class _Commands(click.Group):
@@ -40,12 +40,22 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="charrnn")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
-    """Train character-level recurrent language models on a text, and let them write.
+    """Train character-level recurrent networks: on a text, to let them write; on pairs, to have their answers.
 
     \b
     charrnn train harbour --time-budget 2m     train on a text (a file, or a corpus by name)
     charrnn sample runs/harbour-1              let the model write
-    charrnn gradcheck --all                    prove its gradients
+    charrnn train names.tsv --set task.name=classify
+    charrnn predict runs/names-1 new.txt       ask it: one input a line
+    charrnn gradcheck --all                    prove all gradients
+
+    \b
+    task.name        what goes in            what comes out
+    language_model   a text                  the next character, again and again
+    classify         a text                  its label, of those in training
+    generate         a label                 a text for it
+    tag              a text                  a character for each character
+    transduce        a text                  another, of any length
     """  # noqa: D301  # click wants the backspace itself
 
 

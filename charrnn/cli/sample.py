@@ -37,6 +37,7 @@ class Options:
     unknown: str
     stop: str | None
     samples: int
+    label: str | None
     seed: int | None
     stream: bool
 
@@ -77,6 +78,7 @@ class Options:
 @click.option(
     "--samples", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Texts to write."
 )
+@click.option("--label", metavar="NAME", help="What to write: a label of those that the run has learnt.")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="The same seed gives the same text.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Show each character as it is drawn.")
 def command(**options: Any) -> None:
@@ -86,7 +88,7 @@ def command(**options: Any) -> None:
     from charrnn.cores import blas_threads
     from charrnn.runs.checkpoint import load
     from charrnn.sampling import Filters, Request, sample_many
-    from charrnn.tasks.language_model import language_model_of
+    from charrnn.tasks.writer import writer_of
 
     wanted = Options(**options)
     for option, value in {
@@ -97,21 +99,34 @@ def command(**options: Any) -> None:
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{option} {value} is not a number of use; leave it out, or see: charrnn sample --help")
     run = load(wanted.checkpoint)
-    task, model = language_model_of(run.task, run.model)
+    task, model = writer_of(run.task, run.model)
     vocabulary, samples = task.vocabulary, wanted.samples
     prompt = _known(_prompt(wanted, vocabulary.encoding), vocabulary, wanted.unknown)
     stop = wanted.stop and _in_symbols(wanted.stop, vocabulary.encoding)
     filters = Filters(wanted.temperature, wanted.top_k, wanted.top_p, wanted.min_p)
-    texts = sample_many(run, Request(prompt, wanted.length, wanted.seed, stop, filters), samples)
+    in_lines = task.end is not None and "\n" not in vocabulary.symbols
+    texts = sample_many(run, Request(prompt, wanted.length, wanted.seed, stop, filters, wanted.label), samples)
     out = sys.stdout.buffer
     with threadpool_limits(blas_threads(samples * model.step_product), user_api="blas"):
-        for piece in _growing(prompt, texts) if samples == 1 else _one_by_one(prompt, texts, samples):
+        for piece in _pieces(prompt, texts, samples, in_lines):
             out.write(vocabulary.to_bytes(piece))
             if wanted.stream:
                 out.flush()
-    if sys.stdout.isatty() and samples == 1:
+    if sys.stdout.isatty() and samples == 1 and not in_lines:
         out.write(b"\n")
     out.flush()
+
+
+def _pieces(prompt: str, texts: Iterator[list[str]], samples: int, in_lines: bool) -> Iterator[str]:
+    """Yields what is written, piece by piece. Texts that have no line ends are a line each."""
+    if in_lines:
+        yield from _growing(prompt, texts) if samples == 1 else ["\n".join(_whole(prompt, texts, samples))]
+        yield "\n"
+    elif samples == 1:
+        yield from _growing(prompt, texts)
+    else:
+        for number, text in enumerate(_whole(prompt, texts, samples), 1):
+            yield f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{text}\n"
 
 
 def _growing(prompt: str, texts: Iterator[list[str]]) -> Iterator[str]:
@@ -121,13 +136,12 @@ def _growing(prompt: str, texts: Iterator[list[str]]) -> Iterator[str]:
         yield grown
 
 
-def _one_by_one(prompt: str, texts: Iterator[list[str]], samples: int) -> Iterator[str]:
-    """Yields several texts one after another. They are drawn as one batch, and so end together."""
-    whole = [""] * samples
+def _whole(prompt: str, texts: Iterator[list[str]], samples: int) -> list[str]:
+    """Returns several texts, each with the prompt before it. They are drawn as one batch, and so end together."""
+    whole = [prompt] * samples
     for grown in texts:
         whole = [text + more for text, more in zip(whole, grown, strict=True)]
-    for number, text in enumerate(whole, 1):
-        yield f"{'' if number == 1 else chr(10)}--- {number} of {samples} ---\n{prompt}{text}\n"
+    return whole
 
 
 def _prompt(options: Options, encoding: str) -> str:

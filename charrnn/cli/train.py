@@ -92,9 +92,8 @@ def _begin(wanted: Options) -> Trainer:
         raise ConfigError("train what? give a text file, '-', or the name of a corpus such as harbour")
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
-    inherited = [setting for setting in inherited if setting.path.startswith("model.")]
-    config, _ = resolve(inherited, settings)
-    examples = tasks.find(config.task.name).read(common.library(), text, config.data)
+    config, _ = resolve(_of_the_network(inherited, settings), settings)
+    examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     stem = "stdin" if text == "-" else Path(text).stem
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
@@ -103,6 +102,15 @@ def _begin(wanted: Options) -> Trainer:
     except CharrnnError:
         directory.close()
         raise
+
+
+def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[Setting]:
+    """Returns what a new run takes over of the configuration of an old one: the network, as far as its task has it."""
+    from charrnn.nn.build import OWN_KEYS
+
+    before, now = (resolve(some)[0].task.name for some in (inherited, settings))
+    left = () if before == now else tuple(f"model.{name}" for name in OWN_KEYS)
+    return [setting for setting in inherited if setting.path.startswith("model.") and setting.path not in left]
 
 
 def _resume(wanted: Options) -> Trainer:

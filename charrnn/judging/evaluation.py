@@ -12,6 +12,7 @@ from charrnn.arrays import Array
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
+from charrnn.text.encoding import Text, encoded_size
 from charrnn.text.streams import Streams
 
 SEQ_LENGTH = 64
@@ -43,6 +44,32 @@ class Score:
     def perplexity(self) -> float:
         """`exp(nats)`: how many characters the model hesitates between; above 700 nats, that of 700."""
         return math.exp(min(self.nats_per_char, 700))
+
+    def facts(self) -> dict[str, float]:
+        """Returns all of it by name."""
+        names = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "chars", "bytes")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Holds characters of a text that are predicted: those that `streams` predict."""
+
+    text: Text
+    streams: Streams
+
+    def __len__(self) -> int:
+        return len(self.streams)
+
+    def predicted(self) -> Iterator[str]:
+        """Yields the characters, some at a time."""
+        for first, length in zip(self.streams.first + 1, self.streams.lengths, strict=True):
+            yield from self.text.pieces(first, first + length)
+
+    def score(self, model: CharLM, params: dict[str, Array]) -> Score:
+        """Returns how well a model predicts them."""
+        size = encoded_size(self.predicted(), self.text.encoding)
+        return Score(evaluate(model, params, self.streams), len(self), size)
 
 
 def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:

@@ -66,6 +66,8 @@ class EncoderDecoder(Network):
         if self.context == "last" and self.pooling != "last":
             raise ValueError(f"context last is the last state; set it to affine for pooling {self.pooling}")
         attention.shapes(self.attention, 1, 1)
+        if not self.looks and self.attention != EncoderDecoder.attention:
+            raise ValueError(f"attention {self.attention} is for context attention, and it is {self.context}")
 
     @cached_property
     def encoder(self) -> Stack:

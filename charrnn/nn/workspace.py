@@ -87,11 +87,18 @@ class Workspaces:
         memory = self._memories.setdefault(stack.place, Memory())
         generation, space = self._kept.pop(key, (-1, None))
         if space is None or generation != memory.generation:
+            self._drop_outgrown(stack.place, memory.generation)
             space = Workspace(stack, T, B, dtype, memory)
         self._kept[key] = memory.generation, space  # the last is the newest
         if len(self._kept) > self.KEPT:
             del self._kept[next(iter(self._kept))]
         return space
+
+    def _drop_outgrown(self, place: str, generation: int) -> None:
+        """Lets go of workspaces that hold memory from before it grew."""
+        for key, (of, _) in list(self._kept.items()):
+            if key[0] == place and of != generation:
+                del self._kept[key]
 
     def __deepcopy__(self, memo: object) -> Workspaces:
         return Workspaces()

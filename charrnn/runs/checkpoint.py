@@ -153,7 +153,7 @@ def _read_config(meta: Any) -> tuple[Config, Task, Corpus]:
     if config.train.seed is None:
         raise DamagedError("its configuration has no seed")
     try:
-        task = tasks.find(config.task.name).from_meta(meta, config.data)
+        task = tasks.find(config.task.name, config.data).from_meta(meta, config.data)
     except ValueError as error:
         raise DamagedError(str(error)) from error
     corpus = meta["corpus"]

@@ -55,12 +55,14 @@ def _fits(name: str, run: Run, old: Run) -> bool:
 def _copy(name: str, run: Run, old: Run, ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> bool:
     """Copies a parameter where its shape allows it, and tells whether it did."""
     array, source = run.params[name], old.params[name]
-    if name not in ours:
-        if name in theirs or array.shape != source.shape:
+    known = ours.get(name) or theirs.get(name)
+    if known is None:
+        if array.shape != source.shape:
             return False
         array[...] = source
         return True
-    mine, other = ours[name], theirs[name]
+    mine = ours.get(name, Symbols(known.axis, array.shape[known.axis], []))
+    other = theirs.get(name, Symbols(known.axis, source.shape[known.axis], []))
     if mine[:2] != other[:2] or _without(array, mine) != _without(source, other):
         return False
     to, start = np.moveaxis(array, mine.axis, 0), np.moveaxis(source, other.axis, 0)
@@ -83,13 +85,14 @@ def _shared(ours: Symbols, theirs: Symbols) -> tuple[Ids, Ids]:
 
 
 def _unknown(ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> str | None:
-    """Returns the symbols that are new, as a text; None where all are."""
+    """Returns the characters that are new, as a text; None where all are. Other symbols, as labels, do not count."""
     known = {symbol for symbols in theirs.values() for symbol in symbols.names}
-    all_ours = dict.fromkeys(symbol for symbols in ours.values() for symbol in symbols.names)
+    named = (symbol for symbols in ours.values() for symbol in symbols.names)
+    all_ours = dict.fromkeys(symbol for symbol in named if isinstance(symbol, str | int))
     new = [symbol for symbol in all_ours if symbol not in known]
     if all_ours and len(new) == len(all_ours):
         return None
-    return "".join(symbol if isinstance(symbol, str) else chr(symbol) for symbol in new)  # type: ignore[arg-type]
+    return "".join(symbol if isinstance(symbol, str) else chr(symbol) for symbol in new)
 
 
 def _changed(run: Run, old: Run) -> list[tuple[str, object, object]]:

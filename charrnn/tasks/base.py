@@ -38,6 +38,43 @@ Scores = dict[str, float]
 """How good a model is: numbers by the names that a task gives them. `nats`, mean nats per answer, is always there."""
 
 
+ABILITIES = {
+    "predict": "answers inputs that it is given: it has `predict`",
+    "top": "knows several answers to an input, of which some are better: `predict` takes `top`",
+    "beam": "searches for its answers: `predict` and `report` take `beam`",
+    "attention": "may know what each character of an answer looked at: the `looks` of an answer",
+    "surprise": "knows how much each character of a text surprised it",
+    "confusion": "knows which label was taken for which: `confusion` and `labels` of `report`",
+}
+"""What only some tasks can do, in the words of `Task.abilities`."""
+
+
+class Answer(Protocol):
+    """Is what a task that can `predict` yields for each input."""
+
+    @property
+    def input(self) -> str:
+        """The input."""
+
+    @property
+    def answer(self) -> str:
+        """What is answered to it: the best, where there are several."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is whole; if not, it was cut off."""
+
+    @property
+    def unknown(self) -> int:
+        """How many characters of the input were never seen in training."""
+
+    def line(self) -> str:
+        """Returns it as a line of text."""
+
+    def facts(self) -> dict[str, Any]:
+        """Returns it as JSON has it."""
+
+
 class Examples(Protocol):
     """Holds data as read. All that others ask of them is which they are; the rest is for the task alone."""
 
@@ -185,6 +222,10 @@ class Task(Protocol):
     """Whether more of that score is better."""
     invitation: ClassVar[str]
     """What can be done with a run when it is trained, and the command for it, as in `let it write: charrnn sample`."""
+    abilities: ClassVar[frozenset[str]]
+    """What commands may ask of a run, words of `ABILITIES`. All runs are trained, measured and described."""
+    in_words: ClassVar[dict[str, str]]
+    """The scores of `report` in words, in the order of reading, as `nats_per_char`: `nats per character`."""
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Any:
@@ -221,6 +262,21 @@ class Task(Protocol):
 
     def judge(self, model: Any, params: dict[str, Array], part: Any, stop: Callable[[], bool]) -> Scores:
         """Returns how good the model is on a part. Raises EvaluationStopped once `stop()` is true."""
+
+    def part(self, examples: Any, data: DataConfig, batching: Batching, name: str | None = None) -> Any:
+        """Returns what `report` is about: all of the examples, or their part of that name, a field of `Split`.
+
+        Raises DataError where there is none, or where it has symbols that the task cannot judge.
+        """
+
+    def report(self, model: Any, params: dict[str, Array], part: Any) -> dict[str, Any]:
+        """Returns all scores of a model on a part, as JSON has them; those in `in_words` are numbers."""
+
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how much a report is about, as in `2,113 items`."""
+
+    def baselines(self, examples: Any, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what is reached on the part of that name without a network, by the name of what reaches it."""
 
     def explain(self, model: Any, params: dict[str, Array], split: Split, iteration: int, state: State) -> list[Any]:
         """Returns, for a batch that diverged, a dict for each row: `nats`, and what a person should know of it."""

@@ -13,7 +13,9 @@ import numpy as np
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
 from charrnn.judging import scores
+from charrnn.judging.baselines import MostFrequent
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
+from charrnn.judging.ngrams import NGramModel
 from charrnn.nn import head
 from charrnn.nn.build import build_network
 from charrnn.nn.classifier import Classifier
@@ -23,7 +25,7 @@ from charrnn.tasks.base import Scores, Symbols
 from charrnn.tasks.items import Items, ItemTask, vocabulary_from, vocabulary_of
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
-from charrnn.text.pairs import Pairs
+from charrnn.text.pairs import Pairs, escape
 
 
 class Label(NamedTuple):
@@ -37,9 +39,19 @@ class Label(NamedTuple):
     unknown: int
     """How many characters of the input were never seen in training."""
 
+    @property
+    def answer(self) -> str:
+        """What it says: the label."""
+        return self.label
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is whole: it always is."""
+        return True
+
     def line(self) -> str:
         """Returns the labels and their probabilities, with tabs between."""
-        return "\t".join(f"{label}\t{probability:.4f}" for label, probability in self.top)
+        return "\t".join(f"{escape(label)}\t{probability:.4f}" for label, probability in self.top)
 
     def facts(self) -> dict[str, Any]:
         """Returns it as JSON has it."""
@@ -56,6 +68,13 @@ class Classify(ItemTask):
     source_column: ClassVar[int] = 1
     takes_folder: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
+    abilities: ClassVar[frozenset[str]] = frozenset({"predict", "top", "confusion"})
+    in_words: ClassVar[dict[str, str]] = {
+        "accuracy": "accuracy, the share of items that are right",
+        "macro_f1": "macro F1, the mean over the labels",
+        "mcc": "Matthews' correlation",
+        "nats": "nats per item",
+    }
 
     @classmethod
     def of_training(cls, train: Pairs, data: DataConfig) -> Self:
@@ -118,6 +137,22 @@ class Classify(ItemTask):
             "labels": list(self.labels),
             "confusion": table.tolist(),
         }
+
+    def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
+        """Returns what the most frequent label reaches, and a logistic regression on the n-grams of a text."""
+        K, truth = len(self.labels), np.concatenate(self.encode_answers(part))
+        numbers = np.concatenate(self.encode_answers(train))
+        fitted: dict[str, MostFrequent | NGramModel] = {
+            "most_frequent": MostFrequent.fit(numbers),
+            "n_grams": NGramModel.fit(train.second, numbers, K),
+        }
+        found: dict[str, Scores] = {}
+        for name, baseline in fitted.items():
+            answers = baseline.predict(part.second)
+            table = scores.confusion(truth[truth >= 0], answers[truth >= 0], K)
+            accuracy = scores.accuracy(truth, answers)
+            found[name] = {"accuracy": accuracy, "macro_f1": scores.macro_f1(table), "mcc": scores.mcc(table)}
+        return found
 
     def predict(
         self, model: Classifier, params: dict[str, Array], inputs: Sequence[str], top: int = 1

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from charrnn.errors import DataError
 from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stack import State
-from charrnn.tasks.base import Batching, Split, Symbols
+from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.text.corpus import Library
+from charrnn.text.documents import Documents
 from charrnn.text.items import Buckets, encode_items, replace_rare, split_items
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, read_pairs
@@ -107,6 +108,7 @@ class ItemTask:
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "ask it: charrnn predict"
+    abilities: ClassVar[frozenset[str]] = frozenset({"predict"})
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
@@ -122,17 +124,7 @@ class ItemTask:
 
         A part that has a file of its own takes no share of the others' file. Raises DataError where nothing is left.
         """
-        shares = [share * (given is None) for share, given in zip(data.split[1:], given_parts(pairs), strict=True)]
-        numbers = split_items(cls.inputs(pairs), (1 - sum(shares), shares[0], shares[1]), seed)
-        train, validation, test = (taken(pairs, some) for some in numbers)
-        found = {"train": train, "validation": pairs.validation or validation, "test": pairs.test or test}
-        for name, share in zip(found, (1.0, *shares), strict=True):
-            if share and not len(found[name]):
-                raise DataError(
-                    f"{pairs.name} has too few items for a {name} part: {len(pairs)}; "
-                    f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
-                )
-        return {name: part if len(part) else None for name, part in found.items()}
+        return cut_in_parts(pairs, cls.inputs(pairs), data, seed, taken)
 
     @classmethod
     def inputs(cls, pairs: Pairs) -> list[str]:
@@ -188,6 +180,20 @@ class ItemTask:
             raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
         return self.encode(part)
 
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many items a report is about."""
+        return f"{report['items']:,} items"
+
+    def baselines(self, examples: Pairs, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what is reached on the part of that name by counting in the training part, by what reaches it."""
+        parts = self.parts(examples, data, batching.seed)
+        train, part = parts["train"], parts[name]
+        return self.compare(train, part) if train and part else {}
+
+    def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
+        """Returns what baselines that have seen the pairs of `train` reach on those of `part`."""
+        return {}
+
     def describe(self, split: Split) -> str:
         """Says it as in `18,045 items, 87 distinct characters, to learn from; 1,002 to validate on`."""
         batches: Any = split.train
@@ -233,9 +239,29 @@ class ItemTask:
         return {name: Symbols(0, row, names) for name, row in rows.items()}
 
 
-def given_parts(pairs: Pairs) -> tuple[Pairs | None, Pairs | None]:
-    """Returns the parts that have files of their own: for validation, and for test."""
-    return pairs.validation, pairs.test
+Some = TypeVar("Some", Pairs, Documents)
+
+
+def cut_in_parts(
+    examples: Some, keys: Sequence[str], data: DataConfig, seed: int, taken: Callable[[Some, Ids], Some]
+) -> dict[str, Some | None]:
+    """Returns the parts `train`, `validation` and `test`; equal `keys` are never in two. None for an empty one.
+
+    A part that has a file of its own takes no share of the others' file. `taken` returns some of the examples, by their
+    numbers. Raises DataError where nothing is left.
+    """
+    _, of_validation, of_test = data.split
+    shares: tuple[float, float] = of_validation * (examples.validation is None), of_test * (examples.test is None)
+    numbers = split_items(keys, (1 - sum(shares), shares[0], shares[1]), seed)
+    train, validation, test = (taken(examples, some) for some in numbers)
+    found = {"train": train, "validation": examples.validation or validation, "test": examples.test or test}
+    for name, share in zip(found, (1.0, *shares), strict=True):
+        if share and not len(found[name]):
+            raise DataError(
+                f"{examples.name} has too few items for a {name} part: {len(examples)}; "
+                f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
+            )
+    return {name: part if len(part) else None for name, part in found.items()}
 
 
 def taken(pairs: Pairs, numbers: Any) -> Pairs:

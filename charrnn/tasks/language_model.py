@@ -12,7 +12,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
-from charrnn.judging.evaluation import evaluate
+from charrnn.judging.evaluation import Stretch, evaluate
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.nn import head
 from charrnn.nn.build import build_model
@@ -21,17 +21,18 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
+from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
 from charrnn.text.encoding import Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
-from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary
+from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
 
 
 @dataclass(frozen=True)
-class LanguageModel:
+class LanguageModel(Writer):
     """Predicts the next character of a text in the symbols of `vocabulary`."""
 
     vocabulary: Vocabulary
@@ -39,6 +40,7 @@ class LanguageModel:
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"
+    abilities: ClassVar[frozenset[str]] = frozenset({"surprise"})
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Text:
@@ -87,11 +89,7 @@ class LanguageModel:
 
     def model(self, config: ModelConfig) -> CharLM:
         """Returns the network. Raises ConfigError for one that would see the character that it is to predict."""
-        if config.bidirectional:
-            raise ConfigError(
-                "model.bidirectional: a model that reads the text from its end as well sees the character that it is "
-                "to predict, and would learn to copy it; set it to false"
-            )
+        refuse_both_ways(config)
         return build_model(config, len(self.vocabulary))
 
     @classmethod
@@ -103,6 +101,36 @@ class LanguageModel:
     def judge(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats per character."""
         return {"nats": evaluate(model, params, part, stop)}
+
+    def part(self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None) -> Stretch:
+        """Returns all characters but the first, which nothing comes before, or those of a part of the text.
+
+        Raises DataError where there are none, or some that the vocabulary lacks.
+        """
+        if len(examples) < 2:
+            raise DataError(
+                f"{examples.name} has one character; two are needed, one to predict from and one to predict"
+            )
+        try:
+            ids = examples.ids(self.vocabulary)
+        except DataError as error:
+            raise DataError(f"{examples.name}: {error}; take them out, or train on a text that has them") from error
+        if name is None:
+            return Stretch(examples, side_by_side(ids, 0, len(ids)))
+        try:
+            streams: Streams = getattr(self.cut(ids, data, batching.batch_size, batching.seq_length), name)
+        except DataError as error:
+            raise DataError(
+                f"{examples.name} is too short to be split as the run's text was; leave out --split"
+            ) from error
+        if not len(streams):
+            raise DataError(f"the run's data.split leaves no {name} text; leave out --split")
+        return Stretch(examples, streams)
+
+    def report(self, model: CharLM, params: dict[str, Array], part: Stretch) -> dict[str, Any]:
+        """Returns the loss per character in several units, over how many characters and bytes."""
+        score = part.score(model, params)
+        return score.facts()
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
@@ -125,10 +153,7 @@ class LanguageModel:
 
     def symbols(self, model: CharLM) -> dict[str, Symbols]:
         """Returns the axes of the characters: the first layer's rows that meet the input, and the head's columns."""
-        names: list[object] = list(self.vocabulary.symbols)
-        if self.vocabulary.encoding == BYTES:
-            # A byte of 128 or more is part of a character, or another one than that of the same number.
-            names = [symbol if symbol.isascii() else ord(symbol) for symbol in self.vocabulary.symbols]
+        names = character_names(self.vocabulary)
         of_input = {name: Symbols(0, row, names) for name, row in model.stack.symbol_rows.items()}
         return of_input | {"head.W": Symbols(1, 0, names), "head.b": Symbols(0, 0, names)}
 
@@ -157,7 +182,9 @@ class LanguageModel:
 def language_model_of(task: Task, model: Model) -> tuple[LanguageModel, CharLM]:
     """Returns both as what they are in a run of this task. Raises ConfigError where they are of another."""
     if not isinstance(task, LanguageModel) or not isinstance(model, CharLM):
-        raise ConfigError("this is for language models, and the run has learnt another task; charrnn info says which")
+        raise ConfigError(
+            "this is for language models of one text, and the run has learnt another task; charrnn info says which"
+        )
     return task, model
 
 

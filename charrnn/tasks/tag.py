@@ -12,6 +12,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
+from charrnn.judging.baselines import MostFrequentTag
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
 from charrnn.nn import head
 from charrnn.nn.build import build_model
@@ -34,6 +35,16 @@ class Tagged(NamedTuple):
     unknown: int
     """How many characters of the input were never seen in training."""
 
+    @property
+    def answer(self) -> str:
+        """What it says: the text."""
+        return self.text
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is whole: it always is."""
+        return True
+
     def line(self) -> str:
         """Returns the text, in one line."""
         return escape(self.text)
@@ -50,6 +61,11 @@ class Tag(ItemTask):
     targets: Vocabulary
 
     measure: ClassVar[str] = "accuracy"
+    in_words: ClassVar[dict[str, str]] = {
+        "accuracy": "accuracy, the share of characters that are right",
+        "item_accuracy": "of the items have no mistake",
+        "nats": "nats per character",
+    }
 
     @classmethod
     def of_training(cls, train: Pairs, data: DataConfig) -> Self:
@@ -121,7 +137,20 @@ class Tag(ItemTask):
             "characters": characters,
         }
 
-    def predict(self, model: CharLM, params: dict[str, Array], inputs: Sequence[str], top: int = 1) -> Iterator[Tagged]:
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many items and characters a report is about."""
+        return f"{report['items']:,} items, {report['characters']:,} characters"
+
+    def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
+        """Returns what is reached by what each character became most often, wherever it stands."""
+        refuse_unequal(part)
+        answers = MostFrequentTag.fit(train.first, train.second).predict(part.first)
+        truth, found = (np.array(list("".join(texts))) for texts in (part.second, answers))
+        whole = np.array([answer == target for answer, target in zip(answers, part.second, strict=True)])
+        scores = {"accuracy": float((truth == found).mean()), "item_accuracy": float(whole.mean())}
+        return {"most_frequent_tag": scores}
+
+    def predict(self, model: CharLM, params: dict[str, Array], inputs: Sequence[str]) -> Iterator[Tagged]:
         """Yields what becomes of each input, in the order of the inputs."""
         sources = encode_items(self.vocabulary, inputs, self.unknown)
         found = [""] * len(inputs)

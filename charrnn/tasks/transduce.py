@@ -45,6 +45,11 @@ class Written(NamedTuple):
     looks: Array | None
     """How much each step of the answer, and its end, looked at each character: (T + 1, S); None without attention."""
 
+    @property
+    def answer(self) -> str:
+        """What it says: the likeliest text."""
+        return self.text
+
     def line(self) -> str:
         """Returns the answer; where more are asked for, each with its log-probability, with tabs between."""
         if len(self.top) == 1:
@@ -67,6 +72,12 @@ class Transduce(ItemTask):
     """How many times longer than its source an answer may be: what the training part had at most."""
 
     measure: ClassVar[str] = "exact_match"
+    abilities: ClassVar[frozenset[str]] = frozenset({"predict", "top", "beam", "attention"})
+    in_words: ClassVar[dict[str, str]] = {
+        "exact_match": "exact match, the share of answers that are right",
+        "edit_rate": "edits for each character of the targets",
+        "nats_per_char": "nats per character of the targets",
+    }
 
     @classmethod
     def of_training(cls, train: Pairs, data: DataConfig) -> Self:
@@ -130,9 +141,7 @@ class Transduce(ItemTask):
     ) -> dict[str, Any]:
         """Returns all scores. Where a source has several targets, any of them is right."""
         nats: list[float] = []
-        targets: dict[str, list[str]] = {}
-        for source, target in zip(part.pairs.first, part.pairs.second, strict=True):
-            targets.setdefault(source, []).append(target)
+        targets = _by_source(part.pairs)
         for _, batch in self.in_batches(part, stop):
             each = head.nats(model.predict(params, batch).astype(np.float64), batch.y)
             nats += each[np.ones_like(each, bool) if batch.weights is None else batch.weights > 0].tolist()
@@ -144,6 +153,16 @@ class Transduce(ItemTask):
             "nats_per_char": math.fsum(nats) / max(1, len(nats)),
             "items": len(targets),
         }
+
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many texts a report is about; one with several targets counts once."""
+        return f"{report['items']:,} different sources"
+
+    def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
+        """Returns what is reached by the source itself as the answer."""
+        targets = _by_source(part)
+        exact_match, edit_rate = scores.exact_match_and_edit_rate(list(targets), list(targets.values()))
+        return {"copy_of_the_source": {"exact_match": exact_match, "edit_rate": edit_rate}}
 
     def predict(
         self,
@@ -211,6 +230,14 @@ class Transduce(ItemTask):
         if type(ratio) not in (int, float) or not 0 < ratio < 1e6:
             raise ValueError("its longest ratio is no positive number")
         return cls(vocabulary_from(meta["vocabulary"], data), vocabulary_from(meta["targets"], data), float(ratio))
+
+
+def _by_source(pairs: Pairs) -> dict[str, list[str]]:
+    """Returns the targets of each source, any of which is right."""
+    targets: dict[str, list[str]] = {}
+    for source, target in zip(pairs.first, pairs.second, strict=True):
+        targets.setdefault(source, []).append(target)
+    return targets
 
 
 def _network(config: ModelConfig, source_size: int, target_size: int) -> EncoderDecoder:

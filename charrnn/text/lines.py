@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.errors import DataError
@@ -16,16 +17,30 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 def characters_of(text: Text) -> str:
     """Returns the characters of a text as one string, without the byte order mark that it may begin with."""
-    mark = "\ufeff".encode().decode("latin-1") if text.encoding == BYTES else "\ufeff"
-    return "".join(text.pieces()).removeprefix(mark)
+    return "".join(text.pieces()).removeprefix(_mark(text))
+
+
+def _mark(text: Text) -> str:
+    """Returns the byte order mark in the symbols of a text."""
+    return "\ufeff".encode().decode("latin-1") if text.encoding == BYTES else "\ufeff"
 
 
 def lines_of(text: Text) -> list[str]:
     """Returns the lines of a text without their ends, of Unix or of Windows; the last may have none."""
-    lines = characters_of(text).split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
+    return list(each_line(text))
+
+
+def each_line(text: Text) -> Iterator[str]:
+    """Yields the same lines, so that a text of any size needs no memory to speak of."""
+    mark, parts = _mark(text), [""]
+    for k, piece in enumerate(text.pieces()):
+        first, *others = (piece if k else piece.removeprefix(mark)).split("\n")
+        parts.append(first)
+        for following in others:
+            yield "".join(parts).removesuffix("\r")
+            parts = [following]
+    if last := "".join(parts):
+        yield last.removesuffix("\r")
 
 
 def files_in(folder: str) -> list[Path]:

@@ -7,7 +7,7 @@ the inputs of a prediction, each of which is answered.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import DataError
 from charrnn.text.encoding import EmptyText, Text
-from charrnn.text.lines import files_in, joint_checksum, lines_of
+from charrnn.text.lines import each_line, files_in, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
 from charrnn.text.rows import Fault, from_json, from_table, is_json, unescape
 from charrnn.text.rows import escape as escape
@@ -77,16 +77,17 @@ def read_pairs(
     )
 
 
-def read_inputs(library: Library, source: str, encoding: str) -> list[str]:
-    """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table.
+def read_inputs(library: Library, source: str, encoding: str) -> Iterator[str]:
+    """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table, one at a time.
 
-    An empty line is an empty input, and an empty file has none. Raises DataError if it cannot be read or decoded.
+    An empty line is an empty input, and an empty file has none. Raises DataError if it cannot be read or
+    decoded, before there is a first.
     """
     try:
         text = library.read(source, encoding)
     except EmptyText:
-        return []
-    return [unescape(line) for line in lines_of(text)]
+        return iter(())
+    return map(unescape, each_line(text))
 
 
 def _read_part(library: Library, source: str, data: DataConfig, columns: tuple[str, str], folder: bool) -> Pairs:

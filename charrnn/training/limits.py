@@ -18,12 +18,14 @@ MOST_SECONDS = 60.0
 
 
 def refuse_hopeless(config: Config, model: Model) -> None:
-    """Raises ConfigError for real-time recurrent learning that would never end, or of a network it does not know."""
+    """Raises ConfigError for real-time recurrent learning that would never end, or of what it does not know."""
     train = config.train
     if train.gradient != "rtrl":
         return
     if not isinstance(model, CharLM) or model.bidirectional:
         raise ConfigError("train.gradient: rtrl is for networks that read forward, step by step; use bptt")
+    if model.outputs or model.labels or config.data.documents is not None:
+        raise ConfigError("train.gradient: rtrl is for one text, which is read as a whole, step by step; use bptt")
     B, S, P = rtrl.shape(model, train.batch_size)
     seconds = rtrl.seconds_of_iteration(model, train.seq_length, train.batch_size)
     if seconds > MOST_SECONDS:

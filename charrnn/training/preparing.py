@@ -31,7 +31,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
     CheckpointError where nothing of `old` fits, and OutputError where memory is short.
     """
     config = with_seed(config)
-    task = tasks.find(config.task.name).of(examples, config.data, batching_of(config))
+    task = tasks.find(config.task.name, config.data).of(examples, config.data, batching_of(config))
     model = task.model(config.model)
     limits.refuse_hopeless(config, model)
     split = split_of(task, config, examples)

@@ -98,10 +98,37 @@ def test_a_run_can_begin_with_the_weights_of_another(charrnn, learn, tmp_path):
     assert abs(new.params.vector - old.params.vector).max() < 1e-9
 
 
-@pytest.mark.parametrize("command", [["sample"], ["eval", "bits.txt"], ["gradflow"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("command", [["sample"], ["gradflow"]], ids=lambda words: words[0])
 def test_what_is_for_language_models_says_so(charrnn, learn, command):
     learn(train__iterations=20)
     charrnn(command[0], "run", *command[1:]).fails(2, "language models")
+
+
+def test_eval_knows_its_scores_and_what_its_baseline_reaches(charrnn, learn):
+    best = load(learn())
+    report = charrnn("eval", "run", "bits.txt", "--split", "validation", "--json").ok().json
+    assert (report["strings"], report["accuracy"]) == (57, best.scores["accuracy"])
+    always_odd = report["baselines"]["always_odd"]["accuracy"]
+    assert 0.2 < always_odd < 0.8
+    assert charrnn("eval", "run", "bits.txt", "--split", "validation").ok().text.splitlines() == [
+        f"{report['accuracy']:.4f} of the strings are right",
+        f"{report['nats']:.4f} nats per string",
+        "over 57 strings of bits.txt",
+        f"baseline, always odd: accuracy {always_odd:.4f}",
+    ]
+    assert charrnn("eval", "run", "bits.txt", "--json").ok().json["strings"] == 285
+
+
+@pytest.mark.parametrize("option", ["--beam=2", "--heat=page.html", "--confusion=page.html"])
+def test_what_its_eval_has_no_use_for_is_one_line(charrnn, learn, option):
+    learn(train__iterations=20)
+    said = f"{option.partition('=')[0]} is not for a run of the task parity; leave it out"
+    charrnn("eval", "run", "bits.txt", option).fails(2, said)
+
+
+def test_predict_names_the_command_that_is_meant(charrnn, learn):
+    learn(train__iterations=20)
+    charrnn("predict", "run").fails(2, "parity", "see what it has learnt: charrnn info run")
 
 
 def test_a_configuration_that_the_network_of_the_task_cannot_have_is_refused(charrnn, parity):
@@ -112,5 +139,5 @@ def test_a_configuration_that_the_network_of_the_task_cannot_have_is_refused(cha
 def test_where_the_task_is_not_known_its_runs_are_left_alone(process, tmp_path, command):
     process(*words(train__iterations=20), "-q").ok()
     before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.npz")}
-    in_process(*command, cwd=tmp_path).fails(4, "run/", "has learnt the task 'parity'", "knows language_model: update")
+    in_process(*command, cwd=tmp_path).fails(4, "run/", "has learnt the task 'parity'", "knows language_model, classify, ", ": update")
     assert {path: path.read_bytes() for path in before} == before

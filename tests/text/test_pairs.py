@@ -292,7 +292,7 @@ def test_what_is_wrong_in_a_file_for_test_is_said_of_that_file(read, tmp_path):
 def test_each_line_is_an_input_and_an_empty_one_too(library, tmp_path, mark, line_end, last):
     lines = ["a", "", "b\\tc", " ", "\\", "d"]
     (tmp_path / "in").write_bytes((mark + line_end.join(lines) + line_end * last).encode())
-    assert read_inputs(library, str(tmp_path / "in"), "utf-8") == ["a", "", "b\tc", " ", "\\", "d"]
+    assert list(read_inputs(library, str(tmp_path / "in"), "utf-8")) == ["a", "", "b\tc", " ", "\\", "d"]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_each_line_is_an_input_and_an_empty_one_too(library, tmp_path, mark, lin
 )
 def test_a_file_of_nothing_has_no_inputs_and_one_of_line_ends_empty_ones(library, tmp_path, data, inputs):
     (tmp_path / "in").write_bytes(data.encode())
-    assert read_inputs(library, str(tmp_path / "in"), "utf-8") == inputs
+    assert list(read_inputs(library, str(tmp_path / "in"), "utf-8")) == inputs
 
 
 @given(st.lists(TEXT))
@@ -310,7 +310,7 @@ def test_inputs_come_back_as_many_and_as_they_were(tmp_path_factory, inputs):
     expected = [text.removesuffix("\r") for text in inputs]
     if inputs and inputs[0].startswith("\ufeff"):
         expected[0] = expected[0][1:]
-    assert read_inputs(Library(CORPORA, path.parent), str(path), "utf-8") == expected
+    assert list(read_inputs(Library(CORPORA, path.parent), str(path), "utf-8")) == expected
 
 
 def test_inputs_that_cannot_be_read_are_an_error(library, tmp_path):

@@ -256,9 +256,9 @@ def _status(pid: str) -> dict[str, int]:
     return {name: int(value.split()[0]) for name, value in (line.split(":", 1) for line in lines) if "kB" in value}
 
 
-def main() -> None:
+def main(found: dict[str, Callable[[dict[str, Any]], Callable[[], object]]]) -> None:
     """Answers until stdin ends."""
-    iteration = CONTENDERS[sys.argv[1]](json.loads(sys.argv[2]))
+    iteration = found[sys.argv[1]](json.loads(sys.argv[2]))
     for line in sys.stdin:
         seconds, elapsed, n = float(line), 0.0, 0
         began = time.perf_counter()
@@ -270,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(CONTENDERS)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from charrnn.nn import cells
+from charrnn.nn.build import OWN_KEYS
 from charrnn.nn.cells import ACTIVATIONS
 from charrnn.nn.options import ModelConfig
 
-(INITIAL_STATES,) = (f.metadata["choices"] for f in dataclasses.fields(ModelConfig) if f.name == "initial_state")
+CHOICES = {f.name: f.metadata["choices"] for f in dataclasses.fields(ModelConfig) if f.metadata["choices"]}
 
 
 def architectures(of_cells: Iterable[str]) -> Iterator[ModelConfig]:
@@ -20,7 +21,7 @@ def architectures(of_cells: Iterable[str]) -> Iterator[ModelConfig]:
         kind = cells.build(cell)
         options: list[dict[str, Any]] = [
             {"num_layers": layers, "initial_state": state, "dropout": 0.3}
-            for layers, state in itertools.product((1, 2), INITIAL_STATES)
+            for layers, state in itertools.product((1, 2), CHOICES["initial_state"])
         ]
         options += [{"dropout": 0.3, "dropout_per": "window"}, {"zoneout_h": 0.3}]
         if "c" in kind.state:
@@ -29,7 +30,26 @@ def architectures(of_cells: Iterable[str]) -> Iterator[ModelConfig]:
             options += [{"recurrent_dropout": 0.3}]
         if kind.product == "added":
             options += [{"layer_norm": True}]
-        options += [{"bidirectional": True}]
+        options += [{"bidirectional": True}, {"embedding_size": 3}]
         for activation in ACTIVATIONS if cell == "rnn" else ("tanh",):
             for chosen in options:
                 yield ModelConfig(cell=cell, activation=activation, **chosen)
+
+
+def few_architectures(of_cells: Iterable[str]) -> Iterator[ModelConfig]:
+    """Yields three for each cell, for networks whose layers are checked elsewhere and stand among other matrices."""
+    deep = {"num_layers": 2, "initial_state": "learned", "dropout": 0.3, "embedding_size": 3}
+    for cell in of_cells:
+        for chosen in ({"bidirectional": False}, {"bidirectional": True}, deep):
+            yield ModelConfig(cell=cell, **chosen)  # type: ignore[arg-type]
+
+
+def above_the_layers(cell: str, fields: Collection[str]) -> Iterator[ModelConfig]:
+    """Yields every choice of what stands above layers of one cell, in a network that has these `fields`.
+
+    Layers read in one direction and in both. Some choices do not go together: who builds them will be told.
+    """
+    own = [name for name in OWN_KEYS if name in fields]
+    if own:
+        for both, *chosen in itertools.product((False, True), *(CHOICES[name] for name in own)):
+            yield ModelConfig(cell=cell, bidirectional=both, **dict(zip(own, chosen, strict=True)))

@@ -1,0 +1,183 @@
+"""`charrnn predict`."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from charrnn.cli import common
+from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.runs.run import Run
+    from charrnn.tasks.base import Answer
+
+BLOCK = 2048
+"""Inputs that are answered at a time: sorted by length, these are batches without much padding."""
+
+MANY = 20
+"""Different inputs from which on the same answer to all of them is suspicious."""
+
+MOST_SHOWN = 1000
+"""Answers of which a page shows at most what they looked at: the first."""
+
+ROWS = 128
+"""Inputs that are read side by side, more or less: they tell whether a second thread is worth it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Holds what is typed behind `charrnn predict`: a field for each option."""
+
+    checkpoint: Path
+    source: str
+    as_json: bool
+    top: int | None
+    beam: int | None
+    heat: Path | None
+
+
+@click.command("predict", short_help="Answer inputs, one a line.")
+@click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
+@click.argument("source", default="-", metavar="[FILE|-]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout for each input.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="K", help="The K best answers to each input, of labels or of a beam."
+)
+@click.option(
+    "--beam",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Search with the N best beginnings of an answer, for transduce [1].",
+)
+@click.option(
+    "--heat",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.html",
+    help="Write a page with what each character of an answer looked at, for transduce with attention.",
+)
+def command(**options: Any) -> None:
+    """Answer the inputs in FILE (or stdin), one a line, in their order, with a line for each.
+
+    \b
+    A run of classify   answers with the label, a tab, its probability
+             tag        with the text, each character of which became another
+             transduce  with the text that the input becomes
+    Both have the escapes of a table of pairs.
+
+    \b
+    echo Kowalski | charrnn predict runs/names-1 --top 3
+    """  # noqa: D301  # click wants the backspace itself
+    from charrnn.runs.checkpoint import load
+    from charrnn.text.pairs import read_inputs
+    from charrnn.text.vocabulary import BYTES
+
+    wanted = Options(**options)
+    run = load(wanted.checkpoint)
+    _refuse(run, wanted)
+    if wanted.source == "-" and sys.stdin.isatty():
+        common.say("one input a line; Ctrl-D after the last (Ctrl-Z on Windows)")
+    encoding = run.config.data.encoding
+    inputs = read_inputs(common.library(), wanted.source, encoding)
+    codec = "latin-1" if encoding == BYTES and not wanted.as_json else "utf-8"
+    seen, out = Seen(), sys.stdout.buffer
+    looked: list[Any] = []
+    for answers in _answered(run, wanted, inputs):
+        for answer in answers:
+            line = common.to_json(answer.facts()) if wanted.as_json else answer.line()
+            out.write(f"{line}\n".encode(codec))
+            seen.add(answer)
+            if wanted.heat and len(looked) < MOST_SHOWN:
+                looked.append((answer.input, answer.text, answer.looks))
+        out.flush()
+    if wanted.heat:
+        from charrnn.cli.pages import attention_page
+
+        common.write_page(attention_page(wanted.source, looked), wanted.heat)
+    for message in seen.warnings():
+        common.say(f"charrnn: warning: {message}")
+
+
+def _refuse(run: Run, wanted: Options) -> None:
+    """Raises ConfigError for a run that answers no inputs, and for options that it has no use for."""
+    if "predict" not in run.task.abilities:
+        raise ConfigError(
+            f"{wanted.checkpoint} has learnt the task {run.config.task.name}, which answers no inputs; "
+            f"{run.task.invitation} {shlex.quote(str(wanted.checkpoint))}"
+        )
+    for ability, value in {"top": wanted.top, "beam": wanted.beam}.items():
+        if value is not None:
+            common.require(run, ability, f"--{ability}")
+    if wanted.top and wanted.beam and wanted.top > wanted.beam:
+        raise ConfigError(f"--top {wanted.top} asks for more answers than --beam {wanted.beam} finds; raise --beam")
+    if wanted.heat:
+        common.require(run, "attention", "--heat")
+        if run.config.model.context != "attention":
+            raise ConfigError(
+                f"--heat shows attention, and the run has none: its model.context is {run.config.model.context}; "
+                f"leave it out"
+            )
+
+
+def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iterable[Any]]:
+    """Yields the answers to some inputs at a time, in the order of the inputs."""
+    from threadpoolctl import threadpool_limits
+
+    from charrnn.cores import blas_threads
+
+    task: Any = run.task
+    asked = {name: value for name, value in {"top": wanted.top, "beam": wanted.beam}.items() if value is not None}
+    with threadpool_limits(blas_threads(ROWS * run.model.step_product), user_api="blas"):
+        while block := list(itertools.islice(inputs, BLOCK)):
+            yield task.predict(run.model, run.weights, block, **asked)
+
+
+@dataclass
+class Seen:
+    """Remembers of all answers what a user is warned of."""
+
+    inputs: int = 0
+    strange: int = 0
+    """Inputs with characters that were never seen in training."""
+    unknown: int = 0
+    """Those characters."""
+    different: set[str] = field(default_factory=set)
+    """Some of the inputs: as many different ones as matter."""
+    first: str | None = None
+    alike: bool = True
+    """Whether all answers equal the first."""
+    unended: int = 0
+    """Answers that the model did not end."""
+
+    def add(self, answer: Answer) -> None:
+        """Takes note of an answer."""
+        self.inputs += 1
+        self.strange += answer.unknown > 0
+        self.unknown += answer.unknown
+        self.unended += not answer.ended
+        if len(self.different) < MANY:
+            self.different.add(answer.input)
+        self.first = answer.answer if self.first is None else self.first
+        self.alike = self.alike and answer.answer == self.first
+
+    def warnings(self) -> Iterator[str]:
+        """Yields what a user should know, a line each."""
+        if self.unknown:
+            yield (
+                f"characters never seen in training, and read as unknown: {self.unknown:,}, in {self.strange:,} of "
+                f"{self.inputs:,} inputs"
+            )
+        if self.unended:
+            yield f"answers that did not end, and were cut off: {self.unended:,} of {self.inputs:,}; --json says which"
+        if self.alike and len(self.different) == MANY:
+            yield (
+                f"all {self.inputs:,} answers are {self.first!r}, whatever the input; the model may have learnt "
+                f"nothing of the inputs: train it longer, or compare with: charrnn eval"
+            )

@@ -1,0 +1,255 @@
+"""The language model of independent documents: each begins anew, and the model says where it ends, as with names.
+
+It knows one symbol more than the characters, the boundary: read, it begins a document, and predicted, it ends one.
+Where nats are counted, an end is a character like any other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from charrnn.arrays import Array, Batch, Ids
+from charrnn.errors import DataError
+from charrnn.judging.evaluation import EvaluationStopped, Score
+from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
+from charrnn.nn import head
+from charrnn.nn.build import build_model
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import overflow_allowed
+from charrnn.nn.options import ModelConfig
+from charrnn.nn.stack import State
+from charrnn.tasks.base import Batching, Scores, Split, Symbols
+from charrnn.tasks.items import cut_in_parts, vocabulary_from, vocabulary_of
+from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
+from charrnn.text.documents import DocumentBatches, Documents, read_documents
+from charrnn.text.encoding import encoded_size
+from charrnn.text.items import encode_items
+from charrnn.text.options import DataConfig
+from charrnn.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.text.corpus import Library
+
+ROWS, WINDOW = 32, 128
+"""How many documents are judged side by side, and how many steps of them at a time."""
+
+BOUNDARY = ("boundary", "of a document")
+"""Stands for the beginning and the end of a document, among the names of symbols."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Holds documents that a model is judged on."""
+
+    batches: DocumentBatches
+    bytes: int
+    """How many bytes the documents take, with what ends each of them in a file."""
+
+    def __len__(self) -> int:
+        """Returns how many characters are predicted, ends included."""
+        return int(self.batches.lengths.sum())
+
+
+@dataclass(frozen=True)
+class DocumentModel(Writer):
+    """Predicts the next character of a document, or that it ends, in the symbols of `vocabulary`.
+
+    These are the characters of all documents, those that are validated and tested on too, as in the language model of
+    one text: a document has no place for a character that is not known.
+    """
+
+    vocabulary: Vocabulary
+
+    measure: ClassVar[str] = "nats"
+    higher_is_better: ClassVar[bool] = False
+    invitation: ClassVar[str] = "let it write: charrnn sample"
+
+    @classmethod
+    def read(cls, library: Library, source: str, data: DataConfig) -> Documents:
+        """Reads the documents of `source`, as `data.documents` cuts them. Raises DataError."""
+        return read_documents(library, source, data)
+
+    @classmethod
+    def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
+        """Returns the task with the characters of all documents. Raises DataError where they are too many."""
+        return cls(vocabulary_of(all_texts(examples), data.encoding))
+
+    @property
+    def end(self) -> int:
+        """The id of the boundary, which begins a document and ends it."""
+        return len(self.vocabulary)
+
+    @classmethod
+    def parts(cls, documents: Documents, data: DataConfig, seed: int) -> dict[str, Documents | None]:
+        """Returns the parts `train`, `validation` and `test`; equal texts are never in two. None for an empty one.
+
+        Raises DataError where nothing is left for a part that has a share.
+        """
+        return cut_in_parts(documents, documents.texts, data, seed, _taken)
+
+    def labels_of(self, documents: Documents) -> Ids | None:
+        """Returns what each document is told, as numbers: (N,). Raises DataError for what the model does not know."""
+        return None
+
+    def batches(self, documents: Documents, batch_size: int, seq_length: int, seed: int) -> DocumentBatches:
+        """Returns the documents in batches. Raises DataError for what the model does not know."""
+        try:
+            ids = encode_items(self.vocabulary, documents.texts)
+        except DataError as error:
+            raise DataError(f"{documents.name}: {error}; take them out, or train on a text that has them") from error
+        return DocumentBatches.of(ids, self.end, batch_size, seq_length, seed, self.labels_of(documents))
+
+    def judged(self, documents: Documents, data: DataConfig) -> Judged:
+        """Returns documents as what a model is judged on. Raises DataError for what the model does not know."""
+        between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
+        size = encoded_size([text + between for text in documents.texts], data.encoding)
+        return Judged(self.batches(documents, ROWS, WINDOW, 0), size)
+
+    def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
+        """Cuts the documents in three; an evaluation reads about `most` characters of the validation part at most."""
+        parts = self.parts(examples, data, batching.seed)
+        train, validation, test = parts.values()
+        assert train is not None
+        batches = self.batches(train, batching.batch_size, batching.seq_length, batching.seed)
+        some = validation and _at_most(validation, batching.most)
+        return Split(batches, some and self.judged(some, data), test and self.judged(test, data))
+
+    def part(self, examples: Documents, data: DataConfig, batching: Batching, name: str | None = None) -> Judged:
+        """Returns what is judged of the documents: all of them, or the part of that name. Raises DataError for none."""
+        part = examples if name is None else self.parts(examples, data, batching.seed)[name]
+        if part is None:
+            raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
+        return self.judged(part, data)
+
+    def describe(self, split: Split) -> str:
+        """Says it as in `28,829 documents to learn from, 1,602 to validate on; 26 distinct characters`."""
+        train: Any = split.train
+        validation: Any = split.validation
+        validated = len(validation.batches.lengths) if validation else 0
+        return (
+            f"{len(train.lengths):,} documents to learn from, {validated:,} to validate on; "
+            f"{len(self.vocabulary)} distinct characters"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the characters and their encoding."""
+        vocabulary = self.vocabulary
+        return {"vocabulary": len(vocabulary), "symbols": vocabulary.symbols, "encoding": vocabulary.encoding}
+
+    def model(self, config: ModelConfig) -> CharLM:
+        """Returns the network. Raises ConfigError for one that would see the character that it is to predict."""
+        refuse_both_ways(config)
+        return build_model(config, len(self.vocabulary) + 1)
+
+    @classmethod
+    def probe(cls, config: ModelConfig) -> tuple[CharLM, Callable[[np.random.Generator], Batch]]:
+        """Returns a network over a few characters, and what draws windows of documents with padding for it."""
+        refuse_both_ways(config)
+        model = build_model(config, VOCAB_SIZE)
+        return model, lambda rng: random_window(model, rng)
+
+    def judge(self, model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool]) -> Scores:
+        """Returns the mean nats per character, of which the end of a document is one."""
+        nats = (value for some in nats_of_documents(model, params, part, stop) for value in some.tolist())
+        return {"nats": math.fsum(nats) / len(part)}
+
+    def report(
+        self, model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
+        """Returns the mean nats per character in all units, and over how many characters and bytes."""
+        score = Score(self.judge(model, params, part, stop)["nats"], len(part), part.bytes)
+        return score.facts()
+
+    def explain(
+        self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
+    ) -> list[dict[str, Any]]:
+        """Returns what each row reads of its document, at which offset in it, and its mean nats."""
+        batches: Any = split.train
+        (rows, start), batch = batches.rows(iteration), batches.batch(iteration)
+        found = []
+        for b in np.flatnonzero(np.full(len(rows), len(batch.x)) if batch.lengths is None else batch.lengths):
+            row = batch.rows(slice(b, b + 1))
+            before = state if row.starts is None else [{k: a[b : b + 1] for k, a in entry.items()} for entry in state]
+            with overflow_allowed():
+                nats, _ = model.loss(params, row, before)
+            characters = row.x[: None if row.lengths is None else row.lengths[0], 0]
+            text = self.vocabulary.decode(characters[characters < self.end])
+            found.append({"row": int(b), "offset": start, "nats": float(nats), "text": text})
+        return found
+
+    def symbols(self, model: CharLM) -> dict[str, Symbols]:
+        """Returns the axes of the characters and their boundary: what meets the input, and the head's columns."""
+        names = [*character_names(self.vocabulary), BOUNDARY]
+        of_input = {name: Symbols(0, row, names) for name, row in model.stack.symbol_rows.items()}
+        return of_input | {"head.W": Symbols(1, 0, names), "head.b": Symbols(0, 0, names)}
+
+    def to_meta(self) -> dict[str, Any]:
+        """Returns the vocabulary, as JSON."""
+        return {"vocabulary": dataclasses.asdict(self.vocabulary)}
+
+    @classmethod
+    def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
+        """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
+        return cls(vocabulary_from(meta["vocabulary"], data))
+
+
+def nats_of_documents(
+    model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Array]:
+    """Yields the loss of every character and end, (n,) at a time. The state is carried through long documents.
+
+    Padding is read as well: nothing reads the state that it leaves, and its loss is not among what is yielded.
+    Raises EvaluationStopped where `stop()`, which is asked after each batch, is true.
+    """
+    dtype, state = params["head.b"].dtype, model.zero_state(0, params["head.b"].dtype)
+    for iteration in range(len(part.batches)):
+        batch = part.batches.batch(iteration)
+        lengths = np.full(batch.num_rows, len(batch.x)) if batch.lengths is None else batch.lengths
+        batch = batch.rows(slice(np.count_nonzero(lengths)))  # the longest come first: what has ended is behind them
+        starts = np.ones(batch.num_rows, bool) if batch.starts is None else batch.starts
+        if starts.all():
+            state = model.zero_state(batch.num_rows, dtype)
+        state = [{name: array[: batch.num_rows] for name, array in entry.items()} for entry in state]
+        logits, state = model.forward(params, batch.x, state, starts, labels=batch.labels)
+        with overflow_allowed():  # of weights that have exploded, which shows in the loss
+            nats = head.nats(logits, batch.y)
+        yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]
+        if stop():
+            raise EvaluationStopped
+
+
+def all_texts(documents: Documents) -> list[str]:
+    """Returns the texts of all parts."""
+    return [text for part in (documents, documents.validation, documents.test) if part for text in part.texts]
+
+
+def random_window(model: CharLM, rng: np.random.Generator) -> Batch:
+    """Returns a batch of rows of unlike length, some of which go on and others begin, for `gradcheck`."""
+    x, lengths = random_lengths(rng, model.vocab_size)
+    T, B = x.shape
+    weights = rng.uniform(0.5, 1.5, x.shape) * (np.arange(T)[:, None] < lengths)
+    starts = (np.arange(B) % 2 == 1) & (model.initial_state != "zero")
+    labels: Ids | None = rng.integers(model.labels, size=(B,)) if model.labels else None
+    return Batch(x, rng.integers(model.num_outputs, size=x.shape), starts, weights, lengths, labels)
+
+
+def _taken(documents: Documents, numbers: Ids) -> Documents:
+    """Returns some of the documents."""
+    chosen = numbers.tolist()
+    labels = documents.labels and [documents.labels[i] for i in chosen]
+    texts = [documents.texts[i] for i in chosen]
+    return Documents(documents.name, documents.size, documents.sha256, texts, labels)
+
+
+def _at_most(documents: Documents, most: int | None) -> Documents:
+    """Returns the first documents, of about `most` characters and ends; all for None."""
+    if most is None:
+        return documents
+    ends = np.cumsum([len(text) + 1 for text in documents.texts])
+    return _taken(documents, np.arange(max(1, int(np.searchsorted(ends, most, side="right")))))

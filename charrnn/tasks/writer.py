@@ -1,0 +1,82 @@
+"""What language models of every kind have in common: they predict the next character, and so they can write."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from charrnn.arrays import Ids
+from charrnn.errors import ConfigError
+from charrnn.nn.model import CharLM
+from charrnn.nn.options import ModelConfig
+from charrnn.tasks.base import Batching, Scores
+from charrnn.text.options import DataConfig
+from charrnn.text.vocabulary import BYTES, Vocabulary
+
+
+class Writer:
+    """Is a task whose model can write: one character after another, in the symbols of `vocabulary`."""
+
+    vocabulary: Vocabulary
+
+    abilities: ClassVar[frozenset[str]] = frozenset()
+    in_words: ClassVar[dict[str, str]] = {
+        "nats_per_char": "nats per character",
+        "bits_per_char": "bits per character",
+        "bits_per_byte": "bits per byte",
+        "perplexity": "perplexity",
+    }
+
+    def extent(self, report: dict[str, Any]) -> str:
+        """Says how many characters and bytes a report is about."""
+        return f"{report['chars']:,} characters ({report['bytes']:,} bytes)"
+
+    def baselines(self, examples: Any, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns none: programs that compress a text tell what its characters are worth without a network."""
+        return {}
+
+    @property
+    def end(self) -> int | None:
+        """The id that ends a text where it is written, and begins it where it is read; None where texts have no end."""
+        return None
+
+    def told(self, label: str | None, samples: int, rng: np.random.Generator) -> Ids | None:
+        """Returns what each of `samples` texts is told at every step: (samples,); None where there is nothing to tell.
+
+        `label` is what a user asked for, None for no wish. Raises ConfigError for one that the model does not know.
+        """
+        if label is not None:
+            raise ConfigError(
+                f"--label {label!r}: the texts of this run had no labels; leave it out, or train with "
+                f"--set task.name=generate"
+            )
+        return None
+
+
+def writer_of(task: Any, model: Any) -> tuple[Writer, CharLM]:
+    """Returns both as what they are where the task can write. Raises ConfigError, which says what else can be done."""
+    if not isinstance(task, Writer) or not isinstance(model, CharLM):
+        raise ConfigError(
+            f"only language models can write, and this run has learnt something else; {task.invitation} RUN"
+        )
+    return task, model
+
+
+def refuse_both_ways(config: ModelConfig) -> None:
+    """Raises ConfigError for a network that would see the character that it is to predict."""
+    if config.bidirectional:
+        raise ConfigError(
+            "model.bidirectional: a model that reads the text from its end as well sees the character that it is "
+            "to predict, and would learn to copy it; set it to false"
+        )
+
+
+def character_names(vocabulary: Vocabulary) -> list[object]:
+    """Returns the characters as names of symbols, by which `--init-from` finds them in another vocabulary.
+
+    A byte of 128 or more is part of a character, or another one than that of the same number: its name is a number.
+    """
+    if vocabulary.encoding == BYTES:
+        return [symbol if symbol.isascii() else ord(symbol) for symbol in vocabulary.symbols]
+    return list(vocabulary.symbols)
