@@ -153,7 +153,8 @@ def _chosen(config: Config, cells: tuple[str, ...]) -> list[Check]:
         dataclasses.replace(model, cell=cell, activation=model.activation if cell == "rnn" else "tanh")
         for cell in cells or [model.cell]
     ]
-    return [Check(name, tasks.find(name), one) for one in with_cells]
+    kind = tasks.find(name, config.data)
+    return [Check(name, kind, one) for one in with_cells]
 
 
 def _every(cells: tuple[str, ...], task: str | None) -> list[Check]:
