@@ -16,7 +16,11 @@ from charrnn.errors import one_line
 @click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
 @common.json_option
 def command(source: str, as_json: bool) -> None:
-    """Say what is in a checkpoint, a run directory or a text."""
+    """Say what is in a checkpoint, a run directory or a text.
+
+    \b
+    charrnn info runs/harbour-1
+    """  # noqa: D301  # click wants the backspace itself
     facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source)
     if as_json:
         common.print_json(facts)

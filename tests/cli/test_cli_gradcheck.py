@@ -7,9 +7,9 @@ import pytest
 from charrnn.judging.gradcheck import ORACLES, textbook
 from charrnn.judging.gradcheck.check import RTOL
 from charrnn.nn import cells
-from charrnn.tasks import TASKS
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
+from charrnn.tasks import TASKS
 
 STATES = ("zero", "random", "learned")
 
