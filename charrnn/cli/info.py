@@ -12,6 +12,10 @@ from charrnn.cli import common
 from charrnn.errors import one_line
 
 
+QUOTED = ("symbols", "answers")
+"""Facts that are characters, of which spaces and line ends would not be seen."""
+
+
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
 @click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
 @common.json_option
@@ -27,7 +31,7 @@ def command(source: str, as_json: bool) -> None:
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        shown = f"{value:,}" if type(value) is int else repr(value) if name == "symbols" else str(value)
+        shown = f"{value:,}" if type(value) is int else repr(value) if name in QUOTED else str(value)
         click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(shown)}")
 
 
