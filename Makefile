@@ -5,7 +5,7 @@ VENV := .venv
 endif
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-long test-anywhere check bench clean
+.PHONY: help demo test test-long test-anywhere check bench results clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -33,6 +33,9 @@ check: $(VENV)/developed ## Lint, format, types, tests
 
 bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed)
 	$(VENV)-bench/bin/python tools/bench/bench.py $(ARGS)
+
+results: $(VENV)/installed ## Train and judge a row of docs/results.md: ROW=names (ARGS="--seeds 1 --data DIR")
+	$(BIN)/python tools/results/measure.py $(ROW) $(ARGS)
 
 clean: ## Remove what these commands made, but never runs/
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

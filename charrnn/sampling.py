@@ -98,14 +98,17 @@ def generate(
     samples: int = 1,
     filters: Filters = Filters(),
     labels: Ids | None = None,
+    not_first: int | None = None,
 ) -> Iterator[Ids]:
     """Yields, without end, the next id of each of `samples` texts that continue `prompt (P,)`, P >= 1: (samples,).
 
-    `labels (samples,)` are what each text is told, where the model has labels.
+    `labels (samples,)` are what each text is told, where the model has labels. The id `not_first` is never the first.
     """
     stepper, p = Stepper(model, params, samples, labels), np.empty((samples, model.vocab_size))
     for symbol in prompt:
         logits = stepper.step(np.full(samples, symbol))
+    if not_first is not None:
+        logits[:, not_first] = -np.inf
     while True:
         ids = draw(probabilities(logits, filters, out=p), rng)
         yield ids
@@ -141,7 +144,9 @@ def sample_many(run: Run, request: Request, samples: int) -> Iterator[list[str]]
     symbols, rng = task.vocabulary.symbols, np.random.default_rng(request.seed)
     rows = [_Growing(symbols, task.end, request.stop) for _ in range(samples)]
     labels = task.told(request.label, samples, rng)
-    ids = generate(model, run.weights, first(task, request.prompt), rng, samples, request.filters, labels)
+    not_first = None if request.prompt else task.end  # no document is empty, so none that is drawn may be
+    read = first(task, request.prompt)
+    ids = generate(model, run.weights, read, rng, samples, request.filters, labels, not_first)
     for _, batch in zip(range(request.length), ids, strict=False):
         yield [row.push(int(i)) for row, i in zip(rows, batch, strict=True)]
         if all(row.ended for row in rows):

@@ -189,7 +189,7 @@ def goes_with(name: str, key: str) -> bool:
         cell.init_bias(b, 1, 1.0)
         return bool(b.any())
     try:
-        charrnn.CharLM(2, name, **{key: 0.5})
+        charrnn.CharLM(2, cell=name, **{key: 0.5})
     except ValueError:
         return False
     return True

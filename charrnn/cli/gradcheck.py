@@ -165,7 +165,7 @@ def _every(cells: tuple[str, ...], task: str | None) -> list[Check]:
     from charrnn.judging.gradcheck.architectures import above_the_layers, architectures, few_architectures
     from charrnn.judging.gradcheck.subject import small
 
-    checks = []
+    checks: list[Check] = []
     for name in [task] if task else TASKS:
         kind = tasks.find(name)
         network, _ = kind.probe(small(ModelConfig()))

@@ -2,8 +2,8 @@
 
 A *beam* is the N likeliest beginnings of an answer. Each step makes them longer by every symbol, and keeps the N
 likeliest of what comes out. One that has ended stays as it is, and competes with the others by its log-probability
-divided by its length: without that, the shortest answers would win, as each symbol makes an answer less likely. A beam of
-one is greedy decoding: always the likeliest symbol.
+divided by its length: without that, the shortest answers would win, as each symbol makes an answer less likely. A beam
+of one is greedy decoding: always the likeliest symbol.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ class Answers(NamedTuple):
     """Holds what was written for B sources: N answers for each, the best first."""
 
     symbols: Ids
-    """(B, N, T), the end symbol where an answer has ended."""
+    """(B, N, T), the end symbol from where an answer has ended."""
     lengths: Ids
     """How many symbols each has before its end: (B, N)."""
     log_probabilities: Array
-    """Of the whole answer, its end included, in nats: (B, N)."""
+    """How likely each answer is, its end included, in nats: (B, N). Where there are fewer answers, the rest has -inf."""
     ended: Array
-    """Whether the end symbol was written, and not the longest length reached: bools (B, N)."""
+    """Whether the model chose to end: bools (B, N). If not, the answer was cut off at the longest length, where it held
+    another symbol than the end for the likeliest."""
     looks: Array | None
     """How much each step of the best answer looked at each step of the source: (B, T, S); None without attention."""
 
@@ -39,55 +40,89 @@ def decode(model: EncoderDecoder, params: dict[str, Array], batch: Batch, longes
 
     Answers that have ended stand before those that have not, and then by log-probability over length.
     """
-    encoded = model.encode(params, batch)
-    N, V = beam, model.target_size
-    end = V - 1
-    (_, B), rows = encoded.states.shape[:2], np.repeat(np.arange(encoded.states.shape[1]), beam)
-    states, lengths = encoded.states.swapaxes(0, 1)[rows], encoded.lengths[rows]
-    stepper = StackStepper(model.decoder, params, B * N, encoded.context[rows])
-    total = np.full((B, N), -np.inf)
-    total[:, 0] = 0  # there is one beginning yet
-    length, ended = np.zeros((B, N), int), np.zeros((B, N), bool)
-    T = int(longest.max(initial=0))
-    symbols, looks = np.full((B, N, T + 1), end), []
-    last = np.full(B * N, end)
-    for t in range(T + 1):
-        h, seen = stepper.step(last), None
-        with overflow_allowed():
-            if model.looks:
-                seen = attention.forward(params, h[:, None], states, lengths)
-                h = attention.output(params, seen)[:, 0]
-            log_p = log_softmax((h @ params["head.W"] + params["head.b"]).astype(np.float64)).reshape(B, N, V)
-        full = t >= longest[:, None]  # nothing but the end may follow
-        own = np.where((np.arange(V) < end) & full[:, :, None], -np.inf, log_p)
-        own[ended] = -np.inf
-        own[ended, end] = 0  # an answer that has ended stays as it is
-        candidates = total[:, :, None] + own
-        steps = length + ~ended  # symbols written, the end among them
-        scores = (candidates / steps[:, :, None]).reshape(B, N * V)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :N] if N > 1 else scores.argmax(axis=1)[:, None]
-        parent, symbol = np.divmod(best, V)
-        here = np.arange(B)[:, None]
-        total = candidates.reshape(B, N * V)[here, best]
-        was_ended = ended[here, parent]
-        cut = full & ~was_ended  # ends because it must
-        symbols = symbols[here, parent]
-        symbols[:, :, t] = symbol
-        length = steps[here, parent]
-        ended = was_ended | (symbol == end)
-        if t == 0:
-            forced = np.zeros((B, N), bool)
-        forced = forced[here, parent] | cut
-        flat = (here * N + parent).ravel()
-        stepper.choose(flat)
-        if seen is not None:
-            looks = [past[flat] for past in looks] if N > 1 else looks
-            looks.append(seen.p[:, 0][flat])
-        last = symbol.ravel()
-        if ended.all():
+    decoder, beams, looks = _Decoder(model, params, batch, beam), _Beams(longest, beam, model.target_size - 1), []
+    for _ in range(int(longest.max(initial=0)) + 1):
+        log_p, look = decoder.step(beams.last)
+        decoder.choose(beams.grow(log_p))
+        if look is not None:
+            looks.append(look)
+        if beams.ended.all():
             break
-    order = np.lexsort([-total / length, forced], axis=1)
-    here = np.arange(B)[:, None]
-    seen_by_best = np.stack(looks, axis=1).reshape(B, N, len(looks), -1)[np.arange(B), order[:, 0]] if looks else None
-    pick = (here, order)
-    return Answers(symbols[pick], (length - 1)[pick], total[pick], ~forced[pick], seen_by_best)
+    return beams.answers(looks)
+
+
+class _Decoder:
+    """Is the decoder for B sources, one step at a time, of each source in `size` rows side by side."""
+
+    def __init__(self, model: EncoderDecoder, params: dict[str, Array], batch: Batch, size: int) -> None:
+        encoded = model.encode(params, batch)
+        B = len(encoded.lengths)
+        self.params, self.shape, self.looks = params, (B, size), model.looks
+        self.states, self.lengths = np.ascontiguousarray(encoded.states.swapaxes(0, 1)), encoded.lengths
+        self.keys = attention.keys_of(params, self.states) if self.looks else None
+        self.stepper = StackStepper(model.decoder, params, B * size, encoded.context.repeat(size, axis=0))
+
+    def step(self, symbols: Ids) -> tuple[Array, Array | None]:
+        """Reads `symbols (B, N)`, and returns the log-probabilities (B, N, V) of the next, and the look (B, N, S)."""
+        h, look = self.stepper.step(symbols.ravel()).reshape(*self.shape, -1), None
+        with overflow_allowed():
+            if self.looks:
+                seen = attention.forward(self.params, h, self.states, self.lengths, self.keys)
+                h, look = attention.output(self.params, seen), seen.p
+            logits = h @ self.params["head.W"] + self.params["head.b"]
+            return log_softmax(logits.astype(np.float64)), look
+
+    def choose(self, parents: Ids) -> None:
+        """Puts into each row the state of row `parents (B, N)` of the same source."""
+        B, N = self.shape
+        if N > 1:
+            self.stepper.choose((np.arange(B)[:, None] * N + parents).ravel())
+
+
+class _Beams:
+    """Holds the N likeliest beginnings of an answer to each of B sources: all arrays are (B, N)."""
+
+    def __init__(self, longest: Ids, size: int, end: int) -> None:
+        shape = len(longest), size
+        self.longest, self.end = longest[:, None], end
+        self.total = np.full(shape, -np.inf)  # log-probability
+        self.total[:, 0] = 0  # there is one beginning yet
+        self.last = np.full(shape, end)  # what was written last; in the beginning it is the symbol for that
+        self.steps = np.zeros(shape, int)  # symbols written, the end among them
+        self.ended = np.zeros(shape, bool)
+        self.cut = np.zeros(shape, bool)  # ended because it had to
+        self.history: list[tuple[Ids, Ids]] = []  # for each step the parents, and what was written after each
+
+    def grow(self, log_p: Array) -> Ids:
+        """Makes all longer by a symbol, of log-probability `log_p (B, N, V)`, and returns which each goes on from."""
+        B, N, V = log_p.shape
+        here, full = np.arange(B)[:, None], (len(self.history) >= self.longest) & ~self.ended
+        cut = full & (log_p.argmax(axis=-1) != self.end)
+        own = np.where((np.arange(V) != self.end) & (full | self.ended)[:, :, None], -np.inf, log_p)
+        own[self.ended, self.end] = 0  # what has ended stays as it is
+        candidates = (self.total[:, :, None] + own).reshape(B, N * V)
+        steps = self.steps + ~self.ended
+        scores = candidates / steps.repeat(V, axis=1)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :N] if N > 1 else scores.argmax(axis=1)[:, None]
+        parents, self.last = np.divmod(best, V)
+        self.total, self.steps = candidates[here, best], steps[here, parents]
+        self.cut = (self.cut | cut)[here, parents]
+        self.ended = self.ended[here, parents] | (self.last == self.end)
+        self.history.append((parents, self.last))
+        return parents
+
+    def answers(self, looks: list[Array]) -> Answers:
+        """Returns all of them, the best first, with the looks (B, N, S) of each step that the best came from."""
+        cut = self.cut | np.isneginf(self.total)  # there may be fewer answers than a beam has room for
+        rows = order = np.lexsort([-self.total / self.steps, cut], axis=1)
+        B, N = order.shape
+        here, T = np.arange(B)[:, None], len(self.history)
+        symbols, of_best = np.empty((B, N, T), int), [np.empty(0)] * len(looks)
+        for t in reversed(range(T)):  # back from each answer to what it began as
+            parents, written = self.history[t]
+            symbols[:, :, t] = written[here, rows]
+            rows = parents[here, rows]
+            if looks:
+                of_best[t] = looks[t][np.arange(B), rows[:, 0]]
+        seen = np.stack(of_best, axis=1) if looks else None
+        return Answers(symbols, self.steps[here, order] - 1, self.total[here, order], ~cut[here, order], seen)

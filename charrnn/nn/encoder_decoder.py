@@ -27,6 +27,7 @@ from charrnn.nn.noise import Noise
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.parameters import Shapes
 from charrnn.nn.stack import Stack, State
+from charrnn.nn.workspace import Workspace
 
 
 class Encoded(NamedTuple):
@@ -40,6 +41,8 @@ class Encoded(NamedTuple):
     """The summary of each row: (B, D)."""
     context: Array
     """What the decoder reads at every step: (B, C)."""
+    space: Workspace
+    """What the encoder works in: its tapes are those of this pass until it reads again."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ class EncoderDecoder(Network):
     def batch_noise(self, rng: np.random.Generator, batch: Batch, dtype: npt.DTypeLike) -> Noise:
         """Draws what is random in the encoder's layers and in the decoder's, one after the other, for one batch."""
         assert batch.source is not None
-        of_encoder = self.layer_noise(self.encoder, rng, *batch.source.shape, dtype)
-        return of_encoder + self.layer_noise(self.decoder, rng, *batch.x.shape, dtype)
+        of_encoder = self.layer_noise(self.encoder, rng, batch.source, dtype)
+        return of_encoder + self.layer_noise(self.decoder, rng, batch.x, dtype)
 
     def encode(self, params: dict[str, Array], batch: Batch, noise: Noise | None = None) -> Encoded:
         """Reads the sources of a batch. What it returns stays until the next are read."""
@@ -128,13 +131,14 @@ class EncoderDecoder(Network):
             pooled = pooling.build(self.pooling).forward(states, lengths, self.bidirectional)
             mapped = self.context != "last"
             context = head.affine(pooled, params["context.W"], params["context.b"]) if mapped else pooled
-        return Encoded(states, lengths, pooled, context)
+        return Encoded(states, lengths, pooled, context, space)
 
     def predict(self, params: dict[str, Array], batch: Batch, noise: Noise | None = None) -> Array:
         """Returns the logits (T, B, V) of the answers of a batch, each after the right ones before it."""
         encoded = self.encode(params, batch, noise)
+        space = self._workspaces.get(self.decoder, batch.x.shape, params["head.b"].dtype)
         with overflow_allowed():
-            h = self._decode(params, batch, encoded, noise)
+            h = self._decode(params, batch, encoded, noise, space)
             if self.looks:
                 seen = attention.forward(params, _rows_first(h), _rows_first(encoded.states), encoded.lengths)
                 h = _rows_first(attention.output(params, seen))
@@ -167,7 +171,7 @@ class EncoderDecoder(Network):
         encoded = self.encode(params, batch, noise)
         space = self._workspaces.get(self.decoder, batch.x.shape, params["head.b"].dtype)
         with overflow_allowed():
-            h = self._decode(params, batch, encoded, noise)
+            h = self._decode(params, batch, encoded, noise, space)
             out, seen = h, None
             if self.looks:
                 seen = attention.forward(params, _rows_first(h), _rows_first(encoded.states), encoded.lengths)
@@ -186,13 +190,14 @@ class EncoderDecoder(Network):
                 dout, dstates = np.ascontiguousarray(_rows_first(dh)), np.ascontiguousarray(_rows_first(dseen))
             drawn = self._of(self.decoder, noise) or space.mean_noise
             dcontext = self.decoder.backward(params, dout, space.zero_dstate(), space.tapes, drawn, grads)
-            self._encode_backward(params, batch, encoded, dcontext, dstates, grads, noise)
+            self._encode_backward(params, encoded, dcontext, dstates, grads, noise)
         return loss, state
 
-    def _decode(self, params: dict[str, Array], batch: Batch, encoded: Encoded, noise: Noise | None) -> Array:
+    def _decode(
+        self, params: dict[str, Array], batch: Batch, encoded: Encoded, noise: Noise | None, space: Workspace
+    ) -> Array:
         """Returns the decoder's states: (T, B, H)."""
         B, dtype = batch.num_rows, params["head.b"].dtype
-        space = self._workspaces.get(self.decoder, batch.x.shape, dtype)
         state, starts = self.decoder.zero_state(B, dtype), np.ones(B, bool)
         drawn = self._of(self.decoder, noise) or space.mean_noise
         given = params, batch.x, state, starts, space.tapes, drawn
@@ -201,7 +206,6 @@ class EncoderDecoder(Network):
     def _encode_backward(
         self,
         params: dict[str, Array],
-        batch: Batch,
         encoded: Encoded,
         dcontext: Any,
         dstates: Array,
@@ -209,8 +213,7 @@ class EncoderDecoder(Network):
         noise: Noise | None,
     ) -> None:
         """Differentiates `encode`: `dstates (S, B, D)` is what the states have from attention, and is used up."""
-        assert batch.source is not None
-        space = self._workspaces.get(self.encoder, batch.source.shape, params["head.b"].dtype)
+        space = encoded.space
         if self.context != "last":
             own = grads["context.W"], grads["context.b"]
             dcontext = head.affine_backward(encoded.pooled, params["context.W"], dcontext, *own)

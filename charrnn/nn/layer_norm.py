@@ -17,7 +17,7 @@ import numpy.typing as npt
 from charrnn.arrays import Array
 from charrnn.nn.layout import Layout
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tape import Tape
+from charrnn.nn.tape import Empty, Tape
 
 EPS = 1e-5
 
@@ -28,11 +28,17 @@ class NormalizedTape(Tape):
     adds_bias_to_input = False
 
     def __init__(
-        self, layout: Layout, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike
+        self,
+        layout: Layout,
+        seq_length: int,
+        batch_size: int,
+        hidden_size: int,
+        dtype: npt.DTypeLike,
+        empty: Empty = np.empty,
     ) -> None:
-        super().__init__(layout, seq_length, batch_size, hidden_size, dtype)
-        self.n = np.empty_like(self.a)
-        self.root = np.empty((*self.a.shape[:3], 1), dtype)  # 1 / sqrt(...), (T, G, B, 1)
+        super().__init__(layout, seq_length, batch_size, hidden_size, dtype, empty)
+        self.n = empty(self.a.shape, self.dtype)
+        self.root = empty((*self.a.shape[:3], 1), self.dtype)  # 1 / sqrt(...), (T, G, B, 1)
         # A cell wants its pre-activations times its gates' scale. A scale of W would be normalized away: it is for (3).
         self.scale_of_a = self.scale
         self.scale = np.ones_like(self.scale)
@@ -46,7 +52,7 @@ class NormalizedTape(Tape):
         self.scaled_b = params["b"].reshape(self.gain.shape) * scale
 
     def _allocate_product_gradients(self) -> None:
-        self.dhW = self.dxW = np.empty_like(self.da)
+        self.dhW = self.dxW = self.empty(self.da.shape, self.dtype)
 
     def add_state_product(self, t: int) -> Array:
         """Returns the normalized pre-activations of step t, scaled: (G, B, H)."""

@@ -66,7 +66,8 @@ class CharLM(Network):
         self, rng: np.random.Generator, seq_length: int, batch_size: int, dtype: npt.DTypeLike = np.float32
     ) -> Noise | None:
         """Draws what is random in one batch of training, which is (T, B); None where nothing is."""
-        return self.layer_noise(self.stack, rng, seq_length, batch_size, dtype) if self.is_noisy else None
+        ids = np.empty((seq_length, batch_size), np.uint8)
+        return self.layer_noise(self.stack, rng, ids, dtype) if self.is_noisy else None
 
     def forward(
         self,

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.arrays import Batch
+from charrnn.arrays import Batch, Ids
 from charrnn.nn import cells, initializers
 from charrnn.nn.noise import LayerNoise, Noise, mask, zoneout_mask
 from charrnn.nn.parameters import Parameters, Shapes
@@ -138,11 +138,9 @@ class Network:
         drawn = self.dropout, self.recurrent_dropout, self.zoneout_h, self.zoneout_c
         return any(drawn) or self.initial_state == "random"
 
-    def layer_noise(
-        self, stack: Stack, rng: np.random.Generator, seq_length: int, batch_size: int, dtype: npt.DTypeLike
-    ) -> Noise:
-        """Draws what is random in each layer of a stack, in one batch of training, which is (T, B)."""
-        T, B, H = seq_length, batch_size, self.hidden_size
+    def layer_noise(self, stack: Stack, rng: np.random.Generator, ids: Ids, dtype: npt.DTypeLike) -> Noise:
+        """Draws what is random in each layer of a stack, in one batch of training, in which it reads `ids (T, B)`."""
+        (T, B), H = ids.shape, self.hidden_size
         drawn = []
         for prefix in stack.prefixes:
             one = LayerNoise()
@@ -162,7 +160,7 @@ class Network:
 
     def batch_noise(self, rng: np.random.Generator, batch: Batch, dtype: npt.DTypeLike) -> Noise:
         """Draws what is random in all layers of the network, stack by stack, for one batch."""
-        return self.layer_noise(self.stacks[-1], rng, *batch.x.shape, dtype)
+        return self.layer_noise(self.stacks[-1], rng, batch.x, dtype)
 
     def noise_of_seed(self, seed: int, batch: Batch, dtype: npt.DTypeLike, rows: slice = slice(None)) -> Noise | None:
         """Draws what is random in a batch from a generator of its own, and returns the part of it that is of some rows.

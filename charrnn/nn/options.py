@@ -19,8 +19,8 @@ class ModelConfig:
     activation: str = key("tanh", "of the cell `rnn` alone", choices=ACTIVATIONS)
     bidirectional: bool | None = key(
         None,
-        "layers that read from the end too; if null, those of `classify`, `tag` and the encoder of `transduce` do. What "
-        "predicts the next character may not: they see what comes",
+        "layers that read from the end too; if null, those of `classify`, `tag` and the encoder of `transduce` do. "
+        "What predicts the next character may not: they see what comes",
     )
     embedding_size: int | None = key(
         None,
@@ -35,13 +35,14 @@ class ModelConfig:
     )
     context: str = key(
         "attention",
-        "what the decoder of `transduce` knows of the source: the encoder's `last` state, an `affine` map of its summary, "
-        "or that and `attention` to all its states",
+        "what the decoder of `transduce` knows of the source: the encoder's `last` state, an `affine` map of its "
+        "summary, or that and `attention` to all its states",
         choices=CONTEXTS,
     )
     attention: str = key(
         "dot",
-        "how well two states match: by the `dot` product (Luong et al. 2015) or the `additive` way (Bahdanau et al. 2015)",
+        "how well two states match: by the `dot` product (Luong et al. 2015) or the `additive` way (Bahdanau et al. "
+        "2015)",
         choices=SCORES,
     )
     layer_norm: bool = key(False, "normalizes the pre-activations of each gate, for cells whose product simply adds")

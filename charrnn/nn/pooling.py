@@ -1,7 +1,7 @@
 """From the outputs at all steps to one vector a row: the last state, the mean, or the maximum. Padding has no part.
 
-Each way is a function of `outputs (T, B, D)` and `lengths (B,)`, and one more, `NAME_backward`, for its derivative. D is
-2H where layers read in both directions: the first half is of the one that reads forward.
+Each way is a function of `outputs (T, B, D)` and `lengths (B,)`, and one more, `NAME_backward`, for its derivative. D
+is 2H where layers read in both directions: the first half is of the one that reads forward.
 """
 
 from __future__ import annotations

@@ -33,13 +33,15 @@ class Step(NamedTuple):
     """Holds what is given to one step of a batch."""
 
     ids: Array
-    """(1, B)."""
+    """The symbols that are read: (1, B)."""
     targets: Array
-    """(B,)."""
+    """What should come out: (B,)."""
     starts: Array
     """Which rows begin a text: bools (B,)."""
     lengths: Array | None
     """0 for the rows that have ended before this step and 1 for others, (B,); None where none has."""
+    labels: Array | None
+    """What each row is told: (B,)."""
     noise: Noise | None
 
 
@@ -82,7 +84,7 @@ class Sensitivity:
             drawn = noise and [layer.step(t) for layer in noise]
             starts = np.full(B, t == 0) if batch.starts is None else batch.starts & (t == 0)
             lengths = None if batch.lengths is None else (batch.lengths > t).astype(int)
-            at = Step(batch.x[t : t + 1], batch.y[t], starts, lengths, drawn)
+            at = Step(batch.x[t : t + 1], batch.y[t], starts, lengths, batch.labels, drawn)
             dF_ds, dn_ds, dF_dtheta, dn_dtheta = self._partials(theta, s, at)
             dn_ds *= weights[t][:, None]
             d_theta += weights[t] @ dn_dtheta + np.einsum("bs,bsp->p", dn_ds, self.J)
@@ -116,7 +118,8 @@ class Sensitivity:
     def _step(self, theta: Parameters, s: Array, at: Step) -> tuple[Array, Array]:
         """Returns the state (B, S) after a step, and the nats (B,) of its character."""
         before = _state_of(s, self.model.zero_state(1))
-        logits, final = self.model.forward(theta, at.ids, before, at.starts, at.noise, lengths=at.lengths)
+        beside = {"lengths": at.lengths, "labels": at.labels}
+        logits, final = self.model.forward(theta, at.ids, before, at.starts, at.noise, **beside)
         return _columns(final), head.nats(logits[0], at.targets)
 
     def _partials(self, theta: Parameters, s: Array, at: Step) -> tuple[Array, Array, Array, Array]:

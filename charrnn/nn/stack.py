@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from charrnn.nn.cells.base import Cell
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.noise import LayerNoise, Noise
 from charrnn.nn.parameters import LayerParams, Shapes
-from charrnn.nn.tape import LayerState, Padding, Tape
+from charrnn.nn.tape import Empty, LayerState, Padding, Tape
 
 State = list[LayerState]
 """For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c. A
@@ -121,10 +122,11 @@ class Stack:
             {name: np.zeros((batch_size, self.hidden_size), dtype) for name in self.cell.state} for _ in self.prefixes
         ]
 
-    def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike) -> list[Tape]:
+    def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike, empty: Empty = np.empty) -> list[Tape]:
         """Returns memory for batches of one shape: a tape for each layer and direction, in the order of a state."""
         kind = NormalizedTape if self.layer_norm else Tape
-        tapes = [kind(self.cell.layout, seq_length, batch_size, self.hidden_size, dtype) for _ in self.prefixes]
+        sizes = seq_length, batch_size, self.hidden_size
+        tapes = [kind(self.cell.layout, *sizes, dtype, empty) for _ in self.prefixes]
         for k in self._entries(0):
             tapes[k].side_size = self.side_size
         return tapes
@@ -192,25 +194,23 @@ class Stack:
             mask = noise[entries[0]].output_mask
             if mask is not None:
                 dh *= mask
-            dx: list[Array | None] = [dh] if len(entries) == 1 else [np.empty_like(dh) for _ in entries]
-            if not layer:
-                width = self.embedding_size
-                dx = [np.empty((*dh.shape[:2], width), dh.dtype) if width else None for _ in entries]
-            for k, dx_k in zip(entries, dx, strict=True):
+            width = dh.shape[-1] if layer else self.embedding_size
+            if layer and len(entries) == 1:
+                dx = [dh]
+            else:
+                dx = [np.empty((*dh.shape[:2], width), dh.dtype) for _ in entries] if width else []
+            for k, dx_k in itertools.zip_longest(entries, dx):
                 p, g = (self.layer_params(arrays, self.prefixes[k]) for arrays in (params, grads))
                 reverse = self._is_reverse(k)
                 own = dh[:, :, self.hidden_size :] if reverse else dh[:, :, : self.hidden_size]
                 unroll.backward(self.cell, p, in_reading_order(own, reverse), dstate[k], tapes[k], g, dx_k)
-            if dx[0] is not None and len(entries) > 1:
-                dh = np.add(dx[0], in_reading_order(dx[1], reverse=True), dx[0])
-            elif dx[0] is not None:
-                dh = dx[0]
-        first = [tapes[k] for k in self._entries(0)]
+            if dx:
+                dh = dx[0] if len(dx) == 1 else np.add(dx[0], in_reading_order(dx[1], reverse=True), dx[0])
         if self.embedding_size:
             rows = dh.reshape(-1, self.embedding_size)
             unroll.add_rows(rows, tapes[0].ids.ravel(), grads[self.embedding], scratch=np.empty_like(rows))
-        dside = [tape.dside for tape in first if tape.side is not None and tape.side.ndim == 2]
-        return sum(dside) if dside else None
+        dside = [d for k in self._entries(0) if (d := tapes[k].dside) is not None]
+        return np.sum(dside, axis=0) if dside else None
 
     def _entries(self, layer: int) -> range:
         """Returns which entries of a state belong to a layer: one, or one for each direction."""

@@ -40,7 +40,7 @@ class StackStepper:
         first = self.x if self.embedding is None else np.empty((1, batch_size, self.embedding.shape[1]), dtype)
         outputs = [tape.state["h"][1:] for tape in self.tapes]
         self.layers_and_inputs = list(zip([first, *outputs[:-1]], self.layers, self.tapes, strict=True))
-        self.h = outputs[-1][0]
+        self.h: Array = outputs[-1][0]
 
     def step(self, ids: Ids) -> Array:
         """Reads `ids (B,)` and returns the top layer's state, (B, H), which is overwritten by the next step."""

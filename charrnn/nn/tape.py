@@ -6,7 +6,9 @@ allocated once for batches of one shape, and every batch writes over the one bef
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,9 @@ from charrnn.nn.parameters import LayerParams
 
 LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
+
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
+"""Gives memory for an array of a shape and type, with anything in it."""
 
 Padding = list[Array | None]
 """For each step, the numbers of the rows that have ended before it: (n,); None where none has."""
@@ -63,33 +68,42 @@ class Tape:
     """Whether b is added to `x @ W_x`; if not, it is the tape's own to add, and its gradient the tape's to write."""
 
     def __init__(
-        self, layout: Layout, seq_length: int, batch_size: int, hidden_size: int, dtype: npt.DTypeLike
+        self,
+        layout: Layout,
+        seq_length: int,
+        batch_size: int,
+        hidden_size: int,
+        dtype: npt.DTypeLike,
+        empty: Empty = np.empty,
     ) -> None:
+        """`empty` gives the memory. What is in it need not stay from one forward pass to the next."""
         G, T, B, H = len(layout.scales), seq_length, batch_size, hidden_size
         self.layout = layout
         self.shape = T, B
         self.hidden_size = H
         self.dtype = np.dtype(dtype)
         self.is_recorded = False
-        self.a = np.empty((T, G, B, H), dtype)  # the pre-activations, which become the gates in place
+        self.empty = empty
+        dtype = self.dtype
+        self.a = empty((T, G, B, H), dtype)  # the pre-activations, which become the gates in place
         # One memory under two names. On the way forward it holds `x @ W_x + b`, which no step needs on its way back:
         # the gradient of the pre-activations then takes its place.
-        self.xW = self.da = np.empty((T, B, G * H), dtype)
-        self.state = {name: np.empty((T + 1, B, H), dtype) for name in layout.state}
-        self.saved = {name: np.empty((T, B, H), dtype) for name in layout.saved}
+        self.xW = self.da = empty((T, B, G * H), dtype)
+        self.state = {name: empty((T + 1, B, H), dtype) for name in layout.state}
+        self.saved = {name: empty((T, B, H), dtype) for name in layout.saved}
         self.a_blocks = list(self.a)  # (G, B, H)
         self.gates = [tuple(block) for block in self.a]
         self.a_parts = [split(block, layout.parts) for block in self.a]
         self.xW_blocks = self.da_blocks = self._gates_first(self.xW)
         self.xW_parts = [split(block, layout.parts) for block in self.xW_blocks]
         self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
-        self.u, self.v = np.empty((2, B, H), dtype)  # scratch
+        self.u, self.v = empty((2, B, H), dtype)  # scratch
         self.ones = np.ones((B, H), dtype)
         self.scale = np.repeat(np.array(layout.scales, dtype), H)  # (G*H,)
-        self.b = np.empty(G * H, dtype)  # times `scale`, as all of W will be
+        self.b = empty((G * H,), dtype)  # times `scale`, as all of W will be
         # A product for each gate, with a matrix for each; but for one row BLAS is faster with all of them at once.
         one = B == 1
-        self.W_h = np.empty((1, H, G * H) if one else (G, H, H), dtype)
+        self.W_h = empty((1, H, G * H) if one else (G, H, H), dtype)
         self._W_h_rows = self.W_h.reshape(H, G, H) if one else self.W_h.transpose(1, 0, 2)
         self.W_h_of = list(self._W_h_rows.transpose(1, 0, 2))  # that of each gate, (H, H)
         self._products = [block.reshape(1, 1, G * H) for block in self.a] if one else self.a_blocks
@@ -106,7 +120,7 @@ class Tape:
         H = self.hidden_size
         W_h, W_x = params["W"][:H], params["W"][H:]
         if not hasattr(self, "W_x"):
-            self.W_x = np.empty_like(W_x)
+            self.W_x = self.empty(W_x.shape, self.dtype)
         np.multiply(W_h.reshape(self._W_h_rows.shape), self.scale.reshape(-1, H), self._W_h_rows)
         np.multiply(W_x, self.scale, self.W_x)
         np.multiply(params["b"], self.scale, self.b)
@@ -118,7 +132,8 @@ class Tape:
     def multiply_state(self, t: int) -> Array:
         """Computes `a[t] = h[t] @ W_h`, scaled, and returns it: (G, B, H)."""
         np.matmul(self.rows["h"][t], self.W_h, self._products[t])
-        return self.a_blocks[t]
+        a: Array = self.a_blocks[t]
+        return a
 
     def add_state_product(self, t: int) -> Array:
         """Returns the pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
@@ -149,7 +164,7 @@ class Tape:
         T, G, B, H = self.a.shape
         widths = self.layout.partials
         self.chunk = max(1, min(T, IN_CACHE // (B * H)))
-        self._partials = np.empty((self.chunk, sum(widths), B, H), self.dtype)
+        self._partials = self.empty((self.chunk, sum(widths), B, H), self.dtype)
         views = [split(step, widths) for step in self._partials]
         self.partials = [views[t % self.chunk] for t in range(T)]
         self._allocate_product_gradients()
@@ -158,12 +173,12 @@ class Tape:
         self.da_gates = [tuple(block) for block in self.da_blocks]
         self.da_parts = self.xW_parts
         self.da_columns = [self.by_part(row) for row in self.da]
-        self.W_hT = np.empty((G * H, H), self.dtype)
+        self.W_hT = self.empty((G * H, H), self.dtype)
 
     def _allocate_product_gradients(self) -> None:
         """Says where the gradients of `x @ W_x` and of `h @ W_h` are: in `da`, unless a gate comes between."""
         self.dxW = self.da
-        self.dhW = np.empty_like(self.da) if self.layout.product_is_gated else self.da
+        self.dhW = self.empty(self.da.shape, self.dtype) if self.layout.product_is_gated else self.da
 
     @cached_property
     def columns(self) -> list[slice]:
@@ -198,12 +213,12 @@ class Tape:
     @cached_property
     def zoned(self) -> LayerState:
         """Memory for the gradient that passes a step by in zoneout: (B, H) for each state."""
-        return {name: np.empty_like(self.u) for name in self.state}
+        return {name: self.empty(self.u.shape, self.dtype) for name in self.state}
 
     def dropped(self, shape: tuple[int, ...]) -> Array:
         """Returns memory for the layer's output after dropout; its shape is always the same."""
         if not hasattr(self, "_dropped"):
-            self._dropped = np.empty(shape, self.dtype)
+            self._dropped = self.empty(shape, self.dtype)
         return self._dropped
 
 

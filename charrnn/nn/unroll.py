@@ -101,7 +101,7 @@ def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: L
 
 
 def multiply_input(x: Array, tape: Tape) -> None:
-    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as W_x and b are; what stands at the side is in x, too."""
+    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as they are; what stands at the side is added."""
     if x.ndim == 2:
         # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
         np.take(tape.W_input, x, axis=0, out=tape.xW, mode="clip")
@@ -117,7 +117,7 @@ def multiply_input(x: Array, tape: Tape) -> None:
 def multiply_side(tape: Tape) -> None:
     """Computes what stands at the side times its rows of W, which is the same at every step."""
     side = tape.side
-    tape.side_product = None
+    tape.side_product = tape.dside = None
     if side is not None:
         tape.side_product = tape.W_side[side] if side.ndim == 1 else side @ tape.W_side
 

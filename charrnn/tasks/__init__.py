@@ -24,7 +24,7 @@ TASKS: dict[str, tuple[str, str]] = {
 """Each task's module and class."""
 
 OF_DOCUMENTS: dict[str, tuple[str, str]] = {"language_model": ("charrnn.tasks.documents", "DocumentModel")}
-"""The same of tasks that learn from many independent texts where `data.documents` says so."""
+"""Module and class of tasks that are others where `data.documents` makes many texts of one."""
 
 
 def find(name: str, data: DataConfig | None = None) -> type[Task]:

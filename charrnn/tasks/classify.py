@@ -92,10 +92,10 @@ class Classify(ItemTask):
     def assemble(self, sources: Sequence[Ids], answers: Sequence[Ids]) -> Batch:
         """Returns a batch of texts, and the label of each."""
         x, lengths = pad(sources)
-        y = np.concatenate(answers)
-        known = y >= 0
-        weights = None if known.all() else known.astype(np.float64)
-        return Batch(x, np.where(known, y, 0), None, weights, lengths)
+        y: Ids = np.concatenate(answers)  # (B,)
+        known: Array = np.greater_equal(y, 0)
+        weights = None if known.all() else known.astype(np.float32)
+        return Batch(x, np.maximum(y, 0), None, weights, lengths)
 
     def model(self, config: ModelConfig) -> Classifier:
         """Returns the network, which reads in both directions if not told otherwise."""
@@ -108,7 +108,8 @@ class Classify(ItemTask):
 
         def draw(rng: np.random.Generator) -> Batch:
             x, lengths = random_lengths(rng, VOCAB_SIZE)
-            return Batch(x, rng.integers(labels, size=x.shape[1]), None, rng.uniform(0.5, 1.5, x.shape[1]), lengths)
+            B = lengths.shape
+            return Batch(x, rng.integers(labels, size=B), None, rng.uniform(0.5, 1.5, B), lengths)
 
         return _network(config, VOCAB_SIZE, labels), draw
 

@@ -204,6 +204,7 @@ def nats_of_documents(
 ) -> Iterator[Array]:
     """Yields the loss of every character and end, (n,) at a time. The state is carried through long documents.
 
+    Padding is read as well: nothing reads the state that it leaves, and its loss is not among what is yielded.
     Raises EvaluationStopped where `stop()`, which is asked after each batch, is true.
     """
     dtype, state = params["head.b"].dtype, model.zero_state(0, params["head.b"].dtype)
@@ -215,7 +216,7 @@ def nats_of_documents(
         if starts.all():
             state = model.zero_state(batch.num_rows, dtype)
         state = [{name: array[: batch.num_rows] for name, array in entry.items()} for entry in state]
-        logits, state = model.forward(params, batch.x, state, starts, lengths=batch.lengths, labels=batch.labels)
+        logits, state = model.forward(params, batch.x, state, starts, labels=batch.labels)
         with overflow_allowed():  # of weights that have exploded, which shows in the loss
             nats = head.nats(logits, batch.y)
         yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]

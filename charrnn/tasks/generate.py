@@ -17,6 +17,7 @@ from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Batching, Symbols
+from charrnn.tasks.classify import labels_from
 from charrnn.tasks.documents import DocumentModel, all_texts, random_window
 from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.writer import refuse_both_ways
@@ -114,17 +115,13 @@ class Generate(DocumentModel):
     @classmethod
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
         """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
-        labels, counts = meta["labels"], meta["counts"]
-        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-            raise ValueError("its labels are not texts")
-        if len(labels) < 2 or labels != sorted(set(labels)):
-            raise ValueError("its labels are not a sorted set of two or more")
+        labels, counts = labels_from(meta["labels"]), meta["counts"]
         if not isinstance(counts, list) or len(counts) != len(labels) or not any(counts):
             raise ValueError("it does not say how often each label was seen")
         if not all(type(count) is int and 0 <= count < 1 << 53 for count in counts):
             raise ValueError("how often a label was seen is not a whole number")
         vocabulary = DocumentModel.from_meta(meta, data).vocabulary
-        return cls(vocabulary, tuple(labels), tuple(counts))
+        return cls(vocabulary, labels, tuple(counts))
 
 
 def _labels(documents: Documents) -> Sequence[str]:

@@ -163,7 +163,7 @@ class ItemTask:
     def split(self, examples: Pairs, data: DataConfig, batching: Batching) -> Split:
         """Cuts the pairs in three; an evaluation reads at most `most` characters of the validation part."""
         parts = self.parts(examples, data, batching.seed)
-        train, validation, test = (part and self.encode(part) for part in parts.values())
+        train, validation, test = (None if part is None else self.encode(part) for part in parts.values())
         assert train is not None
         buckets = Buckets(self.lengths(train), batching.batch_size * batching.seq_length, batching.seed)
         batches = ItemBatches(train, self.assemble, buckets, self.unknown)
@@ -250,8 +250,8 @@ def cut_in_parts(
     A part that has a file of its own takes no share of the others' file. `taken` returns some of the examples, by their
     numbers. Raises DataError where nothing is left.
     """
-    given = examples.validation, examples.test
-    shares = [share * (part is None) for share, part in zip(data.split[1:], given, strict=True)]
+    _, of_validation, of_test = data.split
+    shares: tuple[float, float] = of_validation * (examples.validation is None), of_test * (examples.test is None)
     numbers = split_items(keys, (1 - sum(shares), shares[0], shares[1]), seed)
     train, validation, test = (taken(examples, some) for some in numbers)
     found = {"train": train, "validation": examples.validation or validation, "test": examples.test or test}

@@ -110,7 +110,7 @@ class Tag(ItemTask):
         return _network(config, VOCAB_SIZE, targets), draw
 
     def judge(self, model: CharLM, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Scores:
-        """Returns the mean nats of the right characters, the share that is right, and that of items without a mistake."""
+        """Returns the mean nats of the right characters, the share of them, and that of items without a mistake."""
         report = self.report(model, params, part, stop)
         return {name: report[name] for name in ("nats", "accuracy", "item_accuracy")}
 

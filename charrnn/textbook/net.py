@@ -15,13 +15,17 @@ from charrnn.textbook.layers import Layer
 class Net:
     """Runs layers below an output layer, `logits = h @ W_y + b_y`."""
 
-    def __init__(self, layers: Sequence[Layer], p: Weights) -> None:
-        """`p` holds `W_y (H, V)` and `b_y (V,)`; the layers have their own."""
+    def __init__(self, layers: Sequence[Layer], p: Weights, symbols: int | None = None) -> None:
+        """`p` holds `W_y (H, V)` and `b_y (V,)`; the layers have their own.
+
+        `symbols` is how many the first layer reads, where they are others than the V that are answered.
+        """
         self.layers, self.p = layers, p
+        self.symbols = symbols or len(p["b_y"])
 
     def forward(self, ids: Ids) -> Array:
         """Returns logits (T, B, V) for `ids (T, B)`: everywhere a score for each character that may come next."""
-        x = one_hot(ids, len(self.p["b_y"]))
+        x = one_hot(ids, self.symbols)
         for layer in self.layers:
             x = layer.forward(x)
         self.h = x

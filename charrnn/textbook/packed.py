@@ -75,7 +75,9 @@ class Network:
             mask = self.drawn[len(self.drawn) // self.num_layers * layer].output_mask
             if mask is not None:
                 layers.append(Dropout(mask))
-        self.net = Net(layers, {"W_y": self.params["head.W"], "b_y": self.params["head.b"]})
+        W_y, b_y = self.params["head.W"], self.params["head.b"]
+        H = self.state[0]["h"].shape[1]
+        self.net = Net(layers, {"W_y": W_y, "b_y": b_y}, symbols=len(self.params["layers.0.W"]) - H)
 
     def recurrent_layer(self, k: int, seq_length: int) -> Recurrent:
         """Returns the k-th recurrent layer, with its own cell for every step."""

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from charrnn.arrays import Batch
 from charrnn.judging.evaluation import CONTEXT, Score, evaluate, nats_of_characters
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM

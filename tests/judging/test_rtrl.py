@@ -28,7 +28,16 @@ def test_every_gradient_agrees_to_1e_9(cell, num_layers):
     kind = build(cell)
     options = {"recurrent_dropout": 0.2} if kind.has_candidate else {}
     options |= {"layer_norm": True} if kind.product == "added" else {}
-    model = CharLM(V, cell=cell, hidden_size=H, num_layers=num_layers, initial_state="learned", dropout=0.3, zoneout_h=0.2, **options)
+    model = CharLM(
+        V,
+        cell=cell,
+        hidden_size=H,
+        num_layers=num_layers,
+        initial_state="learned",
+        dropout=0.3,
+        zoneout_h=0.2,
+        **options,
+    )
     assert [row for row in check_model(model, "rtrl") if not (row.ok and row.error < 1e-9)] == []
 
 

@@ -46,7 +46,9 @@ def as_another_cell(monkeypatch, swap):
         for name, grad in swap(swapped).items():
             grads[name][...] = grad
 
-    monkeypatch.setattr(unroll, "forward", lambda cell, params, *rest, **more: forward(cell, swap(params), *rest, **more))
+    monkeypatch.setattr(
+        unroll, "forward", lambda cell, params, *rest, **more: forward(cell, swap(params), *rest, **more)
+    )
     monkeypatch.setattr(unroll, "backward", swapped_backward)
 
 

@@ -38,8 +38,9 @@ class Window:
         logits, _ = self.forward()
         grads = Parameters(self.params.shapes, np.full_like(self.params.vector, np.nan))
         dstate = copy.deepcopy(self.dstate)
+        starts = np.zeros(self.ids.shape[1], bool) if self.starts is None else self.starts
         loss, final = self.model.loss_and_grads(
-            self.params, Batch(self.ids, self.targets, self.starts), self.state, grads, self.noise, dstate
+            self.params, Batch(self.ids, self.targets, starts), self.state, grads, self.noise, dstate
         )
         return named(logits, loss, grads, dstate, final)
 

@@ -116,7 +116,9 @@ def test_the_reference_sees_that_gates_are_swapped_which_no_gradient_can(window,
 
     model = CharLM(V, cell="lstm", hidden_size=H)
     case = window(model)
-    monkeypatch.setattr(unroll, "forward", lambda cell, params, *rest, **more: forward(cell, swap(params), *rest, **more))
+    monkeypatch.setattr(
+        unroll, "forward", lambda cell, params, *rest, **more: forward(cell, swap(params), *rest, **more)
+    )
     monkeypatch.setattr(unroll, "backward", swapped_backward)
     assert all(row.ok for row in check_model(model))
     with pytest.raises(AssertionError, match="logits"):

@@ -192,7 +192,9 @@ def test_without_noise_zoneout_is_its_mean(option, window):
 
 @pytest.mark.parametrize("initial_state", ["zero", "random"])
 def test_a_text_begins_from_noise_in_training_and_from_zero_elsewhere(initial_state, window):
-    case = window(CharLM(V, cell="lstm", hidden_size=H, num_layers=2, initial_state=initial_state, state_noise=0.5), starts=(0, 2))
+    case = window(
+        CharLM(V, cell="lstm", hidden_size=H, num_layers=2, initial_state=initial_state, state_noise=0.5), starts=(0, 2)
+    )
     given = copy.deepcopy(case.state)
     for k, layer in enumerate(given):
         for name, state in layer.items():
@@ -208,7 +210,9 @@ def test_a_text_begins_from_noise_in_training_and_from_zero_elsewhere(initial_st
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_noise_of_some_rows_is_theirs(bidirectional, window):
-    case = window(CharLM(V, cell="lstm", hidden_size=H, num_layers=2, bidirectional=bidirectional, **ALL), B=6, starts=(0, 2, 3))
+    case = window(
+        CharLM(V, cell="lstm", hidden_size=H, num_layers=2, bidirectional=bidirectional, **ALL), B=6, starts=(0, 2, 3)
+    )
     logits, final = case.forward()
     for rows in (slice(0, 2), slice(2, 6), slice(3, 4)):
         part = replace(

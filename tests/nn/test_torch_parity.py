@@ -49,7 +49,9 @@ def model_of(case):
     width, vocab_size = STORED[f"{case}:params.head.W"].shape
     both = case.endswith("/bidirectional")
     hidden_size = width // 2 if both else width
-    model = CharLM(vocab_size, cell=cell, hidden_size=hidden_size, num_layers=num_layers, activation=activation, bidirectional=both)
+    model = CharLM(
+        vocab_size, cell=cell, hidden_size=hidden_size, num_layers=num_layers, activation=activation, bidirectional=both
+    )
     params = Parameters.zeros(model.shapes, np.float64)
     assert params.keys() == stored(case, "params").keys()
     for name, array in stored(case, "params").items():

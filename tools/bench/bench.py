@@ -75,16 +75,18 @@ SETTLE = 0.05
 
 
 class Contender:
-    """A process of `contenders.py`."""
+    """A process of `contenders.py`, or of another file that is given work of another kind."""
 
-    def __init__(self, name: str, shape: Shape, threads: int) -> None:
+    def __init__(
+        self, name: str, shape: Shape, threads: int, file: Path | None = None, other: dict[str, Any] | None = None
+    ) -> None:
         cell, L, H, B, T, V = shape
         work = {"cell": cell, "num_layers": L, "hidden_size": H, "batch_size": B, "seq_length": T, "vocab_size": V}
         work |= {"threads": threads, "product_size": PRODUCT_SIZE}
-        here = Path(__file__).with_name("contenders.py")
+        here = file or Path(__file__).with_name("contenders.py")
         self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, str(here), name, json.dumps(work)],
+            [sys.executable, str(here), name, json.dumps(other or work)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -178,7 +178,9 @@ def charrnn_sampling(work: dict[str, Any]) -> Callable[[], object]:
     from charrnn.nn.model import CharLM
     from charrnn.sampling import generate
 
-    model = CharLM(work["vocab_size"], cell=work["cell"], hidden_size=work["hidden_size"], num_layers=work["num_layers"])
+    model = CharLM(
+        work["vocab_size"], cell=work["cell"], hidden_size=work["hidden_size"], num_layers=work["num_layers"]
+    )
     threads = cores.blas_threads(work["batch_size"] * model.step_product, work["threads"])
     threadpool_limits(threads, user_api="blas")
     params = model.init_params(np.random.default_rng(0))
@@ -254,9 +256,9 @@ def _status(pid: str) -> dict[str, int]:
     return {name: int(value.split()[0]) for name, value in (line.split(":", 1) for line in lines) if "kB" in value}
 
 
-def main() -> None:
+def main(found: dict[str, Callable[[dict[str, Any]], Callable[[], object]]]) -> None:
     """Answers until stdin ends."""
-    iteration = CONTENDERS[sys.argv[1]](json.loads(sys.argv[2]))
+    iteration = found[sys.argv[1]](json.loads(sys.argv[2]))
     for line in sys.stdin:
         seconds, elapsed, n = float(line), 0.0, 0
         began = time.perf_counter()
@@ -268,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(CONTENDERS)

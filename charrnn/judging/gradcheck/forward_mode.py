@@ -18,7 +18,8 @@ def oracle(subject: Subject) -> Oracle:
     grads = Parameters.zeros(subject.model.shapes, np.float64)
     sensitivity = Sensitivity.zero(subject.model, subject.batch.num_rows)
     given = subject.params, subject.batch, subject.state, grads
-    _, _, dstate = sensitivity.loss_and_grads(*given, subject.noise, subject.cotangent)
+    cotangent = subject.cotangent if subject.carries else None
+    _, _, dstate = sensitivity.loss_and_grads(*given, subject.noise, cotangent)
     return all_at_once(subject, {**grads, **named(dstate)})
 
 

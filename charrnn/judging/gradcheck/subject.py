@@ -20,6 +20,8 @@ from charrnn.nn.stack import State
 
 SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE, HIDDEN_SIZE = 4, 4, 6, 4
 DrawBatch = Callable[[np.random.Generator], Batch]
+STD = 0.5
+"""Standard deviation of the weights."""
 DRAWS = 30
 """How often conditions are drawn at most, until every parameter is put to a test."""
 
@@ -48,17 +50,18 @@ def check_model(
 ) -> list[Row]:
     """Returns a row for every parameter of `model`, and for the state that comes in, over one random batch.
 
-    `draw` draws that batch; for a `CharLM`, `random_batch` does. The weights are random with standard deviation 0.5,
+    `draw` draws that batch; for a `CharLM`, `random_batch` does. The weights are random with standard deviation `STD`,
     the state that comes in is random and not zero, masks and noise are drawn once, and the objective adds random
     multiples of the final state to the loss, so that every path of the backward pass carries something. The state that
     comes in is left out where every row begins anew. A draw that leaves some gradients too small to judge, such as one
-    of dead rectifiers, is drawn anew, at most `DRAWS` times. Raises ValueError if the oracle declines the model.
+    of dead rectifiers, is drawn anew, at most `DRAWS` times, and after each ten with larger weights, without which
+    hardly anything comes through attention. Raises ValueError if the oracle declines the model.
     """
     judge = gradcheck.load(oracle)
     if reason := judge.declines(model):
         raise ValueError(reason)
     for attempt in range(DRAWS):
-        subject = Subject.draw(model, judge.dtype, seed + attempt, draw)
+        subject = Subject.draw(model, judge.dtype, seed + attempt, draw, STD * (1 + attempt // 10))
         gradients = subject.gradients()
         if all(np.abs(gradient).max() >= SMALLEST for gradient in gradients.values()):
             break
@@ -83,11 +86,11 @@ class Subject:
     """What `gradients` found the loss to be: a number, ()."""
 
     @classmethod
-    def draw(cls, model: Any, dtype: Any, seed: int, draw: DrawBatch | None = None) -> Subject:
-        """Returns a subject that is random in every part."""
+    def draw(cls, model: Any, dtype: Any, seed: int, draw: DrawBatch | None = None, std: float = STD) -> Subject:
+        """Returns a subject that is random in every part, with weights of standard deviation `std`."""
         rng = np.random.default_rng(seed)
         params = Parameters.zeros(model.shapes, dtype)
-        params.vector[...] = rng.normal(0, 0.5, params.vector.shape)
+        params.vector[...] = rng.normal(0, std, params.vector.shape)
         batch = draw(rng) if draw else random_batch(model, rng)
         zero = model.zero_state(batch.num_rows, dtype)
         state, cotangent = _random_state(zero, rng, 0.5), _random_state(zero, rng, 1.0)

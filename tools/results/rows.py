@@ -1,0 +1,67 @@
+"""The rows of the table of results: what each is made of, and which figure counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from results import cutting
+from results.cutting import Parts
+
+
+class Row(NamedTuple):
+    """A result."""
+
+    task: str
+    cut: Callable[[Path, str], Parts]
+    file: str
+    """In the directory of data, or what else `cut` asks for."""
+    figures: tuple[str, ...]
+    """Of what the task reports; the first one counts."""
+    seeds: int = 3
+    beam: int = 1
+    variants: Mapping[str, tuple[str, ...]] = MappingProxyType({"": ()})
+    """What is trained, to compare: settings by name, over those of the config."""
+    config: str | None = None
+    """The name of the config, where it is not that of the row."""
+    made: bool = False
+    """Whether the pairs are made by `cut`, and not read."""
+    pretrain: tuple[str, ...] = ()
+    """Settings of the language model of the training texts that the variant PRETRAINED begins with."""
+
+
+PRETRAINED = "pretrained"
+ONE_DIRECTION = {"both directions": (), "one direction": ("model.bidirectional=false",)}
+CONTEXTS = {way: (f"model.context={way}", "train.time_budget=8m") for way in ("attention", "affine", "last")}
+
+ROWS = {
+    "names": Row("classify", cutting.labelled, "names_by_language.tsv", ("accuracy", "macro_f1", "mcc", "nats")),
+    "sms": Row("classify", cutting.messages, "sms_spam.tsv", ("accuracy", "mcc", "macro_f1", "nats")),
+    "splice": Row(
+        "classify", cutting.labelled, "splice.tsv", ("accuracy", "macro_f1", "mcc", "nats"), variants=ONE_DIRECTION
+    ),
+    "cmudict": Row(
+        "transduce", cutting.words, "cmudict_train.tsv cmudict_test.tsv", ("exact_match", "edit_rate"), seeds=1, beam=5
+    ),
+    "contexts": Row(
+        "transduce",
+        cutting.words,
+        "cmudict_train.tsv cmudict_test.tsv",
+        ("exact_match", "edit_rate"),
+        seeds=1,
+        variants=CONTEXTS,
+        config="cmudict",
+    ),
+    "sums": Row("transduce", cutting.sums, "reversed", ("exact_match", "edit_rate"), made=True),
+    "capitals": Row(
+        "tag",
+        cutting.lines,
+        "../warpeace_input.txt",
+        ("f1", "accuracy", "item_accuracy"),
+        seeds=1,
+        variants=ONE_DIRECTION,
+        made=True,
+    ),
+}
