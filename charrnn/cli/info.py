@@ -11,7 +11,6 @@ import click
 from charrnn.cli import common
 from charrnn.errors import one_line
 
-
 QUOTED = ("symbols", "answers")
 """Facts that are characters, of which spaces and line ends would not be seen."""
 
