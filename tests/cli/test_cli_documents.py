@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 
 from charrnn.runs.checkpoint import load
+from charrnn.tasks import documents
+
+NAMES = Path(__file__).parents[3] / "shared" / "data" / "names.txt"
 
 SMALL = {
     "model.hidden_size": 12,
@@ -127,3 +132,38 @@ def test_a_model_of_one_text_begins_one_of_documents(charrnn, texts, tmp_path):
     old, new = load(tmp_path / "old" / "last.npz"), load(tmp_path / "run" / "last.npz")
     assert old.task.vocabulary.symbols == "\nabcde"
     assert abs(new.params["layers.0.W"][:17] - old.params["layers.0.W"][[*range(12), *range(13, 18)]]).max() < 1e-9
+
+
+def test_a_run_of_documents_is_checked_on_windows_of_documents(run, charrnn, monkeypatch):
+    run("names.txt", data__documents="lines", train__iterations=2)
+    drawn, draw = [], documents.random_window
+    monkeypatch.setattr(documents, "random_window", lambda *given: drawn.append(draw(*given)) or drawn[-1])
+    charrnn("gradcheck", "run").ok()
+    assert min(drawn[-1].lengths) < len(drawn[-1].x)
+
+
+# --- what a list of names teaches ---
+
+
+def broken(lines, grammar):
+    return [line for line in lines if not re.fullmatch(grammar, line)]
+
+
+def test_names_are_well_formed_from_the_first_character_to_the_last(run, tmp_path):
+    """Syllables of a consonant and a vowel, two to four of them: nothing in a line alone tells where a name begins."""
+    draw = random.Random(1)
+    names = ["".join(draw.choice("bcd") + draw.choice("aeiou") for _ in range(draw.randint(2, 4))) for _ in range(300)]
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    changes = {"model__hidden_size": 24, "train__batch_size": 16, "train__iterations": 500}
+    sample = run("names.txt", data__documents="lines", **changes)
+    assert len(broken(sample("--samples", 300).splitlines(), "([bcd][aeiou]){2,4}")) <= 15
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not NAMES.exists(), reason="the list of names is not here")
+def test_so_are_those_of_a_list_of_real_ones(run):
+    changes = {"model__hidden_size": 64, "train__batch_size": 32, "train__seq_length": 32, "train__iterations": 2000}
+    sample = run(NAMES, data__documents="lines", optim__learning_rate=0.005, **changes)
+    lines = sample("--samples", 300).splitlines()
+    assert len(lines) == 300
+    assert len(broken(lines, "[a-z]{2,15}")) <= 6  # of windows cut from one text, every second is broken
