@@ -276,3 +276,15 @@ def test_row_32_interrupted_a_run_of_any_task_goes_on_unchanged(tmp_path, guarde
 @every_task
 def test_row_34_terminated_in_an_evaluation_a_run_of_any_task_goes_on_unchanged(tmp_path, guarded, task):
     stopped_on_its_way(tmp_path, task, "in an evaluation", "SIGTERM")
+
+
+# --- row 46: a loss that is no number ---------------------------------------------------------------------------------
+
+
+@every_task
+def test_row_46_weights_that_explode_end_a_run_of_any_task_in_its_next_evaluation(tmp_path, task):
+    exploding = {"optim__learning_rate": 1e30, "train__on_divergence": "skip", "train__eval_every": 1}
+    folder = prepare(tmp_path / "here", task)
+    ended = in_process(*command(task, **exploding), "-q", cwd=folder)
+    ended.fails(5, "diverged at iteration 1: the validation loss is")
+    assert not list((folder / "run").glob("*.npz"))
