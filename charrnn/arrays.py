@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     source: Ids | None = None
     """What an encoder reads first, of a length of its own: symbols (S, B)."""
     source_lengths: Array | None = None
-    """The same of `source` as `lengths` is of x."""
+    """How many symbols each source has, (B,); what is behind them is padding. None means all S."""
 
     @property
     def answers(self) -> float:

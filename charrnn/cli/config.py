@@ -12,7 +12,11 @@ from charrnn.errors import ConfigError, one_line
 
 @click.group("config")
 def command() -> None:
-    """Show, check and list configurations."""
+    """Show, check and list configurations.
+
+    \b
+    charrnn config show quickstart --set model.cell=gru
+    """  # noqa: D301  # click wants the backspace itself
 
 
 @command.command("show")

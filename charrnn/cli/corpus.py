@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @click.group("corpus", short_help="List, fetch and make texts to learn from.")
 def command() -> None:
-    """List, find and fetch the texts that are known by name, and make others."""
+    """List, find and fetch the texts that are known by name, and make others.
+
+    \b
+    charrnn corpus list
+    """  # noqa: D301  # click wants the backspace itself
 
 
 @command.command("list")

@@ -84,7 +84,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     The architecture (of a config or checkpoint; the default one if none is given) is built small, in float64, with
     random weights, states, and a dropout mask. Exits with 1 if a gradient is wrong.
-    """
+
+    \b
+    charrnn gradcheck --cell gru --oracle textbook
+    charrnn gradcheck --task transduce --set model.context=affine
+    """  # noqa: D301  # click wants the backspace itself
     wanted = Options(**options)
     oracle, check_all, as_json = wanted.oracle, wanted.check_all, wanted.as_json
     if check_all and (wanted.source or wanted.assignments):
@@ -162,7 +166,7 @@ def _every(cells: tuple[str, ...], task: str | None) -> list[Check]:
     from charrnn.judging.gradcheck.architectures import above_the_layers, architectures, few_architectures
     from charrnn.judging.gradcheck.subject import small
 
-    checks = []
+    checks: list[Check] = []
     for name in [task] if task else TASKS:
         kind = tasks.find(name)
         network, _ = kind.probe(small(ModelConfig()))

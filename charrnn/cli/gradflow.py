@@ -87,7 +87,10 @@ def command(**options: Any) -> None:
     Without CONFIG, CHECKPOINT, --cell or --set, it compares the plain RNN's activations, the GRU, and the LSTM with
     several forget biases, as they are before training. A CHECKPOINT reads a text that it writes itself; others read
     random characters.
-    """
+
+    \b
+    charrnn gradflow --cell rnn --cell lstm
+    """  # noqa: D301  # click wants the backspace itself
     wanted = Options(**options)
     curves, shares = _measure(wanted)
     if wanted.plot:

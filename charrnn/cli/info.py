@@ -11,19 +11,26 @@ import click
 from charrnn.cli import common
 from charrnn.errors import one_line
 
+QUOTED = ("symbols", "answers")
+"""Facts that are characters, of which spaces and line ends would not be seen."""
+
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
 @click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
 @common.json_option
 def command(source: str, as_json: bool) -> None:
-    """Say what is in a checkpoint, a run directory or a text."""
+    """Say what is in a checkpoint, a run directory or a text.
+
+    \b
+    charrnn info runs/harbour-1
+    """  # noqa: D301  # click wants the backspace itself
     facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source)
     if as_json:
         common.print_json(facts)
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        shown = f"{value:,}" if type(value) is int else repr(value) if name == "symbols" else str(value)
+        shown = f"{value:,}" if type(value) is int else repr(value) if name in QUOTED else str(value)
         click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(shown)}")
 
 

@@ -147,7 +147,7 @@ class Seen:
     strange: int = 0
     """Inputs with characters that were never seen in training."""
     unknown: int = 0
-    """Those characters."""
+    """How many such characters there are in all."""
     different: set[str] = field(default_factory=set)
     """Some of the inputs: as many different ones as matter."""
     first: str | None = None

@@ -82,7 +82,12 @@ class Options:
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="The same seed gives the same text.")
 @click.option("--stream/--no-stream", default=True, show_default=True, help="Show each character as it is drawn.")
 def command(**options: Any) -> None:
-    """Let a model write. Its text, after the prompt, goes to stdout in UTF-8 (in bytes mode, as it is)."""
+    """Let a model write. Its text, after the prompt, goes to stdout in UTF-8 (in bytes mode, as it is).
+
+    \b
+    charrnn sample runs/harbour-1 -n 300 --temperature 0.8 --prompt "The sea"
+    charrnn sample runs/names-1 --label Italian --samples 10
+    """  # noqa: D301  # click wants the backspace itself
     from threadpoolctl import threadpool_limits
 
     from charrnn.cores import blas_threads

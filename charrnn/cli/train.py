@@ -44,8 +44,8 @@ class Options:
         return settings
 
 
-@click.command("train", short_help="Train a model on a text.")
-@click.argument("text", required=False)
+@click.command("train", short_help="Train a model on a text, or on pairs.")
+@click.argument("text", required=False, metavar="[TEXT|PAIRS]")
 @common.config_option
 @click.option(
     "-o",
@@ -68,8 +68,16 @@ class Options:
 def command(**options: Any) -> None:
     """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
 
+    PAIRS are for the other tasks: a row for each item with a tab between the two (label and text, or source and
+    target), JSON lines, or for classify and generate a folder with a file for each label.
+
     Stop with Ctrl-C: the run is saved, and --resume continues it.
-    """
+
+    \b
+    charrnn train harbour --time-budget 2m
+    charrnn train names.tsv --set task.name=classify -o runs/names
+    charrnn train -o runs/names --resume --set train.epochs=20
+    """  # noqa: D301  # click wants the backspace itself
     wanted = Options(**options)
     if wanted.resume and wanted.init_from:
         raise ConfigError("--resume and --init-from are two things: continue a run, or begin one; give one of them")
@@ -89,7 +97,9 @@ def _begin(wanted: Options) -> Trainer:
 
     settings, text, init_from = wanted.settings(), wanted.text, wanted.init_from
     if text is None:
-        raise ConfigError("train what? give a text file, '-', or the name of a corpus such as harbour")
+        raise ConfigError(
+            "train what? give a file, of a text or of pairs, '-', or the name of a corpus such as harbour"
+        )
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
     config, _ = resolve(_of_the_network(inherited, settings), settings)
@@ -126,7 +136,7 @@ def _resume(wanted: Options) -> Trainer:
         run, damaged = directory.newest()
         config, _ = resolve(to_settings(run.config, "the run"), settings)
         if text is None and run.corpus.name == STDIN:
-            raise ConfigError("the run learns from standard input; give its text again, with '-' for TEXT")
+            raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
         examples = run.task.read(common.library(), text or run.corpus.name, config.data)
         trainer = Trainer.resume(directory, run, config, examples)
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]

@@ -23,7 +23,7 @@ from charrnn.nn import SCORES
 from charrnn.nn.parameters import Shapes
 
 
-class Seen(NamedTuple):
+class Look(NamedTuple):
     """Holds what the way back needs."""
 
     h: Array
@@ -33,7 +33,7 @@ class Seen(NamedTuple):
     keys: Array
     """What they are matched by, `e_s @ W`: (B, S, H)."""
     match: Array | None
-    """Of the additive way, the tanh in (1): (B, T, S, H)."""
+    """The tanh in (1) where scores are additive, (B, T, S, H); else None."""
     p: Array
     """How much each step looks at each state: (B, T, S)."""
     context: Array
@@ -56,7 +56,7 @@ def keys_of(params: dict[str, Array], encoded: Array) -> Array:
     return _times(encoded, params["attention.W"])
 
 
-def forward(params: dict[str, Array], h: Array, encoded: Array, lengths: Array, known: Array | None = None) -> Seen:
+def forward(params: dict[str, Array], h: Array, encoded: Array, lengths: Array, known: Array | None = None) -> Look:
     """Returns what each state of `h (B, T, H)` sees of `encoded (B, S, D)`, whose rows are `lengths (B,)` long.
 
     Where a row has no step at all, its first, which is the encoder's initial state, is looked at. `known` is what
@@ -76,10 +76,10 @@ def forward(params: dict[str, Array], h: Array, encoded: Array, lengths: Array, 
     p = np.exp(scores - scores.real.max(axis=-1, keepdims=True))
     p /= p.sum(axis=-1, keepdims=True)
     # (3)
-    return Seen(h, encoded, keys, match, p, p @ encoded)
+    return Look(h, encoded, keys, match, p, p @ encoded)
 
 
-def output(params: dict[str, Array], seen: Seen) -> Array:
+def output(params: dict[str, Array], seen: Look) -> Array:
     """Returns (4), what the output layer reads: (B, T, H)."""
     W, H = params["attention.output.W"], seen.h.shape[-1]
     a = _times(seen.h, W[:H])
@@ -90,7 +90,7 @@ def output(params: dict[str, Array], seen: Seen) -> Array:
 
 
 def backward(
-    params: dict[str, Array], seen: Seen, out: Array, dout: Array, grads: dict[str, Array]
+    params: dict[str, Array], seen: Look, out: Array, dout: Array, grads: dict[str, Array]
 ) -> tuple[Array, Array]:
     """Differentiates `output` and `forward`: `dout (B, T, H)` is the gradient of `out`, which `output` returned.
 

@@ -27,7 +27,7 @@ class Answers(NamedTuple):
     lengths: Ids
     """How many symbols each has before its end: (B, N)."""
     log_probabilities: Array
-    """Of the whole answer, its end included, in nats: (B, N). Where there are fewer answers, the rest has -inf."""
+    """How likely each answer is, its end included, in nats: (B, N). Where there are fewer, the rest has -inf."""
     ended: Array
     """Whether the model chose to end: bools (B, N). If not, the answer was cut off at the longest length, where it held
     another symbol than the end for the likeliest."""

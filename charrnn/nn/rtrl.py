@@ -33,9 +33,9 @@ class Step(NamedTuple):
     """Holds what is given to one step of a batch."""
 
     ids: Array
-    """(1, B)."""
+    """The symbols that are read: (1, B)."""
     targets: Array
-    """(B,)."""
+    """What should come out: (B,)."""
     starts: Array
     """Which rows begin a text: bools (B,)."""
     lengths: Array | None

@@ -24,7 +24,7 @@ from charrnn.tasks.base import Model, Scores, Task
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
-VERSION = 3
+VERSION = 4
 """The version of the format that is written; every version before it can be read."""
 
 

@@ -25,7 +25,7 @@ def take_over(run: Run, old: Run) -> list[str]:
     ours, theirs = run.task.symbols(run.model), old.task.symbols(old.model)
     taken = [name for name in run.params if _fits(name, run, old) and _copy(name, run, old, ours, theirs)]
     changed = _changed(run, old)
-    if not any(name.startswith("layers.") for name in taken):
+    if not any(_is_of_layer(name) for name in taken):
         raise CheckpointError(_nothing_fits(changed))
     unknown = _unknown(ours, theirs)
     if unknown is None:
@@ -36,10 +36,11 @@ def take_over(run: Run, old: Run) -> list[str]:
         f"model.{key} was {json.dumps(was)} in the weights to begin from, and is {json.dumps(now)}"
         for key, was, now in changed
     ]
-    if new := [name for name in run.params if name not in taken]:
-        differences.append(f"new here: {', '.join(new)}")
-    if left := [name for name in old.params if name not in taken]:
-        differences.append(f"left behind: {', '.join(left)}")
+    new = [name for name in run.params if name not in taken]
+    left = [name for name in old.params if name not in taken]
+    of_another = run.config.task.name != old.config.task.name
+    named = {"taken over": taken if of_another else [], "new here": new, "left behind": left}
+    differences += [f"{what}: {', '.join(names)}" for what, names in named.items() if names]
     notes = ["; ".join(differences)] if differences else []
     if unknown:
         notes.append(f"characters new to the weights: {unknown!r}")
@@ -48,8 +49,13 @@ def take_over(run: Run, old: Run) -> list[str]:
 
 def _fits(name: str, run: Run, old: Run) -> bool:
     """Tells whether a parameter of this name means the same in both."""
-    same_blocks = run.model.blocks == old.model.blocks or not name.startswith("layers.")
+    same_blocks = run.model.blocks == old.model.blocks or not _is_of_layer(name)
     return name in old.params and same_blocks
+
+
+def _is_of_layer(name: str) -> bool:
+    """Tells whether a parameter is a recurrent layer's: `layers.0.W`, or `encoder.layers.0.W`."""
+    return "layers" in name.split(".")
 
 
 def _copy(name: str, run: Run, old: Run, ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> bool:
@@ -69,7 +75,7 @@ def _copy(name: str, run: Run, old: Run, ours: dict[str, Symbols], theirs: dict[
     to[: mine.start] = start[: other.start]
     here, there = _shared(mine, other)
     to[mine.start + here] = start[other.start + there]
-    return True
+    return bool(mine.start or len(here))
 
 
 def _without(array: Array, symbols: Symbols) -> tuple[int, ...]:

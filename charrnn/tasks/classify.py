@@ -108,7 +108,8 @@ class Classify(ItemTask):
 
         def draw(rng: np.random.Generator) -> Batch:
             x, lengths = random_lengths(rng, VOCAB_SIZE)
-            return Batch(x, rng.integers(labels, size=x.shape[1]), None, rng.uniform(0.5, 1.5, x.shape[1]), lengths)
+            B = lengths.shape
+            return Batch(x, rng.integers(labels, size=B), None, rng.uniform(0.5, 1.5, B), lengths)
 
         return _network(config, VOCAB_SIZE, labels), draw
 

@@ -35,7 +35,7 @@ class Written(NamedTuple):
     input: str
     text: str
     log_probability: float
-    """Of the whole answer and its end, in nats."""
+    """How likely the answer is, with its end, in nats."""
     ended: bool
     """Whether the model ended it; if not, it was cut off where answers are longer than any in training."""
     top: list[tuple[str, float]]

@@ -37,8 +37,8 @@ def refuse_another_run(run: Run, config: Config, examples: Examples) -> None:
     corpus = run.corpus
     if examples.sha256 != corpus.sha256:
         raise CheckpointError(
-            f"{examples.name} ({examples.size:,} bytes, sha256 {examples.sha256[:12]}...) is not the text of this run, "
-            f"{corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...); give that text, or begin a new "
+            f"{examples.name} ({examples.size:,} bytes, sha256 {examples.sha256[:12]}...) is not what this run learns "
+            f"from, {corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...); give that, or begin a new "
             f"run with --init-from"
         )
 

@@ -9,6 +9,7 @@ from charrnn.judging.gradcheck.check import RTOL
 from charrnn.nn import cells
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
+from charrnn.tasks import TASKS
 
 STATES = ("zero", "random", "learned")
 
@@ -53,7 +54,7 @@ def test_several_cells_can_be_named(charrnn):
 
 
 def test_all_means_every_cell_with_every_depth_and_initial_state(charrnn):
-    result = charrnn("gradcheck", "--all", "--json")
+    result = charrnn("gradcheck", "--all", "--task", "language_model", "--json")
     checks = [check for check in result.json["checks"] if len(check) == 7]  # with nothing that is not always named
     seen = {(check["cell"], check["num_layers"], check["initial_state"]) for check in checks}
     assert seen == {(cell, layers, state) for cell in CELLS for layers in (1, 2) for state in STATES}
@@ -66,9 +67,17 @@ def test_all_means_every_cell_with_every_depth_and_initial_state(charrnn):
 
 def test_all_means_every_regularizer_and_direction_for_the_cells_that_take_it(charrnn):
     words = [word for cell in ("rnn", "gru", "lstm") for word in ("--cell", cell)]
-    checks = charrnn("gradcheck", "--all", *words, "--json").ok().json["checks"]
+    checks = charrnn("gradcheck", "--all", "--task", "language_model", *words, "--json").ok().json["checks"]
     missing = {"recurrent_dropout": {"rnn"}, "zoneout_c": {"rnn", "gru"}, "layer_norm": {"gru"}}
-    for key in ("dropout_per", "recurrent_dropout", "zoneout_h", "zoneout_c", "layer_norm", "bidirectional"):
+    for key in (
+        "dropout_per",
+        "recurrent_dropout",
+        "zoneout_h",
+        "zoneout_c",
+        "layer_norm",
+        "bidirectional",
+        "embedding_size",
+    ):
         assert {check["cell"] for check in checks if key in check} == {"rnn", "gru", "lstm"} - missing.get(key, set())
 
 
@@ -134,14 +143,14 @@ def test_unknown_cells_and_oracles_are_named(charrnn, words, part):
 
 @pytest.mark.parametrize(("oracle", "most"), [("complex-step", 1e-12), ("rtrl", 1e-9), ("textbook", 1e-11)])
 def test_the_exact_oracles_judge_every_cell_closely(charrnn, oracle, most):
-    report = charrnn("gradcheck", "--all", "--oracle", oracle, "--json").ok().json
+    report = charrnn("gradcheck", "--all", "--task", "language_model", "--oracle", oracle, "--json").ok().json
     assert {check["cell"] for check in report["checks"]} == set(CELLS)
     assert report["worst_error"] < most
-    left_out = {(check["cell"], check["activation"]) for check in report["left_out"] if check["bidirectional"]}
-    assert left_out == (
-        {(check["cell"], check["activation"]) for check in report["checks"]} if oracle == "rtrl" else set()
-    )
-    assert len(report["left_out"]) == len(left_out)
+    every = {(check["cell"], check["activation"]) for check in report["checks"]}
+    declined = {"rtrl": "bidirectional", "textbook": "embedding_size"}.get(oracle)
+    left_out = [(check["cell"], check["activation"]) for check in report["left_out"] if declined in check]
+    assert len(left_out) == len(report["left_out"])
+    assert sorted(left_out) == (sorted(every) if declined else [])
 
 
 def test_real_time_recurrent_learning_declines_what_reads_both_ways(charrnn, tmp_path):
@@ -151,10 +160,56 @@ def test_real_time_recurrent_learning_declines_what_reads_both_ways(charrnn, tmp
 
 
 def test_what_an_oracle_declines_of_all_is_counted_with_the_reason(charrnn):
-    *_, left_out, verdict = charrnn("gradcheck", "--all", "--cell", "mgu", "--oracle", "rtrl").ok().text.splitlines()
+    words = ["gradcheck", "--all", "--task", "language_model", "--cell", "mgu"]
+    *_, left_out, verdict = charrnn(*words, "--oracle", "rtrl").ok().text.splitlines()
     assert left_out == "1 left out: real-time recurrent learning is for models that read forward"
     assert verdict.endswith("all ok")
-    assert "left out" not in charrnn("gradcheck", "--all", "--cell", "mgu", "--oracle", "textbook").ok().text
+    assert "left out" not in charrnn(*words, "--oracle", "complex-step").ok().text
+
+
+def test_all_means_what_is_each_tasks_own_too(charrnn):
+    report = charrnn("gradcheck", "--all", "--cell", "mgu", "--oracle", "complex-step", "--json").ok().json
+    for task in TASKS:
+        of_task = [check for check in report["checks"] if check["task"] == task]
+        assert any("embedding_size" in check for check in of_task)
+        both = {bool(check["bidirectional"]) for check in of_task if "bidirectional" in check}
+        assert both == ({False} if task == "generate" else {True} if task == "language_model" else {False, True})
+    chosen = {
+        task: {
+            (check.get("context", "attention"), check.get("attention", "dot"), check.get("pooling", "last"))
+            for check in report["checks"]
+            if check["task"] == task
+        }
+        for task in TASKS
+    }
+    poolings = ("last", "mean", "max")
+    assert chosen["classify"] == {("attention", "dot", pooling) for pooling in poolings}
+    assert chosen["transduce"] == {("last", "dot", "last")} | {
+        (context, score, pooling)
+        for context, score in (("affine", "dot"), ("attention", "dot"), ("attention", "additive"))
+        for pooling in poolings
+    }
+
+
+@pytest.mark.parametrize("task", ["classify", "generate", "tag", "transduce"])
+def test_a_network_of_each_task_is_right(charrnn, task):
+    report = charrnn("gradcheck", "--task", task, "--json").ok().json
+    assert [check["task"] for check in report["checks"]] == [task]
+    assert report["worst_error"] < RTOL
+
+
+@pytest.mark.parametrize(
+    ("task", "key"),
+    [("language_model", "pooling=mean"), ("classify", "context=last"), ("tag", "attention=additive")],
+)
+def test_a_key_that_a_network_does_not_read_is_refused(charrnn, task, key):
+    said = f"model.{key.partition('=')[0]}: nothing in the network of this task reads it; leave it out"
+    charrnn("gradcheck", "--task", task, "--set", f"model.{key}").fails(2, said)
+
+
+def test_what_only_another_choice_would_read_is_refused(charrnn):
+    words = ["--task", "transduce", "--set", "model.context=affine", "--set", "model.attention=additive"]
+    charrnn("gradcheck", *words).fails(2, "attention additive is for context attention")
 
 
 def test_what_the_textbook_does_not_know_is_an_error_of_one_line(charrnn, monkeypatch, tmp_path):

@@ -117,3 +117,61 @@ def test_bytes_and_characters_are_not_mixed_up(train, tmp_path):
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.npz"])
 def test_weights_that_are_not_there_are_a_checkpoint_error(train, name):
     train("-o", "new", "--init-from", name).fails(4, name)
+
+
+PLAIN = ["data.split=[1,0,0]", "model.hidden_size=8", "train.iterations=1", "train.threads=1", "train.seed=1"]
+PLAIN += ["optim.name=sgd", "optim.learning_rate=1e-30"]
+
+
+def still(task, **changes):
+    """The options of a run that stays as it begins."""
+    keys = [*PLAIN, f"task.name={task}", *(f"{name.replace('__', '.')}={value}" for name, value in changes.items())]
+    return [word for key in keys for word in ("--set", key)]
+
+
+@pytest.mark.parametrize("both", ["true", "false", "null"])
+def test_a_classifier_begins_with_the_layers_of_a_language_model(charrnn, train, pairs, tmp_path, both):
+    (tmp_path / "letters.txt").write_text("abcdefg0123iou#" * 40)
+    train("-o", "old", source="letters.txt").ok()
+    words = still("classify", model__bidirectional=both, model__pooling="mean")
+    said = charrnn("train", pairs("classify"), "-o", "new", "--init-from", "old", *words).ok().err
+    old, new = load(tmp_path / "old"), load(tmp_path / "new" / "last.npz")
+    H, was, now = 8, old.task.vocabulary.symbols, new.task.vocabulary.symbols
+    for c in now:
+        assert (new.params["layers.0.W"][H + now.find(c)] == old.params["layers.0.W"][H + was.find(c)]).all()
+    assert (new.params["layers.0.b"] == old.params["layers.0.b"]).all()
+    assert "taken over: layers.0.W, layers.0.b; new here: " in said
+    assert ("layers.0.reverse.W" in said.partition("new here: ")[2]) == (both != "false")
+    assert "head.W" in said.partition("new here: ")[2].partition(";")[0]
+    assert "characters new" not in said
+
+
+def test_layers_go_back_to_a_language_model_without_what_only_the_classifier_had(charrnn, train, pairs, tmp_path):
+    words = still("classify", model__bidirectional="false", model__pooling="max")
+    charrnn("train", pairs("classify"), "-q", "-o", "old", *words).ok()
+    (tmp_path / "letters.txt").write_text("abcdefg0123iou#" * 40)
+    train("-o", "new", "--init-from", "old", source="letters.txt").ok()
+    assert load(tmp_path / "new").config.model.pooling == "last"
+
+
+@pytest.mark.parametrize("task", ["tag", "transduce"])
+def test_a_task_begins_with_a_run_of_its_own(charrnn, taught, pairs, tmp_path, task):
+    (tmp_path / "other.tsv").write_text("abcz\tabcz\ncb\tcb\n", "utf-8")
+    said = charrnn("train", "other.tsv", "-o", "new", "--init-from", taught(task), *still(task)).ok().err
+    assert "characters new to the weights: 'z'" in said
+    old, new = load(taught(task)), load(tmp_path / "new" / "last.npz")
+    first = "encoder.layers.0" if task == "transduce" else "layers.0"
+    for name in (f"{first}.W", "head.W"):
+        assert not (new.params[name] == 0).all()
+    H, was, now = 8, old.task.vocabulary.symbols, new.task.vocabulary.symbols
+    for c in "abc":
+        assert (new.params[f"{first}.W"][H + now.find(c)] == old.params[f"{first}.W"][H + was.find(c)]).all()
+        place = old.task.targets.symbols.find(c)
+        if place >= 0:
+            assert (new.params["head.W"][:, new.task.targets.symbols.find(c)] == old.params["head.W"][:, place]).all()
+    assert (new.params[f"{first}.reverse.W"][H + len(now)] == old.params[f"{first}.reverse.W"][H + len(was)]).all()
+
+
+def test_layers_of_a_language_model_are_none_of_an_encoder(charrnn, train, pairs):
+    train("-o", "old").ok()
+    charrnn("train", pairs("transduce"), "-o", "new", "--init-from", "old", *still("transduce")).fails(4, "no layer")

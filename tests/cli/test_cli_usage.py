@@ -16,7 +16,8 @@ CONTRACT = {
     "train": "-c -o --set --resume --init-from --time-budget --seed -q",
     "sample": "-n --temperature --top-k --top-p --min-p --prompt --prompt-file --stop --samples --seed --stream "
     "--no-stream",
-    "eval": "--json --heat",
+    "predict": "--json --top --beam --heat",
+    "eval": "--json --split --heat --confusion --beam",
     "gradcheck": "--cell --all --oracle --json",
     "info": "--json",
     "corpus": "list path fetch make",
@@ -58,6 +59,13 @@ def test_every_option_says_what_it_does(command):
 @pytest.mark.parametrize("name", CONTRACT)
 def test_help_names_everything_that_is_promised(charrnn, name):
     assert set(CONTRACT[name].split()) <= set(charrnn(name, "--help").text.replace(",", " ").replace("/", " ").split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_has_an_example(charrnn, name):
+    usage, *lines = charrnn(name, "--help").text.splitlines()
+    assert usage.startswith("Usage")
+    assert any(f"charrnn {name} " in line for line in lines)
 
 
 @pytest.mark.anywhere

@@ -259,14 +259,14 @@ def test_row_28_another_text_is_refused_and_both_are_named(train, finished, tmp_
     (tmp_path / "other.txt").write_bytes(change(text.read_bytes()))
     sizes = [f"{path.name} ({path.stat().st_size:,} bytes, sha256 " for path in (tmp_path / "other.txt", text)]
     said = train("-o", finished, "--resume", *LONGER, source="other.txt")
-    said.fails(4, *sizes, "is not the text of this run", "--init-from")
+    said.fails(4, *sizes, "is not what this run learns from", "--init-from")
 
 
 def test_row_28_a_text_that_changed_under_its_name_is_another(charrnn, train, text, tmp_path):
     shutil.copy(text, tmp_path / "mine.txt")
     train("-o", "run", source="mine.txt").ok()
     (tmp_path / "mine.txt").write_bytes(text.read_bytes() + b"and one more line\n")
-    charrnn("train", "-o", "run", "--resume", *LONGER).fails(4, "mine.txt (2,", "is not the text of this run")
+    charrnn("train", "-o", "run", "--resume", *LONGER).fails(4, "mine.txt (2,", "is not what this run learns from")
 
 
 def test_row_28_a_forged_vocabulary_that_is_not_the_texts_is_refused(train, run):

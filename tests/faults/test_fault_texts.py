@@ -558,7 +558,7 @@ def test_row_44_a_text_that_changes_has_no_effect_until_resuming_notices_it(
         charrnn(*more).fails(3, "text.txt: no such file")
     else:
         sums = [hashlib.sha256(each).hexdigest()[:12] for each in (path.read_bytes(), data)]
-        charrnn(*more).fails(*((4, "is not the text of this run", *sums) if path.stat().st_size else (3, "is empty")))
+        charrnn(*more).fails(*((4, "not what this run learns from", *sums) if path.stat().st_size else (3, "is empty")))
     path.write_bytes(data)
     train("-o", "whole", *LONGER, source="text.txt").ok()
     assert (tmp_path / "run" / "last.npz").read_bytes() == (tmp_path / "whole" / "last.npz").read_bytes()

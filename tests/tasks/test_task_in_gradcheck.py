@@ -22,10 +22,8 @@ def test_all_means_every_task_and_what_its_network_cannot_be_is_left_out(process
     cells = {"rnn", "gru"}
     words = [word for cell in sorted(cells) for word in ("--cell", cell)]
     report = process("gradcheck", "--all", *words, "--oracle", "complex-step", "--json").ok().json
-    asked = report["checks"] + report["left_out"]
     for task in ("language_model", "parity"):
         assert {check["cell"] for check in report["checks"] if check["task"] == task} == cells
-    assert sum(check["task"] == "parity" for check in asked) * 2 == len(asked)
     assert {one["reason"] for one in report["left_out"] if one["task"] == "parity"} == {
         "model.bidirectional: what reads from the end reads the padding first; set it to false"
     }

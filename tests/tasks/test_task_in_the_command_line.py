@@ -139,5 +139,6 @@ def test_a_configuration_that_the_network_of_the_task_cannot_have_is_refused(cha
 def test_where_the_task_is_not_known_its_runs_are_left_alone(process, tmp_path, command):
     process(*words(train__iterations=20), "-q").ok()
     before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.npz")}
-    in_process(*command, cwd=tmp_path).fails(4, "run/", "has learnt the task 'parity'", "knows language_model, classify, ", ": update")
+    refused = in_process(*command, cwd=tmp_path)
+    refused.fails(4, "run/", "has learnt the task 'parity'", "knows language_model, classify, ", ": update")
     assert {path: path.read_bytes() for path in before} == before

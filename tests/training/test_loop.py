@@ -225,7 +225,7 @@ def test_a_resumed_run_refuses_to_become_another(key, value, begin, text):
 def test_a_resumed_run_refuses_another_text_and_names_both(begin, text):
     run = begin()
     other = dataclasses.replace(text, name="another", sha256="f" * 64)
-    with pytest.raises(CheckpointError, match=r"another .*sha256 ffffffffffff.* is not the text of this run, a text"):
+    with pytest.raises(CheckpointError, match=r"another .*sha256 ffffffffffff.* not what this run learns from, a text"):
         Trainer.resume(run.directory, run.run, run.run.config, other)
 
 

@@ -38,10 +38,10 @@ def architectures(of_cells: Iterable[str]) -> Iterator[ModelConfig]:
 
 def few_architectures(of_cells: Iterable[str]) -> Iterator[ModelConfig]:
     """Yields three for each cell, for networks whose layers are checked elsewhere and stand among other matrices."""
-    deep = {"num_layers": 2, "initial_state": "learned", "dropout": 0.3, "embedding_size": 3}
+    deep: dict[str, Any] = {"num_layers": 2, "initial_state": "learned", "dropout": 0.3, "embedding_size": 3}
     for cell in of_cells:
         for chosen in ({"bidirectional": False}, {"bidirectional": True}, deep):
-            yield ModelConfig(cell=cell, **chosen)  # type: ignore[arg-type]
+            yield ModelConfig(cell=cell, **chosen)
 
 
 def above_the_layers(cell: str, fields: Collection[str]) -> Iterator[ModelConfig]:

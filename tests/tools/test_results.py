@@ -1,0 +1,93 @@
+"""What `make results` cuts, counts and prints. What a network reaches, no test says."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from results import baselines, cutting, measure
+from results.rows import ROWS
+
+from charrnn.cli.common import config_names, read_config
+from charrnn.config.resolve import resolve
+
+
+def test_a_text_is_held_out_by_its_checksum_alone():
+    held_out = [number for number in range(1000) if cutting.held_out(str(number))]
+    assert held_out[:8] == [6, 29, 37, 40, 48, 81, 82, 88]
+    assert len(held_out) == 83
+
+
+def test_equal_texts_are_in_one_part(tmp_path):
+    (tmp_path / "t.tsv").write_text("".join(f"label {i % 3}\t{i % 50}\n" for i in range(200)), "utf-8")
+    train, test = cutting.labelled(tmp_path, "t.tsv")
+    assert len(train) + len(test) == 200
+    assert {text for _, text in test} == {"6", "29", "37", "40", "48"}
+    assert not {text for _, text in train} & {text for _, text in test}
+
+
+def test_messages_that_the_network_saw_are_no_test(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "SMS_TRAIN", 2)
+    (tmp_path / "t.tsv").write_text("ham\ta\nspam\tb\nham\tc\nspam\tb\nham\td", "utf-8")
+    assert cutting.messages(tmp_path, "t.tsv") == ([("ham", "a"), ("spam", "b")], [("ham", "c"), ("ham", "d")])
+
+
+def test_a_sum_is_never_learnt_turned_around(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "SUMS", 2000)
+    monkeypatch.setattr(cutting, "DIGITS", 2)
+    train, test = ({frozenset(source.split("+")) for source, _ in part} for part in cutting.sums(tmp_path, ""))
+    assert test
+    assert not train & test
+
+
+def test_sums_are_written_backwards_with_their_right_results(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "SUMS", 50)
+    pairs = [pair for part in cutting.sums(tmp_path, "reversed") for pair in part]
+    assert len(pairs) == 50
+    assert all(sum(int(number[::-1]) for number in source.split("+")) == int(target) for source, target in pairs)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    pairs = [("a\\tb", "c"), ("", "é")]  # as it stands in a file
+    cutting.write(pairs, tmp_path / "t.tsv", made=False)
+    assert cutting.read(tmp_path / "t.tsv") == pairs
+    cutting.write([("a\tb", "c")], tmp_path / "t.tsv", made=True)
+    assert cutting.read(tmp_path / "t.tsv") == [("a\\tb", "c")]
+
+
+def test_f1_counts_what_should_change_and_what_did():
+    assert baselines.f1_of_changes(["abcd"], ["ABcd"], ["Abcd"]) == pytest.approx(2 / 3)
+    assert baselines.f1_of_changes(["abcd"], ["ABcd"], ["ABCD"]) == pytest.approx(4 / 6)
+    assert baselines.f1_of_changes(["abcd"], ["ABcd"], ["abcd"]) == 0
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_has_a_config_of_its_task(name):
+    row = ROWS[name]
+    assert (row.config or name) in config_names()
+    assert resolve(read_config(row.config or name))[0].task.name == row.task
+
+
+def test_a_row_is_measured_beside_its_baselines(tmp_path, monkeypatch, capsys):
+    data = [(("odd", "even")[number % 2 == 0], str(number)) for number in range(400)]
+    (tmp_path / "splice.tsv").write_text("".join(f"{label}\t{text}\n" for label, text in data), "utf-8")
+    quickly = ["train.epochs=1", "model.hidden_size=2", "train.eval_every=1000"]
+    options = [word for setting in quickly for word in ("--set", setting)]
+    scratch = tmp_path / "scratch"
+    given = ["measure.py", "splice", "--data", tmp_path, "--scratch", scratch, "--seeds", 2, *options]
+    monkeypatch.setattr(sys, "argv", list(map(str, given)))
+    measure.main()
+    table = capsys.readouterr().out
+    assert "| the most frequent label | 0." in table
+    assert "| both directions, mean of 2, and range | 0." in table
+    figures = json.loads((scratch / "splice" / "figures.json").read_text())
+    assert [(one["variant"], one["seed"]) for one in figures] == [
+        (way, seed) for way in ("both directions", "one direction") for seed in (1, 2)
+    ]
+
+
+def test_data_that_are_not_there_are_a_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["measure.py", "names", "--data", str(tmp_path), "--scratch", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"names_by_language\.tsv is not there; say where the data are: --data DIR"):
+        measure.main()
