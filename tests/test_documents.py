@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import re
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import CharrnnError
 from charrnn.keys import Choice, parse_duration
-from charrnn.nn import INITIALIZERS, cells, head, initializers, unroll
+from charrnn.nn import CONTEXTS, INITIALIZERS, POOLINGS, attention, cells, head, initializers, unroll
 from charrnn.nn.tape import Tape
 from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
 from charrnn.resources import CONFIGS
@@ -331,6 +332,8 @@ def test_the_python_in_a_document_runs(path, run_directory, monkeypatch, capsys)
 
 # --- claims about the program ---------------------------------------------------------------------------------------
 
+WITH_KEYS = [f"{name}.md" for name in ("configuration", "cells", "layers", "sequences", "first-steps", "glossary")]
+
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_loads(path):
@@ -343,15 +346,16 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b(\d\.\d+ (nats|bits)|\d+(\.\d+)? %)", first), first
 
 
-@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "layers.md", "first-steps.md", "glossary.md"])
+@pytest.mark.parametrize("document", WITH_KEYS)
 def test_every_key_that_a_document_names_exists(document):
     named = re.findall(r"`((?:task|data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
     assert named
     assert set(named) <= set(keys())
 
 
-def test_every_key_of_a_model_is_explained_on_the_pages_of_cells_and_layers():
-    explained = re.findall(r"\bmodel\.\w+", CELLS_PAGE + (DOCS / "layers.md").read_text("utf-8"))
+def test_every_key_of_a_model_is_explained_on_the_pages_of_cells_layers_and_sequences():
+    pages = CELLS_PAGE + page("layers.md") + page("sequences.md")
+    explained = re.findall(r"\bmodel\.\w+", pages)
     assert {key for key in keys() if key.startswith("model.")} - set(explained) == set()
 
 
@@ -513,6 +517,20 @@ def test_the_equations_of_a_section_are_what_the_cell_computes(name, activation)
 def test_the_equations_of_a_section_are_those_of_the_code(name):
     (block, *_) = blocks(section(CELLS_PAGE, name), "")
     assert equations(block) == equations(importlib.import_module(f"charrnn.nn.cells.{name}").__doc__)
+
+
+def test_the_equations_of_attention_are_those_of_the_code():
+    (block,) = blocks(section(page("sequences.md"), "Attention"), "")
+    assert len(equations(block)) == 4
+    assert textwrap.indent(block, " " * 4) in (attention.__doc__ or "")
+
+
+def test_every_way_to_pool_and_every_context_has_its_line():
+    for title, names in {"Pooling": POOLINGS, "Encoder and decoder": CONTEXTS}.items():
+        told = [
+            line.split()[0] for block in blocks(section(page("sequences.md"), title), "") for line in block.splitlines()
+        ]
+        assert set(names) <= set(told)
 
 
 BACKPROPAGATION = (DOCS / "backpropagation.md").read_text("utf-8")
