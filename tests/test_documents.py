@@ -550,7 +550,8 @@ NAMES = """
     cell layer stack model head task run trainer vocab_size input_size hidden_size batch_size seq_length num_layers gate
     state pre-activation ids input target logits loss nats bits perplexity gradient params step iteration epoch
     learning_rate clip_norm clip_value momentum beta1 beta2 eps batch window stream checkpoint tape oracle average
-    plateau
+    plateau item pair label document source padding pooling embedding_size encoder decoder context attention beam unknown
+    boundary classify generate tag transduce
 """
 """The names that the program, its files and its documents are made of."""
 
