@@ -38,6 +38,7 @@ ITEMS = {
     "transduce": [(word, word.replace("a", "xx")) for word in _words("abc", 150, 4)],
 }
 """Pairs that are easily learnt, by the task: kinds of letters, some letters in capitals, a letter that becomes two."""
+ITEMS["generate"] = ITEMS["classify"]
 
 
 def written(pairs: list[tuple[str, str]]) -> str:

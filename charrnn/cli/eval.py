@@ -63,12 +63,14 @@ def command(**options: Any) -> None:
     charrnn eval runs/names-1 names.tsv --split test --confusion confusion.html
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
-    from charrnn.training.preparing import batching_of
+    from charrnn.tasks.base import Batching
 
     wanted = Options(**options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
-    task, data, batching = run.task, run.config.data, batching_of(run.config)
+    task, data, train = run.task, run.config.data, run.config.train
+    assert train.seed is not None, "a run has one"
+    batching = Batching(train.batch_size, train.seq_length, train.seed, None)
     if wanted.split is None:  # other files have no part in it
         data = dataclasses.replace(data, validation=None, test=None)
     examples = task.read(common.library(), wanted.source, data)

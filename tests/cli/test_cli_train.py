@@ -7,6 +7,7 @@ import time
 
 import pytest
 import yaml
+from task_runs import ITEMS
 
 from charrnn.cli.common import config_names
 from charrnn.optim.options import OptimConfig
@@ -133,10 +134,12 @@ def test_cosine_ends_with_the_iterations_too(train, tmp_path, metrics):
 
 
 @pytest.mark.parametrize("name", config_names())
-def test_every_shipped_config_trains_by_its_name(charrnn, text, tmp_path, name):
+def test_every_shipped_config_trains_by_its_name(charrnn, text, pairs, tmp_path, name):
     keys = ["model.hidden_size=8", "train.batch_size=4", "train.seq_length=8", "train.iterations=2"]
     sets = [word for key in keys for word in ("--set", key)]
-    charrnn("train", text, "-c", name, "-o", "run", "--seed", 3, *sets).ok()
+    task = yaml.safe_load(charrnn("config", "show", name).ok().out)["task"]["name"]
+    source = pairs(task) if task in ITEMS else text
+    charrnn("train", source, "-c", name, "-o", "run", "--seed", 3, *sets).ok()
     shown = yaml.safe_load(charrnn("config", "show", name, *sets, "--set", "train.seed=3").ok().out)
     assert config_of(tmp_path / "run") == shown
 
