@@ -36,7 +36,11 @@ from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
 from charrnn.resources import CONFIGS
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Corpus, Run
+from charrnn.tasks.classify import Classify
+from charrnn.tasks.generate import Generate
 from charrnn.tasks.language_model import LanguageModel
+from charrnn.tasks.tag import Tag
+from charrnn.tasks.transduce import Transduce
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.metrics import Record
 from charrnn.training.resuming import RESUMABLE
@@ -393,24 +397,54 @@ def test_every_key_of_eval_is_described(run_directory, capsys):
     assert re.findall(r"`(\w+)`", listed) == list(json.loads(capsys.readouterr().out))
 
 
+A_TASK = {
+    "classify": Classify(Vocabulary("ab"), ("x", "y")),
+    "generate": Generate(Vocabulary("ab"), ("x", "y"), (1, 1)),
+    "tag": Tag(Vocabulary("ab"), Vocabulary("cd")),
+    "transduce": Transduce(Vocabulary("ab"), Vocabulary("cd"), 1.0),
+}
+"""A task of each kind beside the language model of one text."""
+
+
+def content_of_checkpoint(task: typing.Any, **chosen: typing.Any) -> tuple[set[str], dict[str, typing.Any]]:
+    """The names of the members, and what is in `__meta__`."""
+    small = {"model.hidden_size": 4, "train.batch_size": 2, "train.seed": 0, "model.initial_state": "learned"}
+    config, _ = resolve([Setting(key, value, "") for key, value in (small | chosen).items()])
+    run = Run.new(config, task, Corpus("ab.txt", 2, ""))
+    with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
+        return set(file.files), json.loads(file["__meta__"].tobytes())
+
+
 def test_every_array_and_key_of_a_checkpoint_is_described():
     text = (DOCS / "checkpoint-format.md").read_text("utf-8")
     names, meta = set(), {}
-    small = {"model.hidden_size": 4, "train.batch_size": 2, "train.seed": 0}
-    every_option = {"model.initial_state": "learned", "optim.average": 0.9, "train.gradient": "rtrl"}
     for cell, optimizer in itertools.product(cells.CELLS, OPTIMIZERS):
-        chosen = small | every_option | {"model.cell": cell, "optim.name": optimizer}
+        chosen = {"model.cell": cell, "optim.name": optimizer, "optim.average": 0.9, "train.gradient": "rtrl"}
         chosen["model.layer_norm"] = goes_with(cell, "layer_norm")
-        config, _ = resolve([Setting(key, value, "") for key, value in chosen.items()])
-        run = Run.new(config, LanguageModel(Vocabulary("ab")), Corpus("ab.txt", 2, ""))
-        with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
-            names |= set(file.files)
-            meta = json.loads(file["__meta__"].tobytes())
+        found, meta = content_of_checkpoint(LanguageModel(Vocabulary("ab")), **chosen)
+        names |= found
+    for name, task in A_TASK.items():
+        chosen = {"task.name": name, "model.embedding_size": 3}
+        if name == "transduce":
+            chosen["model.attention"] = "additive"
+        names |= content_of_checkpoint(task, **chosen)[0]
     rows = re.findall(r"^\| (`.+?) \|", section(text, "Members"), re.MULTILINE)
     listed = [name.replace("SLOT", "?").replace("NAME", "*") for row in rows for name in re.findall(r"`(.+?)`", row)]
-    assert [name for name in sorted(names) if not any(fnmatchcase(name, pattern) for pattern in listed)] == []
+    plain = {
+        name: re.sub(r"^(encoder|decoder)\.|(?<=\.)reverse\.", "", name.replace("state.1.", "state.0."))
+        for name in names
+    }
+    known = {name for name in names if any(fnmatchcase(n, p) for n in (name, plain[name]) for p in listed)}
+    assert names - known == set()
     assert [pattern for pattern in listed if not any(fnmatchcase(name, pattern) for name in names)] == []
     assert re.findall(r"^\| `(\w+)` \|", section(text, "The keys of `__meta__`"), re.MULTILINE) == list(meta)
+
+
+@pytest.mark.parametrize("name", A_TASK)
+def test_what_a_checkpoint_keeps_of_a_task_is_described(name):
+    text = section((DOCS / "checkpoint-format.md").read_text("utf-8"), "What a task keeps")
+    (keys_of_task,) = re.findall(rf"^\| `{name}` \| (.+?) \|", text, re.MULTILINE)
+    assert ["vocabulary", *re.findall(r"`(\w+)`", keys_of_task)] == list(A_TASK[name].to_meta())
 
 
 def test_the_reading_with_numpy_alone_expects_what_charrnn_expects(run_directory, monkeypatch, capsys):
@@ -550,8 +584,8 @@ NAMES = """
     cell layer stack model head task run trainer vocab_size input_size hidden_size batch_size seq_length num_layers gate
     state pre-activation ids input target logits loss nats bits perplexity gradient params step iteration epoch
     learning_rate clip_norm clip_value momentum beta1 beta2 eps batch window stream checkpoint tape oracle average
-    plateau item pair label document source padding pooling embedding_size encoder decoder context attention beam unknown
-    boundary classify generate tag transduce
+    plateau item pair label document source padding pooling embedding_size encoder decoder context attention beam
+    unknown boundary classify generate tag transduce
 """
 """The names that the program, its files and its documents are made of."""
 
