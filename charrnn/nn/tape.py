@@ -98,7 +98,7 @@ class Tape:
         self.xW_parts = [split(block, layout.parts) for block in self.xW_blocks]
         self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
         self.u, self.v = empty((2, B, H), dtype)  # scratch
-        self.ones = np.ones((B, H), dtype)
+        self.ones = empty((B, H), dtype)
         self.scale = np.repeat(np.array(layout.scales, dtype), H)  # (G*H,)
         self.b = empty((G * H,), dtype)  # times `scale`, as all of W will be
         # A product for each gate, with a matrix for each; but for one row BLAS is faster with all of them at once.
@@ -118,6 +118,7 @@ class Tape:
     def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
         """Prepares W and b, times `scale`; where the input is ids, b is added to the rows of W that they choose."""
         H = self.hidden_size
+        self.ones[...] = 1  # as all memory, it may have served another shape
         W_h, W_x = params["W"][:H], params["W"][H:]
         if not hasattr(self, "W_x"):
             self.W_x = self.empty(W_x.shape, self.dtype)

@@ -40,7 +40,7 @@ class Workspace:
         self._memory, self._taken, self._dtype = memory, 0, dtype
         self.tapes = stack.tapes(T, B, dtype, self.empty)
         self.mean_noise = stack.mean_noise()
-        self._dstate = stack.zero_state(B, dtype)
+        self._dstate = [{name: self.empty((B, stack.hidden_size), dtype) for name in tape.state} for tape in self.tapes]
         self._arrays: dict[str, Array] = {}
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -171,16 +171,16 @@ class DocumentModel(Writer):
     ) -> list[dict[str, Any]]:
         """Returns what each row reads of its document, at which offset in it, and its mean nats."""
         batches: Any = split.train
-        (rows, start), batch = batches.rows(iteration), batches.batch(iteration)
+        (_, offsets), batch = batches.rows(iteration), batches.batch(iteration)
         found = []
-        for b in np.flatnonzero(np.full(len(rows), len(batch.x)) if batch.lengths is None else batch.lengths):
+        for b in np.flatnonzero(np.ones(batch.num_rows) if batch.lengths is None else batch.lengths):
             row = batch.rows(slice(b, b + 1))
             before = state if row.starts is None else [{k: a[b : b + 1] for k, a in entry.items()} for entry in state]
             with overflow_allowed():
                 nats, _ = model.loss(params, row, before)
             characters = row.x[: None if row.lengths is None else row.lengths[0], 0]
             text = self.vocabulary.decode(characters[characters < self.end])
-            found.append({"row": int(b), "offset": start, "nats": float(nats), "text": text})
+            found.append({"row": int(b), "offset": int(offsets[b]), "nats": float(nats), "text": text})
         return found
 
     def symbols(self, model: CharLM) -> dict[str, Symbols]:
@@ -204,19 +204,20 @@ def nats_of_documents(
 ) -> Iterator[Array]:
     """Yields the loss of every character and end, (n,) at a time. The state is carried through long documents.
 
-    Padding is read as well: nothing reads the state that it leaves, and its loss is not among what is yielded.
     Raises EvaluationStopped where `stop()`, which is asked after each batch, is true.
     """
-    dtype, state = params["head.b"].dtype, model.zero_state(0, params["head.b"].dtype)
+    dtype = params["head.b"].dtype
+    carried = model.zero_state(ROWS, dtype)
     for iteration in range(len(part.batches)):
         batch = part.batches.batch(iteration)
-        lengths = np.full(batch.num_rows, len(batch.x)) if batch.lengths is None else batch.lengths
-        batch = batch.rows(slice(np.count_nonzero(lengths)))  # the longest come first: what has ended is behind them
-        starts = np.ones(batch.num_rows, bool) if batch.starts is None else batch.starts
-        if starts.all():
-            state = model.zero_state(batch.num_rows, dtype)
-        state = [{name: array[: batch.num_rows] for name, array in entry.items()} for entry in state]
-        logits, state = model.forward(params, batch.x, state, starts, labels=batch.labels)
+        if batch.lengths is not None:
+            batch = batch.rows(slice(np.count_nonzero(batch.lengths)))  # those that read nothing more are the last
+        if batch.starts is None:
+            logits = model.predict(params, batch)
+        else:
+            state = [{name: array[: batch.num_rows] for name, array in entry.items()} for entry in carried]
+            given = params, batch.x, state, batch.starts
+            logits, carried = model.forward(*given, lengths=batch.lengths, labels=batch.labels)
         with overflow_allowed():  # of weights that have exploded, which shows in the loss
             nats = head.nats(logits, batch.y)
         yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]

@@ -7,14 +7,15 @@ should come out is its characters and then the symbol that ends it. Both symbols
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from charrnn.arrays import Array, Batch, Ids
+from charrnn.arrays import Batch, Ids
 from charrnn.errors import DataError
 from charrnn.text.encoding import EmptyText
 from charrnn.text.items import Buckets
@@ -113,13 +114,25 @@ def _read_files(library: Library, source: str, encoding: str) -> Documents:
     return Documents(source, size, joint_checksum(*checksums), list(filter(None, texts)))
 
 
+class _Order(NamedTuple):
+    """Says what is read in which batch of an epoch."""
+
+    units: Ids
+    """What each batch is: the number of a bucket of short documents, or behind these that of a row of what follows."""
+    documents: Ids
+    """The long document that each row reads in each window: (W, B), -1 for none."""
+    starts: Ids
+    """The step from which on it does: (W, B)."""
+
+
 @dataclass(frozen=True)
 class DocumentBatches:
     """Gives batches of documents; in an epoch each is read once, in an order of its own.
 
-    Those of at most `seq_length` steps are read whole, with others of like length. Longer ones are cut in windows that
-    carry their state: groups of `batch_size` rows, whose windows follow each other. A row that has ended, or that a
-    group lacks, has no steps.
+    Those of at most `seq_length` steps are read whole, with others of like length. Longer ones are cut in as
+    few windows as can be, all alike, that carry their state: a last one of few steps would be a batch in which each
+    counts too much. Each of `batch_size` rows reads its share of them, one after another; rows that are done before the
+    others have no steps then. Batches of short documents, which have no part in that state, stand anywhere between.
     """
 
     symbols: Ids
@@ -131,7 +144,7 @@ class DocumentBatches:
     seed: int
     labels: Ids | None = None
     """What each document is told at every step: (N,)."""
-    _kept: dict[int, tuple[Ids, Ids, Ids]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kept: dict[int, _Order] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -154,7 +167,7 @@ class DocumentBatches:
 
     def __len__(self) -> int:
         """Returns how many batches an epoch has."""
-        return int(self._windows.sum())
+        return len(self._buckets) + int(self._shares[1].max(initial=0))
 
     @property
     def padded(self) -> float:
@@ -162,50 +175,91 @@ class DocumentBatches:
         steps = sum(batch.x.size for batch in map(self.batch, range(len(self))))
         return 1 - float(self.lengths.sum()) / steps if steps else 0.0
 
-    def rows(self, iteration: int) -> tuple[Ids, int]:
-        """Returns which document each row of a batch reads, and from which step on. Rows without a document have -1."""
+    def rows(self, iteration: int) -> tuple[Ids, Ids]:
+        """Returns which document each row of a batch reads, and from which step on: (B,) both.
+
+        Rows that have no document, which are the last, have -1.
+        """
         epoch, batch = divmod(iteration, len(self))
         if epoch not in self._kept:
-            kept = self._orders(epoch)
+            kept = self._order(epoch)
             self._kept.clear()
             self._kept[epoch] = kept
-        long, units, ends = self._kept[epoch]
-        place = int(np.searchsorted(ends, batch, side="right"))
-        unit, whole = int(units[place]), len(self._buckets)
+        order, whole = self._kept[epoch], len(self._buckets)
+        unit = int(order.units[batch])
         if unit < whole:
-            return self._short[self._buckets.rows(epoch * whole + unit)], 0
-        window = batch - int(ends[place] - self._windows[unit])
-        group = long[(unit - whole) * self.batch_size :][: self.batch_size]
-        missing = self.batch_size - len(group)
-        return np.pad(group, (0, missing), constant_values=-1), window * self.seq_length
+            rows = self._short[self._buckets.rows(epoch * whole + unit)]
+            return rows, np.zeros(len(rows), np.int64)
+        return order.documents[unit - whole], order.starts[unit - whole]
 
     def batch(self, iteration: int) -> Batch:
         """Returns the batch of an iteration: for the same number always the same."""
         rows, start = self.rows(iteration)
-        lengths = np.where(rows < 0, 0, self.lengths[rows] - start).clip(0, self.seq_length)
+        lengths = np.where(rows < 0, 0, np.minimum(self.lengths[rows] - start, self._window[rows]))
         T = int(lengths.max())
         steps = np.arange(T + 1)[:, None]
         both = self.symbols.take(self._first[rows] + start + steps, mode="clip")  # (T + 1, B)
-        x, y, starts = both[:-1], both[1:], None
-        if self.lengths[rows[0]] > self.seq_length:
-            starts = np.full(len(rows), start == 0)
+        x, y = both[:-1], both[1:]
+        starts = start == 0 if self.lengths[rows[0]] > self.seq_length else None
         labels = None if self.labels is None else np.where(rows < 0, 0, self.labels[rows])
         if lengths.min() == T:
             return Batch(x, y, starts, labels=labels)
         is_step = steps[:-1] < lengths
         return Batch(x * is_step, y * is_step, starts, is_step.astype(np.float32), lengths, labels)
 
-    def _orders(self, epoch: int) -> tuple[Ids, Ids, Ids]:
-        """Returns the long documents of an epoch, the longest first; its batches and groups; and where these end."""
+    def _order(self, epoch: int) -> _Order:
+        """Returns what an epoch reads in which batch.
+
+        Long documents are shuffled among those of as many windows, so each row has as much to read in every epoch.
+        """
         rng = np.random.default_rng([self.seed, epoch, 2])
+        units, whole = rng.permutation(len(self)), len(self._buckets)
+        units[units >= whole] = np.arange(whole, len(self))  # windows in their order, short documents anywhere
+        row_of, sizes = self._shares
         long = rng.permutation(np.flatnonzero(self.lengths > self.seq_length))
-        units = rng.permutation(len(self._windows))
-        return long[np.argsort(-self.lengths[long], kind="stable")], units, self._windows[units].cumsum()
+        long = long[np.argsort(-self._windows_of(long), kind="stable")]
+        order = np.lexsort([rng.permutation(len(long)), row_of])
+        long, row_of = long[order], row_of[order]
+        windows = self._windows_of(long)
+        each = np.repeat(np.arange(len(long)), windows)  # the document of each window, row after row
+        window = np.arange(len(each)) - np.repeat(windows.cumsum() - windows, windows)
+        rows = row_of[each]
+        place = np.arange(len(each)) - (sizes.cumsum() - sizes)[rows]
+        documents = np.full((int(sizes.max(initial=0)), self.batch_size), -1)
+        starts = np.zeros_like(documents)
+        documents[place, rows], starts[place, rows] = long[each], window * self._window[long[each]]
+        return _Order(units, documents, starts)
+
+    def _windows_of(self, documents: Ids) -> Ids:
+        """Returns in how many windows each of these documents is read."""
+        return -(-self.lengths[documents] // self.seq_length)
+
+    @cached_property
+    def _shares(self) -> tuple[Ids, Ids]:
+        """The row that reads each long document, where those of most windows come first, and the windows of each row.
+
+        The next document is always for the row that has least to read, and the first row has most.
+        """
+        windows = -np.sort(-self._windows_of(np.flatnonzero(self.lengths > self.seq_length)))
+        rows = [(0, row) for row in range(self.batch_size)]
+        row_of = np.zeros(len(windows), np.int64)
+        for rank, count in enumerate(windows.tolist()):
+            size, row = rows[0]
+            row_of[rank] = row
+            heapq.heapreplace(rows, (size + count, row))
+        sizes = np.bincount(row_of, windows, self.batch_size).astype(np.int64)
+        order = np.argsort(-sizes, kind="stable")
+        return order.argsort()[row_of], sizes[order]
 
     @cached_property
     def _first(self) -> Ids:
         """Where the boundary before each document stands: (N,)."""
         return np.cumsum(self.lengths) - self.lengths
+
+    @cached_property
+    def _window(self) -> Ids:
+        """How many steps of each document are read at once: (N,)."""
+        return -(-self.lengths // self._windows_of(np.arange(len(self.lengths))))
 
     @cached_property
     def _short(self) -> Ids:
@@ -215,9 +269,3 @@ class DocumentBatches:
     @cached_property
     def _buckets(self) -> Buckets:
         return Buckets(self.lengths[self._short], self.batch_size * self.seq_length, self.seed)
-
-    @cached_property
-    def _windows(self) -> Array:
-        """How many batches each unit takes: one for short documents, and for each long group those of its longest."""
-        long = -np.sort(-self.lengths[self.lengths > self.seq_length])[:: self.batch_size]
-        return np.concatenate([np.ones(len(self._buckets), np.int64), -(-long // self.seq_length)])

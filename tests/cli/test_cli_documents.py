@@ -154,9 +154,9 @@ def test_names_are_well_formed_from_the_first_character_to_the_last(run, tmp_pat
     draw = random.Random(1)
     names = ["".join(draw.choice("bcd") + draw.choice("aeiou") for _ in range(draw.randint(2, 4))) for _ in range(300)]
     (tmp_path / "names.txt").write_text("\n".join(names))
-    changes = {"model__hidden_size": 24, "train__batch_size": 16, "train__iterations": 500}
+    changes = {"model__hidden_size": 24, "train__seq_length": 16, "train__iterations": 500}
     sample = run("names.txt", data__documents="lines", **changes)
-    assert len(broken(sample("--samples", 300).splitlines(), "([bcd][aeiou]){2,4}")) <= 15
+    assert len(broken(sample("--samples", 300).splitlines(), "([bcd][aeiou]){2,4}")) <= 30
 
 
 @pytest.mark.long

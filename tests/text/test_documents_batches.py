@@ -131,7 +131,7 @@ def test_every_document_is_read_once_an_epoch_from_begin_to_end(texts, sizes):
             for b, document in enumerate(rows.tolist()):
                 assert document >= 0 or lengths[b] == 0
                 if lengths[b]:
-                    assert len(x[document]) == start
+                    assert len(x[document]) == start[b]
                     x[document] += batch.x[: lengths[b], b].tolist()
                     y[document] += batch.y[: lengths[b], b].tolist()
         assert x == [[BOUNDARY, *text] for text in texts]
@@ -154,27 +154,48 @@ def test_what_is_padded_is_0_counts_for_nothing_and_is_told(texts, sizes):
 
 
 @given(TEXTS, SIZES)
-def test_a_long_document_stays_in_its_row_until_its_group_has_ended(texts, sizes):
+def test_the_windows_of_a_long_document_follow_each_other_in_its_row(texts, sizes):
     batches = batches_of(texts, sizes)
     B, T, _ = sizes
     for epoch in range(2):
-        group = None
+        due = [None] * B  # the document that each row is in, and the step that comes next
         for i in range(epoch * len(batches), (epoch + 1) * len(batches)):
             batch, (rows, start) = batches.batch(i), batches.rows(i)
-            steps = batches.lengths[rows[rows >= 0]].max()
-            assert len(batch.x) == min(T, steps - start)
-            if batch.starts is None:
-                assert group is None
+            if batch.starts is None:  # short ones, which have no part in what the others carry
+                steps = batches.lengths[rows].max()
+                assert rows.min() >= 0
                 assert steps <= T
-                assert start == 0
+                assert not start.any()
                 assert len(rows) == 1 or steps * len(rows) <= B * T
                 continue
-            assert steps > T
-            assert batch.x.shape[1] == B
-            assert (batch.starts == (start == 0)).all()
-            assert group is None if start == 0 else group == (rows.tolist(), start)
-            group = (rows.tolist(), start + T) if start + T < steps else None
-        assert group is None
+            assert len(rows) == B
+            assert not (np.diff((rows >= 0).astype(int)) > 0).any()  # rows that read nothing are the last
+            np.testing.assert_array_equal(batch.starts, start == 0)
+            for b, place in enumerate(zip(rows.tolist(), start.tolist(), strict=True)):
+                assert place == (due[b] or (rows[b], 0))
+                assert rows[b] < 0 or batches.lengths[rows[b]] > T
+                end = start[b] + (len(batch.x) if batch.lengths is None else batch.lengths[b])
+                due[b] = (rows[b], end) if rows[b] >= 0 and end < batches.lengths[rows[b]] else None
+        assert due == [None] * B
+
+
+@pytest.mark.parametrize(
+    ("steps", "windows"), [(8, [8]), (9, [5, 4]), (16, [8, 8]), (17, [6, 6, 5]), (30, [8, 8, 8, 6])]
+)
+def test_the_windows_of_a_document_are_few_and_alike(steps, windows):
+    batches = batches_of([[0] * (steps - 1)] * 3, (3, 8, 0))
+    assert [len(batches.batch(i).x) for i in range(len(batches))] == windows
+
+
+@given(TEXTS, SIZES)
+def test_rows_have_about_as_much_to_read_as_each_other(texts, sizes):
+    batches = batches_of(texts, sizes)
+    windows = [-(-length // sizes[1]) for length in batches.lengths.tolist() if length > sizes[1]]
+    read = [batches.rows(i)[0] for i in range(len(batches)) if batches.batch(i).starts is not None]
+    each = (np.array(read).reshape(-1, sizes[0]) >= 0).sum(axis=0)
+    assert each.sum() == sum(windows)
+    assert each.max() == len(read)
+    assert each.max() - each.min() <= max(windows, default=0)
 
 
 @given(TEXTS, SIZES, st.lists(st.integers(0, 100), min_size=1, max_size=8))
@@ -195,30 +216,38 @@ def test_each_row_has_the_label_of_its_document(texts, sizes):
     assert batches_of(texts, sizes).batch(0).labels is None
 
 
-def test_epochs_differ_and_have_the_same_number_of_steps():
+def test_epochs_differ_in_which_documents_share_a_batch_and_in_their_order():
     rng = np.random.default_rng(0)
     texts = [rng.integers(0, 9, n).tolist() for n in rng.integers(1, 40, 200)]
     batches = batches_of(texts, (4, 16, 0))
-    epochs = [[batches.rows(epoch * len(batches) + i)[0].tolist() for i in range(len(batches))] for epoch in range(2)]
-    assert epochs[0] != epochs[1]
-    shapes = [sorted(batches.batch(e * len(batches) + i).x.shape for i in range(len(batches))) for e in range(2)]
-    assert shapes[0] == shapes[1]
+    epochs = [range(epoch * len(batches), (epoch + 1) * len(batches)) for epoch in range(2)]
+    is_long = [[batches.batch(i).starts is not None for i in epoch] for epoch in epochs]
+    assert is_long[0] != is_long[1]
+    assert sum(is_long[0]) == sum(is_long[1])
+    for kind in (True, False):
+        first, second = (
+            [
+                frozenset(batches.rows(i)[0].tolist())
+                for i, long in zip(epoch, longs, strict=True)
+                if long is kind and (not long or (batches.rows(i)[1] == 0).any())
+            ]
+            for epoch, longs in zip(epochs, is_long, strict=True)
+        )
+        assert len(set(first) & set(second)) < len(first) / 4
 
 
-def test_epochs_differ_in_the_order_of_groups_and_in_what_shares_one():
-    batches = batches_of([[0] * n for n in [9] * 40 + [19] * 40], (4, 10, 0))
+def test_documents_of_like_length_are_in_no_order_in_their_rows():
+    batches = batches_of([[0] * 19] * 40, (4, 10, 0))
+    orders = [[batches.rows(epoch * len(batches) + i)[0].tolist() for i in range(len(batches))] for epoch in range(2)]
+    assert orders[0] != orders[1]
 
-    def groups(epoch):
-        rows = [batches.rows(epoch * len(batches) + i) for i in range(len(batches))]
-        return [frozenset(some.tolist()) for some, start in rows if start == 0]
 
-    first, second = groups(0), groups(1)
-    assert not set(first) & set(second)
-    assert [max(some) > 39 for some in first] != [max(some) > 39 for some in second]
-    long = batches_of([[0] * 19] * 40, (4, 10, 0))
-    assert not {frozenset(long.rows(i)[0].tolist()) for i in (0, 2, 4)} & {
-        frozenset(long.rows(len(long) + i)[0].tolist()) for i in range(0, len(long), 2)
-    }
+def test_long_and_longer_documents_come_in_any_order():
+    """Else an epoch would end with all that is long."""
+    batches = batches_of([[0] * (10 * n % 70 + 15) for n in range(60)], (2, 10, 0))
+    lengths = [batches.lengths[batches.rows(i)[0][0]] for i in range(len(batches)) if batches.rows(i)[1][0] == 0]
+    middle = len(lengths) // 2
+    assert abs(np.mean(lengths[:middle]) - np.mean(lengths[middle:])) < 20
 
 
 @given(TEXTS, SIZES)
