@@ -102,7 +102,7 @@ class _Beams:
         own[self.ended, self.end] = 0  # what has ended stays as it is
         candidates = (self.total[:, :, None] + own).reshape(B, N * V)
         steps = self.steps + ~self.ended
-        scores = candidates / steps.repeat(V, axis=1)
+        scores = _scores(candidates, steps.repeat(V, axis=1))
         best = np.argsort(-scores, axis=1, kind="stable")[:, :N] if N > 1 else scores.argmax(axis=1)[:, None]
         parents, self.last = np.divmod(best, V)
         self.total, self.steps = candidates[here, best], steps[here, parents]
@@ -114,7 +114,7 @@ class _Beams:
     def answers(self, looks: list[Array]) -> Answers:
         """Returns all of them, the best first, with the looks (B, N, S) of each step that the best came from."""
         cut = self.cut | np.isneginf(self.total)  # there may be fewer answers than a beam has room for
-        rows = order = np.lexsort([-self.total / self.steps, cut], axis=1)
+        rows = order = np.lexsort([-_scores(self.total, self.steps), cut], axis=1)
         B, N = order.shape
         here, T = np.arange(B)[:, None], len(self.history)
         symbols, of_best = np.empty((B, N, T), int), [np.empty(0)] * len(looks)
@@ -126,3 +126,9 @@ class _Beams:
                 of_best[t] = looks[t][np.arange(B), rows[:, 0]]
         seen = np.stack(of_best, axis=1) if looks else None
         return Answers(symbols, self.steps[here, order] - 1, self.total[here, order], ~cut[here, order], seen)
+
+
+def _scores(total: Array, steps: Ids) -> Array:
+    """Returns log-probability over length. That of a network that has diverged is no number: it counts as the least."""
+    scores = total / steps
+    return np.where(np.isnan(scores), np.finfo(np.float64).min, scores)

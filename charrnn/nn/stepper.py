@@ -32,7 +32,8 @@ class StackStepper:
         for tape, p, noise in zip(self.tapes, self.layers, stack.mean_noise(), strict=True):
             tape.noise = noise
             tape.begin_forward(p, reads_ids=tape is self.tapes[0] and self.embedding is None)
-            unroll.multiply_side(tape)
+            with overflow_allowed():
+                unroll.multiply_side(tape)
             for name, rows in tape.state.items():
                 rows[1] = p.get(f"{name}0", 0)
         # What a step needs, found once: the state before it and after it, and each layer with what it reads.

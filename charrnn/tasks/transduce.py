@@ -190,7 +190,7 @@ class Transduce(ItemTask):
     def _written(self, text: str, unknown: int, answers: Answers, b: int, length: int, top: int) -> Written:
         best = []
         for n in range(top):
-            if (log_probability := float(answers.log_probabilities[b, n])) > -math.inf:
+            if (log_probability := float(answers.log_probabilities[b, n])) != -math.inf:
                 symbols = answers.symbols[b, n, : answers.lengths[b, n]]
                 best.append((self.targets.decode(symbols), log_probability))
         looks = answers.looks

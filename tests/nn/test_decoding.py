@@ -190,3 +190,15 @@ def test_looks_are_those_of_the_trained_network(monkeypatch):
         log_probability(model, params, batch, row, answers.symbols[row, 0, :n])
         np.testing.assert_allclose(answers.looks[row, : n + 1], seen[-1].p[0], rtol=0, atol=TINY)
         assert np.abs(np.diff(seen[-1].p[0], axis=0)).max() > 1e-3
+
+
+@every_context
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_network_that_has_diverged_writes_answers_of_no_probability(context, beam):
+    model, params, batch = given_sources(context, [3, 0])
+    params.vector[...] = np.nan
+    answers = decode(model, params, batch, np.array([4, 2]), beam)
+    assert np.isnan(answers.log_probabilities[:, 0]).all()
+    assert answers.lengths.max() <= 4
+    assert ((answers.symbols >= 0) & (answers.symbols <= END)).all()
+    assert not answers.ended[:, 0].any()
