@@ -180,8 +180,10 @@ def test_where_there_are_fewer_answers_than_in_a_beam_the_real_ones_come_first(b
     assert not answers.ended[0, ~real].any()
 
 
-def test_looks_are_those_of_the_trained_network(monkeypatch):
-    model, params, batch = given_sources("additive", [4, 2], seed=8)
+@pytest.mark.parametrize("seed", [0, 36, 45])  # in the last two the best answer was not always the best beginning
+@pytest.mark.parametrize("context", ["dot", "additive"])
+def test_looks_are_those_of_the_trained_network(monkeypatch, context, seed):
+    model, params, batch = given_sources(context, [4, 2], seed, cell="rnn", num_layers=1)
     answers = decode(model, params, batch, np.array([5, 5]), beam=3)
     seen, forward = [], attention.forward
     monkeypatch.setattr(attention, "forward", lambda *given: seen.append(forward(*given)) or seen[-1])
@@ -189,7 +191,6 @@ def test_looks_are_those_of_the_trained_network(monkeypatch):
         n = answers.lengths[row, 0]
         log_probability(model, params, batch, row, answers.symbols[row, 0, :n])
         np.testing.assert_allclose(answers.looks[row, : n + 1], seen[-1].p[0], rtol=0, atol=TINY)
-        assert np.abs(np.diff(seen[-1].p[0], axis=0)).max() > 1e-3
 
 
 @every_context
