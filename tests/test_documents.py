@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import re
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -29,13 +30,17 @@ from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import CharrnnError
 from charrnn.keys import Choice, parse_duration
-from charrnn.nn import INITIALIZERS, cells, head, initializers, unroll
+from charrnn.nn import CONTEXTS, INITIALIZERS, POOLINGS, attention, cells, head, initializers, unroll
 from charrnn.nn.tape import Tape
 from charrnn.optim import OPTIMIZERS, SCHEDULES, optimizers, schedules
 from charrnn.resources import CONFIGS
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Corpus, Run
+from charrnn.tasks.classify import Classify
+from charrnn.tasks.generate import Generate
 from charrnn.tasks.language_model import LanguageModel
+from charrnn.tasks.tag import Tag
+from charrnn.tasks.transduce import Transduce
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.metrics import Record
 from charrnn.training.resuming import RESUMABLE
@@ -331,6 +336,8 @@ def test_the_python_in_a_document_runs(path, run_directory, monkeypatch, capsys)
 
 # --- claims about the program ---------------------------------------------------------------------------------------
 
+WITH_KEYS = [f"{name}.md" for name in ("configuration", "cells", "layers", "sequences", "first-steps", "glossary")]
+
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_loads(path):
@@ -343,15 +350,16 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b(\d\.\d+ (nats|bits)|\d+(\.\d+)? %)", first), first
 
 
-@pytest.mark.parametrize("document", ["configuration.md", "cells.md", "layers.md", "first-steps.md", "glossary.md"])
+@pytest.mark.parametrize("document", WITH_KEYS)
 def test_every_key_that_a_document_names_exists(document):
     named = re.findall(r"`((?:task|data|model|train|optim)\.\w+)(?:: [^`]+)?`", (DOCS / document).read_text("utf-8"))
     assert named
     assert set(named) <= set(keys())
 
 
-def test_every_key_of_a_model_is_explained_on_the_pages_of_cells_and_layers():
-    explained = re.findall(r"\bmodel\.\w+", CELLS_PAGE + (DOCS / "layers.md").read_text("utf-8"))
+def test_every_key_of_a_model_is_explained_on_the_pages_of_cells_layers_and_sequences():
+    pages = CELLS_PAGE + page("layers.md") + page("sequences.md")
+    explained = re.findall(r"\bmodel\.\w+", pages)
     assert {key for key in keys() if key.startswith("model.")} - set(explained) == set()
 
 
@@ -389,24 +397,54 @@ def test_every_key_of_eval_is_described(run_directory, capsys):
     assert re.findall(r"`(\w+)`", listed) == list(json.loads(capsys.readouterr().out))
 
 
+A_TASK = {
+    "classify": Classify(Vocabulary("ab"), ("x", "y")),
+    "generate": Generate(Vocabulary("ab"), ("x", "y"), (1, 1)),
+    "tag": Tag(Vocabulary("ab"), Vocabulary("cd")),
+    "transduce": Transduce(Vocabulary("ab"), Vocabulary("cd"), 1.0),
+}
+"""A task of each kind beside the language model of one text."""
+
+
+def content_of_checkpoint(task: typing.Any, **chosen: typing.Any) -> tuple[set[str], dict[str, typing.Any]]:
+    """The names of the members, and what is in `__meta__`."""
+    small = {"model.hidden_size": 4, "train.batch_size": 2, "train.seed": 0, "model.initial_state": "learned"}
+    config, _ = resolve([Setting(key, value, "") for key, value in (small | chosen).items()])
+    run = Run.new(config, task, Corpus("ab.txt", 2, ""))
+    with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
+        return set(file.files), json.loads(file["__meta__"].tobytes())
+
+
 def test_every_array_and_key_of_a_checkpoint_is_described():
     text = (DOCS / "checkpoint-format.md").read_text("utf-8")
     names, meta = set(), {}
-    small = {"model.hidden_size": 4, "train.batch_size": 2, "train.seed": 0}
-    every_option = {"model.initial_state": "learned", "optim.average": 0.9, "train.gradient": "rtrl"}
     for cell, optimizer in itertools.product(cells.CELLS, OPTIMIZERS):
-        chosen = small | every_option | {"model.cell": cell, "optim.name": optimizer}
+        chosen = {"model.cell": cell, "optim.name": optimizer, "optim.average": 0.9, "train.gradient": "rtrl"}
         chosen["model.layer_norm"] = goes_with(cell, "layer_norm")
-        config, _ = resolve([Setting(key, value, "") for key, value in chosen.items()])
-        run = Run.new(config, LanguageModel(Vocabulary("ab")), Corpus("ab.txt", 2, ""))
-        with np.load(io.BytesIO(checkpoint.to_bytes(run))) as file:
-            names |= set(file.files)
-            meta = json.loads(file["__meta__"].tobytes())
+        found, meta = content_of_checkpoint(LanguageModel(Vocabulary("ab")), **chosen)
+        names |= found
+    for name, task in A_TASK.items():
+        chosen = {"task.name": name, "model.embedding_size": 3}
+        if name == "transduce":
+            chosen["model.attention"] = "additive"
+        names |= content_of_checkpoint(task, **chosen)[0]
     rows = re.findall(r"^\| (`.+?) \|", section(text, "Members"), re.MULTILINE)
     listed = [name.replace("SLOT", "?").replace("NAME", "*") for row in rows for name in re.findall(r"`(.+?)`", row)]
-    assert [name for name in sorted(names) if not any(fnmatchcase(name, pattern) for pattern in listed)] == []
+    plain = {
+        name: re.sub(r"^(encoder|decoder)\.|(?<=\.)reverse\.", "", name.replace("state.1.", "state.0."))
+        for name in names
+    }
+    known = {name for name in names if any(fnmatchcase(n, p) for n in (name, plain[name]) for p in listed)}
+    assert names - known == set()
     assert [pattern for pattern in listed if not any(fnmatchcase(name, pattern) for name in names)] == []
     assert re.findall(r"^\| `(\w+)` \|", section(text, "The keys of `__meta__`"), re.MULTILINE) == list(meta)
+
+
+@pytest.mark.parametrize("name", A_TASK)
+def test_what_a_checkpoint_keeps_of_a_task_is_described(name):
+    text = section((DOCS / "checkpoint-format.md").read_text("utf-8"), "What a task keeps")
+    (keys_of_task,) = re.findall(rf"^\| `{name}` \| (.+?) \|", text, re.MULTILINE)
+    assert ["vocabulary", *re.findall(r"`(\w+)`", keys_of_task)] == list(A_TASK[name].to_meta())
 
 
 def test_the_reading_with_numpy_alone_expects_what_charrnn_expects(run_directory, monkeypatch, capsys):
@@ -515,6 +553,20 @@ def test_the_equations_of_a_section_are_those_of_the_code(name):
     assert equations(block) == equations(importlib.import_module(f"charrnn.nn.cells.{name}").__doc__)
 
 
+def test_the_equations_of_attention_are_those_of_the_code():
+    (block,) = blocks(section(page("sequences.md"), "Attention"), "")
+    assert len(equations(block)) == 4
+    assert textwrap.indent(block, " " * 4) in (attention.__doc__ or "")
+
+
+def test_every_way_to_pool_and_every_context_has_its_line():
+    for title, names in {"Pooling": POOLINGS, "Encoder and decoder": CONTEXTS}.items():
+        told = [
+            line.split()[0] for block in blocks(section(page("sequences.md"), title), "") for line in block.splitlines()
+        ]
+        assert set(names) <= set(told)
+
+
 BACKPROPAGATION = (DOCS / "backpropagation.md").read_text("utf-8")
 
 
@@ -532,7 +584,8 @@ NAMES = """
     cell layer stack model head task run trainer vocab_size input_size hidden_size batch_size seq_length num_layers gate
     state pre-activation ids input target logits loss nats bits perplexity gradient params step iteration epoch
     learning_rate clip_norm clip_value momentum beta1 beta2 eps batch window stream checkpoint tape oracle average
-    plateau
+    plateau item pair label document source padding pooling embedding_size encoder decoder context attention beam
+    unknown boundary classify generate tag transduce
 """
 """The names that the program, its files and its documents are made of."""
 
