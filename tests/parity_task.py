@@ -87,6 +87,7 @@ def padded(strings: list[str], rows: int) -> Batch:
 class Parity:
     """Tells whether a string has an odd number of ones."""
 
+    data_keys: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "see what it has learnt: charrnn info"

@@ -126,6 +126,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 def _resume(wanted: Options) -> Trainer:
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.corpus import STDIN
+    from charrnn.training.resuming import refuse_another_configuration
     from charrnn.training.trainer import Trainer
 
     settings, text = wanted.settings(), wanted.text
@@ -135,6 +136,7 @@ def _resume(wanted: Options) -> Trainer:
     try:
         run, damaged = directory.newest()
         config, _ = resolve(to_settings(run.config, "the run"), settings)
+        refuse_another_configuration(run, config)  # before anything is read as it says
         if text is None and run.corpus.name == STDIN:
             raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
         examples = run.task.read(common.library(), text or run.corpus.name, config.data)

@@ -5,6 +5,7 @@ The table holds names alone and imports nothing: what can be chosen is known wit
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from typing import TYPE_CHECKING
 
@@ -27,17 +28,26 @@ OF_DOCUMENTS: dict[str, tuple[str, str]] = {"language_model": ("charrnn.tasks.do
 """Module and class of tasks that are others where `data.documents` makes many texts of one."""
 
 
+READ_BY_ALL = ("encoding", "split")
+"""The keys of the section `data` that every task reads."""
+
+
 def find(name: str, data: DataConfig | None = None) -> type[Task]:
     """Returns the class of the task called `name`, a key of TASKS, that learns from data that are read as `data` says.
 
-    Raises ConfigError where it cannot learn from documents, and `data` asks for them.
+    Raises ConfigError where `data` has a key that the task does not read.
     """
-    module, kind = TASKS[name]
-    if data is not None and data.documents is not None:
-        if name not in OF_DOCUMENTS:
-            raise ConfigError(
-                f"data.documents is for the task {' and '.join(OF_DOCUMENTS)}, and task.name is {name!r}; leave it out"
-            )
-        module, kind = OF_DOCUMENTS[name]
+    documents = data is not None and data.documents is not None
+    module, kind = OF_DOCUMENTS.get(name, TASKS[name]) if documents else TASKS[name]
     found: type[Task] = getattr(importlib.import_module(module), kind)
+    if data is not None:
+        _refuse_unread(name, found, data)
     return found
+
+
+def _refuse_unread(name: str, kind: type[Task], data: DataConfig) -> None:
+    """Raises ConfigError, with a line for each, for keys that are set and that the task does not read."""
+    fields = [field for field in dataclasses.fields(data) if field.name not in (*READ_BY_ALL, *kind.data_keys)]
+    what = f"the task {name}, of documents," if "documents" in kind.data_keys else f"the task {name}"
+    if unread := [field.name for field in fields if getattr(data, field.name) != field.default]:
+        raise ConfigError(*(f"data.{key}: {what} does not read it; leave it out" for key in unread))

@@ -216,6 +216,8 @@ class Model(Protocol):
 class Task(Protocol):
     """Is what is learnt. An instance knows the symbols that its examples are made of, and no numbers."""
 
+    data_keys: ClassVar[frozenset[str]]
+    """The keys of the section `data` that are read, beside `encoding` and `split`, which all read."""
     measure: ClassVar[str]
     """The score by which one checkpoint is better than another, a key of what `judge` returns."""
     higher_is_better: ClassVar[bool]

@@ -25,7 +25,8 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
-from charrnn.tasks.items import cut_in_parts, vocabulary_from, vocabulary_of
+from charrnn.tasks.items import vocabulary_from, vocabulary_of
+from charrnn.tasks.parts import cut_in_parts
 from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
 from charrnn.text.encoding import encoded_size
@@ -66,6 +67,7 @@ class DocumentModel(Writer):
 
     vocabulary: Vocabulary
 
+    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"

@@ -38,6 +38,7 @@ class Generate(DocumentModel):
     counts: tuple[int, ...]
     """How many texts of the training part have each."""
 
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
     invitation: ClassVar[str] = "let it write: charrnn sample --label NAME"
 
     @classmethod

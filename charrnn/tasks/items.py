@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -20,9 +20,9 @@ from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
+from charrnn.tasks.parts import cut_in_parts, taken
 from charrnn.text.corpus import Library
-from charrnn.text.documents import Documents
-from charrnn.text.items import Buckets, encode_items, replace_rare, split_items
+from charrnn.text.items import Buckets, encode_items, replace_rare
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, read_pairs
 from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
@@ -109,6 +109,7 @@ class ItemTask:
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "ask it: charrnn predict"
     abilities: ClassVar[frozenset[str]] = frozenset({"predict"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
@@ -237,45 +238,6 @@ class ItemTask:
         """Returns where the sources' characters are in parameters, given where the first of them is in each."""
         names: list[object] = [*self.vocabulary.symbols, UNKNOWN]
         return {name: Symbols(0, row, names) for name, row in rows.items()}
-
-
-Some = TypeVar("Some", Pairs, Documents)
-
-
-def cut_in_parts(
-    examples: Some, keys: Sequence[str], data: DataConfig, seed: int, taken: Callable[[Some, Ids], Some]
-) -> dict[str, Some | None]:
-    """Returns the parts `train`, `validation` and `test`; equal `keys` are never in two. None for an empty one.
-
-    A part that has a file of its own takes no share of the others' file. `taken` returns some of the examples, by their
-    numbers. Raises DataError where nothing is left.
-    """
-    _, of_validation, of_test = data.split
-    shares: tuple[float, float] = of_validation * (examples.validation is None), of_test * (examples.test is None)
-    numbers = split_items(keys, (1 - sum(shares), shares[0], shares[1]), seed)
-    train, validation, test = (taken(examples, some) for some in numbers)
-    found = {"train": train, "validation": examples.validation or validation, "test": examples.test or test}
-    for name, share in zip(found, (1.0, *shares), strict=True):
-        if share and not len(found[name]):
-            raise DataError(
-                f"{examples.name} has too few items for a {name} part: {len(examples)}; "
-                f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
-            )
-    return {name: part if len(part) else None for name, part in found.items()}
-
-
-def taken(pairs: Pairs, numbers: Any) -> Pairs:
-    """Returns some of the pairs."""
-    chosen = [int(i) for i in numbers]
-    return Pairs(
-        pairs.name,
-        pairs.size,
-        pairs.sha256,
-        [pairs.first[i] for i in chosen],
-        [pairs.second[i] for i in chosen],
-        [pairs.files[i] for i in chosen] if pairs.files else (),
-        [pairs.lines[i] for i in chosen] if pairs.lines else [i + 1 for i in chosen],
-    )
 
 
 def known_or_not(vocabulary: Vocabulary, texts: Sequence[str]) -> list[Ids]:

@@ -37,6 +37,7 @@ class LanguageModel(Writer):
 
     vocabulary: Vocabulary
 
+    data_keys: ClassVar[frozenset[str]] = frozenset({"split_by"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, escape
 from charrnn.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.text.corpus import Library
 
 
 class Tagged(NamedTuple):
@@ -68,18 +71,21 @@ class Tag(ItemTask):
     }
 
     @classmethod
+    def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
+        """Reads the pairs at `source`. Raises DataError for what is wrong, as a pair of unequal length."""
+        pairs = super().read(library, source, data)
+        for part in (pairs, pairs.validation, pairs.test):
+            if part is not None:
+                refuse_unequal(part)
+        return pairs
+
+    @classmethod
     def of_training(cls, train: Pairs, data: DataConfig) -> Self:
-        """Returns the task with the characters of the training part. Raises DataError for a pair of unequal length."""
-        refuse_unequal(train)
+        """Returns the task with the characters of the training part. Raises DataError for nothing to learn."""
         targets = vocabulary_of(train.second, data.encoding)
         if len(targets) < 2:
             raise DataError(f"{train.name}: every character becomes {targets.symbols!r}; there is nothing to learn")
         return cls(vocabulary_of(train.first, data.encoding), targets)
-
-    def encode(self, pairs: Pairs) -> Items:
-        """Returns pairs as numbers. Raises DataError for a pair of unequal length."""
-        refuse_unequal(pairs)
-        return super().encode(pairs)
 
     def encode_answers(self, pairs: Pairs) -> list[Ids]:
         """Returns the number of each character of each target; -1 for one that was not in the training part."""

@@ -22,8 +22,8 @@ RESUMABLE = (
 """Keys that may be changed when a run is resumed; any other would make it another run."""
 
 
-def refuse_another_run(run: Run, config: Config, examples: Examples) -> None:
-    """Raises ConfigError where the configuration is not that of the run, CheckpointError where the examples are not."""
+def refuse_another_configuration(run: Run, config: Config) -> None:
+    """Raises ConfigError where a configuration would make it another run."""
     before, after = writing.to_dict(run.config), writing.to_dict(config)
     changed = [
         f"{section}.{name} was {before[section][name]!r} and cannot become {value!r} in a resumed run; "
@@ -34,6 +34,10 @@ def refuse_another_run(run: Run, config: Config, examples: Examples) -> None:
     ]
     if changed:
         raise ConfigError(*changed)
+
+
+def refuse_other_examples(run: Run, examples: Examples) -> None:
+    """Raises CheckpointError where the examples are not those of the run."""
     corpus = run.corpus
     if examples.sha256 != corpus.sha256:
         raise CheckpointError(

@@ -62,7 +62,8 @@ class Trainer:
 
         Raises ConfigError or CheckpointError where configuration or examples are not those of the run.
         """
-        resuming.refuse_another_run(run, config, examples)
+        resuming.refuse_another_configuration(run, config)
+        resuming.refuse_other_examples(run, examples)
         directory.catch_up(run)
         before, split = (split_of(run.task, each, examples) for each in (run.config, config))
         if _judged(before) != _judged(split):

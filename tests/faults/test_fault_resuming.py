@@ -210,6 +210,12 @@ FIXED = [name for name in keys() if name not in RESUMABLE and name not in ("mode
 OTHERS = {
     "data.encoding": "bytes",
     "data.split": [0.8, 0.1, 0.1],
+    "data.documents": "lines",
+    "data.columns": [2, 1],
+    "data.validation": "other.txt",
+    "data.test": "other.txt",
+    "model.bidirectional": True,
+    "model.embedding_size": 5,
     "optim.min_learning_rate": 1e-4,
     "optim.clip_value": 1.5,
     "optim.average": 0.99,
