@@ -78,7 +78,7 @@ def sums(_data: Path, file: str) -> Parts:
 
 def lines(data: Path, file: str) -> Parts:
     """The lines of a text in small letters, and as they are: cut by the line in small letters."""
-    text = (data / file).read_text("utf-8")
+    text = (data / file).read_text("utf-8-sig")
     return by_checksum(making.capitals(text), lambda pair: pair[0])
 
 

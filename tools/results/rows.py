@@ -32,13 +32,23 @@ class Row(NamedTuple):
     """Settings of the language model of the training texts that the variant PRETRAINED begins with."""
 
 
-PRETRAINED = "pretrained"
+PRETRAINED = "from a language model of the training texts"
 ONE_DIRECTION = {"both directions": (), "one direction": ("model.bidirectional=false",)}
 CONTEXTS = {way: (f"model.context={way}", "train.time_budget=8m") for way in ("attention", "affine", "last")}
 
 ROWS = {
     "names": Row("classify", cutting.labelled, "names_by_language.tsv", ("accuracy", "macro_f1", "mcc", "nats")),
-    "sms": Row("classify", cutting.messages, "sms_spam.tsv", ("accuracy", "mcc", "macro_f1", "nats")),
+    "sms": Row(
+        "classify",
+        cutting.messages,
+        "sms_spam.tsv",
+        ("accuracy", "mcc", "macro_f1", "nats"),
+        variants={"from nothing": (), PRETRAINED: ()},
+        pretrain=(
+            *("model.cell=gru", "model.hidden_size=128", "model.dropout=0.3", "optim.learning_rate=6e-3"),
+            *("train.batch_size=16", "train.epochs=20", "train.threads=1"),
+        ),
+    ),
     "splice": Row(
         "classify", cutting.labelled, "splice.tsv", ("accuracy", "macro_f1", "mcc", "nats"), variants=ONE_DIRECTION
     ),
