@@ -38,7 +38,17 @@ SMALL = ("model.hidden_size=128", "train.time_budget=null", "train.epochs=2", "t
 CONTEXTS = {way: (f"model.context={way}", *SMALL) for way in ("attention", "affine", "last")}
 
 ROWS = {
-    "names": Row("classify", cutting.labelled, "names_by_language.tsv", ("accuracy", "macro_f1", "mcc", "nats")),
+    "names": Row(
+        "classify",
+        cutting.labelled,
+        "names_by_language.tsv",
+        ("accuracy", "macro_f1", "mcc", "nats"),
+        variants={"from nothing": (), PRETRAINED: ()},
+        pretrain=(
+            *("model.hidden_size=128", "model.dropout=0.3", "optim.learning_rate=6e-3", "train.seq_length=32"),
+            *("train.batch_size=16", "train.epochs=12", "train.threads=1"),
+        ),
+    ),
     "sms": Row(
         "classify",
         cutting.messages,
