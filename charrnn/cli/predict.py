@@ -133,7 +133,8 @@ def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iter
     from charrnn.cores import blas_threads
 
     task: Any = run.task
-    asked = {name: value for name, value in {"top": wanted.top, "beam": wanted.beam}.items() if value is not None}
+    options = {"top": wanted.top, "beam": wanted.beam, "looks": wanted.heat and True}
+    asked = {name: value for name, value in options.items() if value is not None}
     with threadpool_limits(blas_threads(ROWS * run.model.step_product), user_api="blas"):
         while block := list(itertools.islice(inputs, BLOCK)):
             yield task.predict(run.model, run.weights, block, **asked)
