@@ -20,7 +20,7 @@ from charrnn.nn.encoder_decoder import EncoderDecoder
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Symbols
-from charrnn.tasks.items import Items, ItemTask, known_or_not, vocabulary_from, vocabulary_of
+from charrnn.tasks.items import CHARS, Items, ItemTask, known_or_not, vocabulary_from, vocabulary_of
 from charrnn.tasks.writer import character_names
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
@@ -188,7 +188,7 @@ class Transduce(ItemTask):
         found: list[Written | None] = [None] * len(inputs)
         unknown = self.unknown_counts(inputs)
         items = Items(sources, nothing, Pairs("", 0, "", list(inputs), list(inputs)))
-        for rows, batch in self.in_batches(items, stop):
+        for rows, batch in self.in_batches(items, stop, CHARS // beam):  # a row of each for each place in its beam
             longest = np.array([math.ceil(self.longest_ratio * max(1, len(sources[i]))) for i in rows])
             answers = decode(model, params, batch, longest, beam, keep_looks=looks)
             for b, i in enumerate(rows):

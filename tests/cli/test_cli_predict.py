@@ -9,6 +9,7 @@ from driving import strict_json
 from task_runs import ITEMS, words
 
 import charrnn.cli.predict
+import charrnn.tasks.transduce as charrnn_transduce
 
 TASKS = ["classify", "tag", "transduce"]
 KEYS = {
@@ -72,6 +73,21 @@ def test_blocks_of_inputs_do_not_show(answers, monkeypatch, task):
     monkeypatch.setattr(charrnn.cli.predict, "BLOCK", 7)
     name = "label" if task == "classify" else "text"
     assert [answer[name] for answer in answers(task, lines(inputs))] == [answer[name] for answer in whole]
+
+
+def test_as_many_rows_are_read_side_by_side_whatever_the_beam(charrnn, taught, monkeypatch):
+    """Else a wide beam on many short inputs would take more memory than there is."""
+    rows, decode = [], charrnn_transduce.decode
+    monkeypatch.setattr(
+        charrnn_transduce,
+        "decode",
+        lambda model, params, batch, longest, beam, **asked: (
+            rows.append(batch.num_rows * beam) or decode(model, params, batch, longest, beam, **asked)
+        ),
+    )
+    for beam in (1, 9, 300):
+        charrnn("predict", taught("transduce"), "--beam", beam, stdin=b"a\n" * 500).ok()
+        assert 0 < max(rows) <= 2048, beam
 
 
 @pytest.mark.parametrize("task", TASKS)
