@@ -34,16 +34,14 @@ def test_messages_that_the_network_saw_are_no_test(tmp_path, monkeypatch):
 
 
 def test_a_sum_is_never_learnt_turned_around(tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "SUMS", 2000)
     monkeypatch.setattr(cutting, "DIGITS", 2)
-    train, test = ({frozenset(source.split("+")) for source, _ in part} for part in cutting.sums(tmp_path, ""))
+    train, test = ({frozenset(source.split("+")) for source, _ in part} for part in cutting.sums(tmp_path, "2000"))
     assert test
     assert not train & test
 
 
-def test_sums_are_written_backwards_with_their_right_results(tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "SUMS", 50)
-    pairs = [pair for part in cutting.sums(tmp_path, "reversed") for pair in part]
+def test_sums_are_written_backwards_with_their_right_results(tmp_path):
+    pairs = [pair for part in cutting.sums(tmp_path, "50 reversed") for pair in part]
     assert len(pairs) == 50
     assert all(sum(int(number[::-1]) for number in source.split("+")) == int(target) for source, target in pairs)
 

@@ -32,13 +32,24 @@ class Row(NamedTuple):
     """Settings of the language model of the training texts that the variant PRETRAINED begins with."""
 
 
-PRETRAINED = "pretrained"
+PRETRAINED = "from a language model of the training texts"
 ONE_DIRECTION = {"both directions": (), "one direction": ("model.bidirectional=false",)}
-CONTEXTS = {way: (f"model.context={way}", "train.time_budget=8m") for way in ("attention", "affine", "last")}
+SMALL = ("model.hidden_size=128", "train.time_budget=null", "train.epochs=2", "train.threads=1")
+CONTEXTS = {way: (f"model.context={way}", *SMALL) for way in ("attention", "affine", "last")}
 
 ROWS = {
     "names": Row("classify", cutting.labelled, "names_by_language.tsv", ("accuracy", "macro_f1", "mcc", "nats")),
-    "sms": Row("classify", cutting.messages, "sms_spam.tsv", ("accuracy", "mcc", "macro_f1", "nats")),
+    "sms": Row(
+        "classify",
+        cutting.messages,
+        "sms_spam.tsv",
+        ("accuracy", "mcc", "macro_f1", "nats"),
+        variants={"from nothing": (), PRETRAINED: ()},
+        pretrain=(
+            *("model.cell=gru", "model.hidden_size=128", "model.dropout=0.3", "optim.learning_rate=6e-3"),
+            *("train.batch_size=16", "train.epochs=20", "train.threads=1"),
+        ),
+    ),
     "splice": Row(
         "classify", cutting.labelled, "splice.tsv", ("accuracy", "macro_f1", "mcc", "nats"), variants=ONE_DIRECTION
     ),
@@ -54,7 +65,17 @@ ROWS = {
         variants=CONTEXTS,
         config="cmudict",
     ),
-    "sums": Row("transduce", cutting.sums, "reversed", ("exact_match", "edit_rate"), made=True),
+    "sums": Row("transduce", cutting.sums, "50000 reversed", ("exact_match", "edit_rate"), seeds=1, made=True),
+    "many-sums": Row(
+        "transduce",
+        cutting.sums,
+        "200000 reversed",
+        ("exact_match", "edit_rate"),
+        seeds=1,
+        variants={"": ("train.epochs=10",)},
+        config="sums",
+        made=True,
+    ),
     "capitals": Row(
         "tag",
         cutting.lines,
