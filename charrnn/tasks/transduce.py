@@ -198,7 +198,8 @@ class Transduce(ItemTask):
     def _written(self, text: str, unknown: int, answers: Answers, b: int, length: int, top: int) -> Written:
         best = []
         for n in range(top):
-            if (log_probability := float(answers.log_probabilities[b, n])) != -math.inf:
+            log_probability = float(answers.log_probabilities[b, n])
+            if n == 0 or log_probability != -math.inf:  # there may be fewer answers than are asked for, but always one
                 symbols = answers.symbols[b, n, : answers.lengths[b, n]]
                 best.append((self.targets.decode(symbols), log_probability))
         looks = answers.looks

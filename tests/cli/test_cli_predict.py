@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from driving import strict_json
 from task_runs import ITEMS, words
 
 import charrnn.cli.predict
 import charrnn.tasks.transduce as charrnn_transduce
+from charrnn.runs.checkpoint import load
 
 TASKS = ["classify", "tag", "transduce"]
 KEYS = {
@@ -88,6 +90,15 @@ def test_as_many_rows_are_read_side_by_side_whatever_the_beam(charrnn, taught, m
     for beam in (1, 9, 300):
         charrnn("predict", taught("transduce"), "--beam", beam, stdin=b"a\n" * 500).ok()
         assert 0 < max(rows) <= 2048, beam
+
+
+def test_an_answer_that_cannot_end_is_an_answer(taught):
+    """As where weights have exploded: the end's logit is -inf, and so is the log-probability of every answer."""
+    run = load(taught("transduce"))
+    run.weights["head.b"][-1] = -np.inf
+    (found,) = run.task.predict(run.model, run.weights, ["a"], top=2)
+    assert (found.log_probability, found.ended, len(found.top)) == (-np.inf, False, 1)
+    assert found.text
 
 
 @pytest.mark.parametrize("task", TASKS)
