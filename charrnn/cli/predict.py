@@ -149,6 +149,8 @@ class Seen:
     """Inputs with characters that were never seen in training."""
     unknown: int = 0
     """How many such characters there are in all."""
+    rows: int = 0
+    """Inputs with a tab and with something unknown, as the rows of a table of pairs have."""
     different: set[str] = field(default_factory=set)
     """Some of the inputs: as many different ones as matter."""
     first: str | None = None
@@ -162,6 +164,7 @@ class Seen:
         self.inputs += 1
         self.strange += answer.unknown > 0
         self.unknown += answer.unknown
+        self.rows += answer.unknown > 0 and "\t" in answer.input
         self.unended += not answer.ended
         if len(self.different) < MANY:
             self.different.add(answer.input)
@@ -175,6 +178,8 @@ class Seen:
                 f"characters never seen in training, and read as unknown: {self.unknown:,}, in {self.strange:,} of "
                 f"{self.inputs:,} inputs"
             )
+        if self.rows and self.rows == self.inputs:
+            yield "each input has a tab, as a row of pairs has; give the inputs alone, of a table with: cut -f"
         if self.unended:
             yield f"answers that did not end, and were cut off: {self.unended:,} of {self.inputs:,}; --json says which"
         if self.alike and len(self.different) == MANY:

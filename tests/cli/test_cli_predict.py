@@ -142,6 +142,13 @@ def test_characters_that_were_never_seen_are_counted_in_one_warning(charrnn, tau
     assert [line for line in said if "never seen" in line] == [warning]
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_table_of_pairs_in_place_of_inputs_is_warned_of(charrnn, taught, pairs, task):
+    said = charrnn("predict", taught(task), pairs(task)).ok().err
+    assert "charrnn: warning: each input has a tab, as a row of pairs has; " in said
+    assert "has a tab" not in charrnn("predict", taught(task), stdin=b"a\tb\nab\n").ok().err
+
+
 def test_the_escapes_of_a_table_are_read_and_written(answers, charrnn, taught):
     (answer,) = answers("tag", b"a\\tb\\\\\n")
     assert answer["input"] == "a\tb\\"
