@@ -159,6 +159,12 @@ def test_too_few_documents_for_a_part_is_an_error():
         prepare(config(data__documents="lines", data__split=[0.5, 0.5, 0]), documents(30))
 
 
+def test_too_few_different_documents_are_counted_as_such():
+    examples = Documents("names", 1, "", ["a", "b"] * 20)
+    with pytest.raises(DataError, match="too few items for a test part: 40, of which 2 differ; add some"):
+        prepare(config(data__documents="lines", data__split=[0.4, 0.3, 0.3]), examples)
+
+
 # --- training ---
 
 
