@@ -20,7 +20,7 @@ from charrnn.nn.build import build_network
 from charrnn.nn.classifier import Classifier
 from charrnn.nn.numerics import log_softmax, overflow_allowed
 from charrnn.nn.options import ModelConfig
-from charrnn.tasks.base import Scores, Symbols
+from charrnn.tasks.base import Scores, Split, Symbols
 from charrnn.tasks.items import Items, ItemTask, vocabulary_from, vocabulary_of
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
@@ -168,6 +168,10 @@ class Classify(ItemTask):
         for text, row, unknown in zip(inputs, p, self.unknown_counts(inputs), strict=True):
             best = [(self.labels[k], float(row[k])) for k in np.argsort(-row, kind="stable")[:top]]
             yield Label(text, *best[0], best, unknown)
+
+    def describe(self, split: Split) -> str:
+        """Says it with the number of labels, which would show a file that was made for something else."""
+        return f"{super().describe(split)}; {len(self.labels)} labels"
 
     def facts(self) -> dict[str, Any]:
         """Returns the labels, and the characters with their encoding."""
