@@ -54,3 +54,23 @@ def command_lines(text: str) -> list[list[str]]:
                 else:
                     words.append(word)
     return found
+
+
+NUMBER = re.compile(r"-?\d[\d,.]*(e-\d+)?")
+
+
+def typed(text: str) -> list[tuple[str, list[str]]]:
+    """Each line that is typed in a console block, and the lines that are shown below it."""
+    parts = [part for block in blocks(text, "console") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    return [(part.partition("\n")[0], part.splitlines()[1:]) for part in parts]
+
+
+def session(text: str) -> list[tuple[list[str], list[str]]]:
+    """The arguments of each command of charrnn that is typed in a console block, and the lines that are shown."""
+    words = [(shlex.split(line), shown) for line, shown in typed(text)]
+    return [(line[1:], shown) for line, shown in words if line[0] == "charrnn"]
+
+
+def shape(line: str) -> str:
+    """A line without its numbers, and without what depends on them."""
+    return " ".join(NUMBER.sub("#", line).removesuffix(" *").replace("processes", "process").split())

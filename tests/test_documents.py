@@ -357,7 +357,7 @@ def test_every_key_that_a_document_names_exists(document):
     assert set(named) <= set(keys())
 
 
-def test_every_key_of_a_model_is_explained_on_the_pages_of_cells_layers_and_sequences():
+def test_every_key_of_a_model_is_explained_on_a_page_of_networks():
     pages = CELLS_PAGE + page("layers.md") + page("sequences.md")
     explained = re.findall(r"\bmodel\.\w+", pages)
     assert {key for key in keys() if key.startswith("model.")} - set(explained) == set()

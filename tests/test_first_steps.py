@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 from driving import in_process
-from pages import blocks, page
+from pages import blocks, page, session, shape
 
 FIRST_STEPS = page("first-steps.md")
 SMALL = ["model.hidden_size=6", "train.eval_every=2", "train.eval_chars=300", "train.iterations=4"]
-NUMBER = re.compile(r"-?\d[\d,.]*(e-\d+)?")
-
-
-def session() -> list[tuple[list[str], list[str]]]:
-    """Each command of charrnn in a console block, and the lines that are shown below it."""
-    typed = [part for block in blocks(FIRST_STEPS, "console") for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
-    first_lines = [(shlex.split(part.partition("\n")[0]), part.splitlines()[1:]) for part in typed]
-    return [(words[1:], shown) for words, shown in first_lines if words[0] == "charrnn"]
-
-
-def shape(line: str) -> str:
-    """A line without its numbers, and without what depends on them."""
-    return " ".join(NUMBER.sub("#", line).removesuffix(" *").replace("processes", "process").split())
 
 
 def smaller(arguments: list[str]) -> list[str]:
@@ -39,13 +25,13 @@ def smaller(arguments: list[str]) -> list[str]:
 def printed(tmp_path_factory) -> list[str]:
     """What each command of the session prints."""
     place = tmp_path_factory.mktemp("first-steps")
-    ended = [in_process(*smaller(arguments), cwd=place).ok() for arguments, _ in session()]
+    ended = [in_process(*smaller(arguments), cwd=place).ok() for arguments, _ in session(FIRST_STEPS)]
     return [result.text + result.err for result in ended]
 
 
 def test_the_session_prints_such_lines_as_the_document_shows(printed):
     shown_lines = 0
-    for (arguments, shown), output in zip(session(), printed, strict=True):
+    for (arguments, shown), output in zip(session(FIRST_STEPS), printed, strict=True):
         possible = {shape(line) for line in output.splitlines()}
         if arguments[0] == "sample":
             assert output.startswith(shown[0])
@@ -57,7 +43,9 @@ def test_the_session_prints_such_lines_as_the_document_shows(printed):
 
 
 def test_the_session_says_of_the_text_what_is_shown(printed):
-    (shown, output) = next((s, p) for (words, s), p in zip(session(), printed, strict=True) if words[0] == "info")
+    (shown, output) = next(
+        (s, p) for (words, s), p in zip(session(FIRST_STEPS), printed, strict=True) if words[0] == "info"
+    )
     assert output.splitlines() == shown
 
 
@@ -68,7 +56,7 @@ def test_what_counts_alone_reach_is_what_is_shown(capsys):
 
 
 def test_the_curve_is_that_of_the_run_that_is_shown():
-    (_, lines) = next(part for part in session() if part[0][0] == "train")
+    (_, lines) = next(part for part in session(FIRST_STEPS) if part[0][0] == "train")
     losses = re.findall(r"iteration +([\d,]+) .*train (\d\.\d+)  validation (\d\.\d+)", "\n".join(lines))
     drawn = [line.split()[:3] for line in blocks(FIRST_STEPS, "text")[1].splitlines()]
     assert len(drawn) == len(losses) == 11
@@ -80,7 +68,7 @@ def test_the_curve_is_that_of_the_run_that_is_shown():
 @pytest.mark.long
 def test_the_whole_session_comes_to_the_losses_that_are_shown(tmp_path: Path):
     reached = []
-    for arguments, _ in session():
+    for arguments, _ in session(FIRST_STEPS):
         if arguments[0] == "train" and "runs/stopped" not in arguments:
             output = in_process(*arguments, cwd=tmp_path).ok().err
             (best,) = re.findall(r"best validation loss: (\S+) nats", output)

@@ -25,7 +25,6 @@ FLOORS = {
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
-    "charrnn.text.making": 1,
     "charrnn.text.vocabulary": 2,
     "charrnn.text.streams": 3,
     "charrnn.text.codes": 3,
@@ -35,6 +34,7 @@ FLOORS = {
     "charrnn.text.lines": 6,
     "charrnn.text.rows": 7,
     "charrnn.text.pairs": 8,
+    "charrnn.text.making": 8,
     "charrnn.text.documents": 9,
     # what the network is
     "charrnn.nn": 1,  # names alone

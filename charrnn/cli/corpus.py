@@ -106,8 +106,12 @@ def make(
 
 def _capitals(text: str | None, rows: int | None) -> list[TextPair]:
     """Returns the first `rows` pairs of a text, or all. Raises ConfigError where no text is named."""
+    from charrnn.text.lines import characters_of
     from charrnn.text.making import capitals
 
     if text is None:
-        raise ConfigError("capitals are made of a TEXT; name a file or a corpus, as in: corpus make capitals harbour")
-    return capitals("".join(common.library().read(text, "utf-8").pieces()))[:rows]
+        raise ConfigError(
+            "capitals are made of a TEXT; name a file or a corpus, as in: "
+            "charrnn corpus make capitals harbour -o capitals.tsv"
+        )
+    return capitals(characters_of(common.library().read(text, "utf-8")))[:rows]

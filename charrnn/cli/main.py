@@ -144,7 +144,7 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
 
 
 def _usage(error: click.ClickException) -> str:
-    message = error.format_message().replace("\n", " ").rstrip(".")
+    message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "charrnn"
     return f"{message}; see: {where} --help"

@@ -133,7 +133,8 @@ def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iter
     from charrnn.cores import blas_threads
 
     task: Any = run.task
-    asked = {name: value for name, value in {"top": wanted.top, "beam": wanted.beam}.items() if value is not None}
+    options = {"top": wanted.top, "beam": wanted.beam, "looks": wanted.heat and True}
+    asked = {name: value for name, value in options.items() if value is not None}
     with threadpool_limits(blas_threads(ROWS * run.model.step_product), user_api="blas"):
         while block := list(itertools.islice(inputs, BLOCK)):
             yield task.predict(run.model, run.weights, block, **asked)
@@ -148,6 +149,8 @@ class Seen:
     """Inputs with characters that were never seen in training."""
     unknown: int = 0
     """How many such characters there are in all."""
+    rows: int = 0
+    """Inputs with a tab and with something unknown, as the rows of a table of pairs have."""
     different: set[str] = field(default_factory=set)
     """Some of the inputs: as many different ones as matter."""
     first: str | None = None
@@ -161,6 +164,7 @@ class Seen:
         self.inputs += 1
         self.strange += answer.unknown > 0
         self.unknown += answer.unknown
+        self.rows += answer.unknown > 0 and "\t" in answer.input
         self.unended += not answer.ended
         if len(self.different) < MANY:
             self.different.add(answer.input)
@@ -174,6 +178,8 @@ class Seen:
                 f"characters never seen in training, and read as unknown: {self.unknown:,}, in {self.strange:,} of "
                 f"{self.inputs:,} inputs"
             )
+        if self.rows and self.rows == self.inputs:
+            yield "each input has a tab, as a row of pairs has; give the inputs alone, of a table with: cut -f"
         if self.unended:
             yield f"answers that did not end, and were cut off: {self.unended:,} of {self.inputs:,}; --json says which"
         if self.alike and len(self.different) == MANY:

@@ -19,6 +19,11 @@ def accuracy(truth: Ids, answers: Ids) -> float:
     return float(np.mean(truth == answers)) if truth.size else math.nan
 
 
+def mean(values: Sequence[float]) -> float:
+    """Returns the mean of nats or other values, added without rounding; not a number where there are none."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
 def confusion(truth: Ids, answers: Ids, K: int) -> Ids:
     """Returns how often the label k was answered with j, at [k, j] of (K, K) whole numbers."""
     pairs = truth.astype(np.int64) * K + answers  # as one number each; the small types of labels would overflow

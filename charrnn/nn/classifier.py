@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -65,15 +64,6 @@ class Classifier(Network):
             outputs = self._forward(params, batch, noise, space)
             pooled = pooling.build(self.pooling).forward(outputs, _lengths(batch), self.bidirectional)
             return head.affine(pooled, params["head.W"], params["head.b"])
-
-    def loss(
-        self, params: dict[str, Array], batch: Batch, state: State, noise: Noise | None = None
-    ) -> tuple[Any, State]:
-        """Returns the mean nats of the answers in `batch`, by the forward pass alone, and `state` as it is."""
-        nats = head.nats(self.predict(params, batch, noise), batch.y)
-        if batch.weights is not None:
-            nats *= batch.weights
-        return nats.sum() / batch.answers, state
 
     def loss_and_grads(
         self,

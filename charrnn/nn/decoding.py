@@ -32,19 +32,29 @@ class Answers(NamedTuple):
     """Whether the model chose to end: bools (B, N). If not, the answer was cut off at the longest length, where it held
     another symbol than the end for the likeliest."""
     looks: Array | None
-    """How much each step of the best answer looked at each step of the source: (B, T, S); None without attention."""
+    """How much each step of the best answer looked at each step of the source: (B, T, S); None without attention, or
+    where they are not kept."""
 
 
-def decode(model: EncoderDecoder, params: dict[str, Array], batch: Batch, longest: Ids, beam: int = 1) -> Answers:
+def decode(
+    model: EncoderDecoder,
+    params: dict[str, Array],
+    batch: Batch,
+    longest: Ids,
+    beam: int = 1,
+    *,
+    keep_looks: bool = True,
+) -> Answers:
     """Writes answers for the sources of a batch, of at most `longest (B,)` symbols each; keeps `beam` for each source.
 
-    Answers that have ended stand before those that have not, and then by log-probability over length.
+    Answers that have ended stand before those that have not, and then by log-probability over length. The looks take
+    memory that grows with the square of a text's length; without `keep_looks` there are none.
     """
     decoder, beams, looks = _Decoder(model, params, batch, beam), _Beams(longest, beam, model.target_size - 1), []
     for _ in range(int(longest.max(initial=0)) + 1):
         log_p, look = decoder.step(beams.last)
         decoder.choose(beams.grow(log_p))
-        if look is not None:
+        if keep_looks and look is not None:
             looks.append(look)
         if beams.ended.all():
             break
@@ -59,7 +69,8 @@ class _Decoder:
         B = len(encoded.lengths)
         self.params, self.shape, self.looks = params, (B, size), model.looks
         self.states, self.lengths = np.ascontiguousarray(encoded.states.swapaxes(0, 1)), encoded.lengths
-        self.keys = attention.keys_of(params, self.states) if self.looks else None
+        with overflow_allowed():  # of weights that have exploded, which shows in the answers
+            self.keys = attention.keys_of(params, self.states) if self.looks else None
         self.stepper = StackStepper(model.decoder, params, B * size, encoded.context.repeat(size, axis=0))
 
     def step(self, symbols: Ids) -> tuple[Array, Array | None]:

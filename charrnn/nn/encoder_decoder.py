@@ -144,15 +144,6 @@ class EncoderDecoder(Network):
                 h = _rows_first(attention.output(params, seen))
             return h @ params["head.W"] + params["head.b"]
 
-    def loss(
-        self, params: dict[str, Array], batch: Batch, state: State, noise: Noise | None = None
-    ) -> tuple[Any, State]:
-        """Returns the mean nats of the answers in `batch`, by the forward pass alone, and `state` as it is."""
-        nats = head.nats(self.predict(params, batch, noise), batch.y)
-        if batch.weights is not None:
-            nats *= batch.weights
-        return nats.sum() / batch.answers, state
-
     def loss_and_grads(
         self,
         params: dict[str, Array],

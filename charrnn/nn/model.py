@@ -94,13 +94,14 @@ class CharLM(Network):
             logits = head.affine(h, params["head.W"], params["head.b"])
         return logits.reshape(*ids.shape, -1), space.final_state()
 
-    def predict(self, params: dict[str, Array], batch: Batch) -> Array:
+    def predict(self, params: dict[str, Array], batch: Batch, noise: Noise | None = None) -> Array:
         """Returns the logits (T, B, V) of a batch whose rows are items of their own."""
         logits, _ = self.forward(
             params,
             batch.x,
             self.zero_state(batch.num_rows, params["head.b"].dtype),
             np.ones(batch.num_rows, bool),
+            noise,
             lengths=batch.lengths,
             labels=batch.labels,
         )

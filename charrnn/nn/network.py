@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.arrays import Batch, Ids
-from charrnn.nn import cells, initializers
+from charrnn.arrays import Array, Batch, Ids
+from charrnn.nn import cells, head, initializers
 from charrnn.nn.noise import LayerNoise, Noise, mask, zoneout_mask
 from charrnn.nn.parameters import Parameters, Shapes
 from charrnn.nn.stack import Stack, State
@@ -189,7 +190,20 @@ class Network:
         """How many answers there are to choose from."""
         raise NotImplementedError
 
+    def predict(self, params: dict[str, Array], batch: Batch, noise: Noise | None = None) -> Array:
+        """Returns the logits of all answers in `batch`: in the shape of `batch.y`, and over all there are to choose."""
+        raise NotImplementedError
+
     # --- where nothing goes from batch to batch ---
+
+    def loss(
+        self, params: dict[str, Array], batch: Batch, state: State, noise: Noise | None = None
+    ) -> tuple[Any, State]:
+        """Returns the mean nats of the answers in `batch`, by the forward pass alone, and `state` as it is."""
+        nats = head.nats(self.predict(params, batch, noise), batch.y)
+        if batch.weights is not None:
+            nats *= batch.weights
+        return nats.sum() / batch.answers, state
 
     @property
     def state_size(self) -> int:

@@ -113,6 +113,11 @@ class Tape:
         T, G, B, H = self.a.shape
         return list(rows.reshape(T, B, G, H).transpose(0, 2, 1, 3))
 
+    def release(self) -> None:
+        """Lets go of what belongs to the last batch, such as masks of dropout, which would stay in memory with it."""
+        for name in ("x", "ids", "starts", "noise", "padding", "side", "side_product", "dside"):
+            self.__dict__.pop(name, None)
+
     # --- forward ---
 
     def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:

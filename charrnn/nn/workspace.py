@@ -76,6 +76,8 @@ class Workspaces:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, int, int, np.dtype[Any]], tuple[int, Workspace]] = {}
         self._memories: dict[str, Memory] = {}
+        self._last: dict[str, Workspace] = {}
+        """By the place of a stack, the workspace that it used last."""
 
     def get(self, stack: Stack, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Workspace:
         """Returns the one of a stack for batches of `shape (T, B)`, made on first use.
@@ -90,6 +92,10 @@ class Workspaces:
             self._drop_outgrown(stack.place, memory.generation)
             space = Workspace(stack, T, B, dtype, memory)
         self._kept[key] = memory.generation, space  # the last is the newest
+        if (last := self._last.get(stack.place)) is not space and last is not None:
+            for tape in last.tapes:
+                tape.release()
+        self._last[stack.place] = space
         if len(self._kept) > self.KEPT:
             del self._kept[next(iter(self._kept))]
         return space

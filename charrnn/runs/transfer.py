@@ -38,7 +38,7 @@ def take_over(run: Run, old: Run) -> list[str]:
     ]
     new = [name for name in run.params if name not in taken]
     left = [name for name in old.params if name not in taken]
-    of_another = (new or left) and run.config.task.name != old.config.task.name
+    of_another = run.config.task.name != old.config.task.name
     named = {"taken over": taken if of_another else [], "new here": new, "left behind": left}
     differences += [f"{what}: {', '.join(names)}" for what, names in named.items() if names]
     notes = ["; ".join(differences)] if differences else []

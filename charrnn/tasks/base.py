@@ -42,7 +42,7 @@ ABILITIES = {
     "predict": "answers inputs that it is given: it has `predict`",
     "top": "knows several answers to an input, of which some are better: `predict` takes `top`",
     "beam": "searches for its answers: `predict` and `report` take `beam`",
-    "attention": "may know what each character of an answer looked at: the `looks` of an answer",
+    "attention": "may know what each character of an answer looked at: the `looks` of an answer, if `predict` is asked",
     "surprise": "knows how much each character of a text surprised it",
     "confusion": "knows which label was taken for which: `confusion` and `labels` of `report`",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
@@ -19,9 +18,9 @@ from charrnn.judging.ngrams import NGramModel
 from charrnn.nn import head
 from charrnn.nn.build import build_network
 from charrnn.nn.classifier import Classifier
-from charrnn.nn.numerics import log_softmax
+from charrnn.nn.numerics import log_softmax, overflow_allowed
 from charrnn.nn.options import ModelConfig
-from charrnn.tasks.base import Scores, Symbols
+from charrnn.tasks.base import Scores, Split, Symbols
 from charrnn.tasks.items import Items, ItemTask, vocabulary_from, vocabulary_of
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
@@ -127,13 +126,14 @@ class Classify(ItemTask):
             logits = model.predict(params, batch)
             answers[rows] = logits.argmax(axis=-1)
             known = truth[rows] >= 0
-            nats += head.nats(logits[known].astype(np.float64), batch.y[known]).tolist()
+            with overflow_allowed():  # of weights that have exploded, which shows in the loss
+                nats += head.nats(logits[known].astype(np.float64), batch.y[known]).tolist()
         table = scores.confusion(truth[truth >= 0], answers[truth >= 0], len(self.labels))
         return {
             "accuracy": scores.accuracy(truth, answers),
             "macro_f1": scores.macro_f1(table),
             "mcc": scores.mcc(table),
-            "nats": math.fsum(nats) / max(1, len(nats)),
+            "nats": scores.mean(nats),
             "items": len(part),
             "labels": list(self.labels),
             "confusion": table.tolist(),
@@ -163,10 +163,15 @@ class Classify(ItemTask):
         items = Items(sources, [np.zeros(1, int)] * len(inputs), Pairs("", 0, "", [], list(inputs)))
         p = np.zeros((len(inputs), len(self.labels)))
         for rows, batch in self.in_batches(items):
-            p[rows] = np.exp(log_softmax(model.predict(params, batch).astype(np.float64)))
+            with overflow_allowed():
+                p[rows] = np.exp(log_softmax(model.predict(params, batch).astype(np.float64)))
         for text, row, unknown in zip(inputs, p, self.unknown_counts(inputs), strict=True):
             best = [(self.labels[k], float(row[k])) for k in np.argsort(-row, kind="stable")[:top]]
             yield Label(text, *best[0], best, unknown)
+
+    def describe(self, split: Split) -> str:
+        """Says it with the number of labels, which would show a file that was made for something else."""
+        return f"{super().describe(split)}; {len(self.labels)} labels"
 
     def facts(self) -> dict[str, Any]:
         """Returns the labels, and the characters with their encoding."""

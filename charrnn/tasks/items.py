@@ -21,6 +21,7 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.parts import cut_in_parts, taken
+from charrnn.tasks.writer import character_names
 from charrnn.text.corpus import Library
 from charrnn.text.items import Buckets, encode_items, replace_rare
 from charrnn.text.options import DataConfig
@@ -162,13 +163,24 @@ class ItemTask:
         return Items(encode_items(self.vocabulary, self.inputs(pairs), self.unknown), self.encode_answers(pairs), pairs)
 
     def split(self, examples: Pairs, data: DataConfig, batching: Batching) -> Split:
-        """Cuts the pairs in three; an evaluation reads at most `most` characters of the validation part."""
+        """Cuts the pairs in three; an evaluation reads at most `most` characters of the validation part.
+
+        Raises DataError where the training part has nothing of the answers to validate on: that would tell nothing.
+        """
         parts = self.parts(examples, data, batching.seed)
         train, validation, test = (None if part is None else self.encode(part) for part in parts.values())
         assert train is not None
         buckets = Buckets(self.lengths(train), batching.batch_size * batching.seq_length, batching.seed)
         batches = ItemBatches(train, self.assemble, buckets, self.unknown)
-        return Split(batches, validation and validation.first(batching.most), test)
+        judged = validation and validation.first(batching.most)
+        if judged and not any((answer >= 0).any() for answer in judged.answers):
+            what = self.columns[1 - self.source_column]
+            raise DataError(
+                f"{judged.pairs.name}: nothing of the {len(judged):,} {what}s to validate on is in the training "
+                f"part; add items, name another file in data.validation, or leave the part out with "
+                f"--set 'data.split=[1,0,0]'"
+            )
+        return Split(batches, judged, test)
 
     def lengths(self, items: Items) -> Array:
         """Returns what an item takes of a batch, in symbols: (N,), or (N, 2) where the answer is read as well."""
@@ -236,7 +248,7 @@ class ItemTask:
 
     def source_symbols(self, rows: dict[str, int]) -> dict[str, Symbols]:
         """Returns where the sources' characters are in parameters, given where the first of them is in each."""
-        names: list[object] = [*self.vocabulary.symbols, UNKNOWN]
+        names = [*character_names(self.vocabulary), UNKNOWN]
         return {name: Symbols(0, row, names) for name, row in rows.items()}
 
 

@@ -30,8 +30,10 @@ def cut_in_parts(
     found = {"train": train, "validation": examples.validation or validation, "test": examples.test or test}
     for name, share in zip(found, (1.0, *shares), strict=True):
         if share and not len(found[name]):
+            different = len(set(keys))
+            count = f"{len(examples)}" + f", of which {different} differ" * (different < len(examples))
             raise DataError(
-                f"{examples.name} has too few items for a {name} part: {len(examples)}; "
+                f"{examples.name} has too few items for a {name} part: {count}; "
                 f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
             )
     return {name: part if len(part) else None for name, part in found.items()}

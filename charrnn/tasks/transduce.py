@@ -17,9 +17,11 @@ from charrnn.nn import head
 from charrnn.nn.build import build_network
 from charrnn.nn.decoding import Answers, decode
 from charrnn.nn.encoder_decoder import EncoderDecoder
+from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Symbols
-from charrnn.tasks.items import Items, ItemTask, known_or_not, vocabulary_from, vocabulary_of
+from charrnn.tasks.items import CHARS, Items, ItemTask, known_or_not, vocabulary_from, vocabulary_of
+from charrnn.tasks.writer import character_names
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, escape
@@ -43,7 +45,8 @@ class Written(NamedTuple):
     unknown: int
     """How many characters of the input were never seen in training."""
     looks: Array | None
-    """How much each step of the answer, and its end, looked at each character: (T + 1, S); None without attention."""
+    """How much each step of the answer, and its end, looked at each character: (T + 1, S); None without attention,
+    or where nobody asked."""
 
     @property
     def answer(self) -> str:
@@ -143,14 +146,15 @@ class Transduce(ItemTask):
         nats: list[float] = []
         targets = _by_source(part.pairs)
         for _, batch in self.in_batches(part, stop):
-            each = head.nats(model.predict(params, batch).astype(np.float64), batch.y)
+            with overflow_allowed():  # of weights that have exploded, which shows in the loss
+                each = head.nats(model.predict(params, batch).astype(np.float64), batch.y)
             nats += each[np.ones_like(each, bool) if batch.weights is None else batch.weights > 0].tolist()
         answers = [found.text for found in self.predict(model, params, list(targets), beam=beam, stop=stop)]
         exact_match, edit_rate = scores.exact_match_and_edit_rate(answers, list(targets.values()))
         return {
             "exact_match": exact_match,
             "edit_rate": edit_rate,
-            "nats_per_char": math.fsum(nats) / max(1, len(nats)),
+            "nats_per_char": scores.mean(nats),
             "items": len(targets),
         }
 
@@ -172,17 +176,21 @@ class Transduce(ItemTask):
         top: int = 1,
         beam: int = 1,
         stop: Callable[[], bool] = lambda: False,
+        looks: bool = False,
     ) -> Iterator[Written]:
-        """Yields the `top` best answers to each input that a beam of at least as many finds, in the order of inputs."""
+        """Yields the `top` best answers to each input that a beam of at least as many finds, in the order of inputs.
+
+        With `looks`, each has what it looked at.
+        """
         sources = encode_items(self.vocabulary, inputs, self.unknown)
         nothing = [np.full(1, self.end)] * len(inputs)
         beam = max(beam, top)
         found: list[Written | None] = [None] * len(inputs)
         unknown = self.unknown_counts(inputs)
         items = Items(sources, nothing, Pairs("", 0, "", list(inputs), list(inputs)))
-        for rows, batch in self.in_batches(items, stop):
+        for rows, batch in self.in_batches(items, stop, CHARS // beam):  # a row of each for each place in its beam
             longest = np.array([math.ceil(self.longest_ratio * max(1, len(sources[i]))) for i in rows])
-            answers = decode(model, params, batch, longest, beam)
+            answers = decode(model, params, batch, longest, beam, keep_looks=looks)
             for b, i in enumerate(rows):
                 found[i] = self._written(inputs[i], unknown[i], answers, b, len(sources[i]), top)
         return (answer for answer in found if answer is not None)
@@ -190,7 +198,8 @@ class Transduce(ItemTask):
     def _written(self, text: str, unknown: int, answers: Answers, b: int, length: int, top: int) -> Written:
         best = []
         for n in range(top):
-            if (log_probability := float(answers.log_probabilities[b, n])) != -math.inf:
+            log_probability = float(answers.log_probabilities[b, n])
+            if n == 0 or log_probability != -math.inf:  # there may be fewer answers than are asked for, but always one
                 symbols = answers.symbols[b, n, : answers.lengths[b, n]]
                 best.append((self.targets.decode(symbols), log_probability))
         looks = answers.looks
@@ -210,7 +219,7 @@ class Transduce(ItemTask):
 
     def symbols(self, model: EncoderDecoder) -> dict[str, Symbols]:
         """Returns the axes of the characters that the encoder reads, and of those that the decoder reads and writes."""
-        targets: list[object] = [*(("target", symbol) for symbol in self.targets.symbols), BOUNDARY]
+        targets: list[object] = [*(("target", name) for name in character_names(self.targets)), BOUNDARY]
         of_decoder = {name: Symbols(0, row, targets) for name, row in model.decoder.symbol_rows.items()}
         of_head = {"head.W": Symbols(1, 0, targets), "head.b": Symbols(0, 0, targets)}
         return self.source_symbols(model.encoder.symbol_rows) | of_decoder | of_head

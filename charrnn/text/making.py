@@ -12,6 +12,7 @@ import numpy as np
 
 from charrnn.arrays import Ids
 from charrnn.errors import ConfigError
+from charrnn.text.rows import escape
 
 TextPair = tuple[str, str]
 """A source, and the target that is its answer."""
@@ -128,8 +129,4 @@ def _written(way: str, date: datetime.date) -> str:
 def to_tsv(pairs: Iterable[TextPair]) -> Iterator[str]:
     r"""Yields a line for each pair, with a tab between the two, in which tabs, newlines and `\` are escaped."""
     for source, target in pairs:
-        yield f"{_escaped(source)}\t{_escaped(target)}\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+        yield f"{escape(source)}\t{escape(target)}\n"

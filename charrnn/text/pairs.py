@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,7 +101,16 @@ def _read_part(library: Library, source: str, data: DataConfig, columns: tuple[s
         parse: _Parse = partial(from_json, columns=columns, encoding=data.encoding)
     else:
         parse = partial(from_table, columns=columns, chosen=data.columns)
+        _refuse_header(lines, parse, columns, text)
     return _parsed(lines, parse, text)
+
+
+def _refuse_header(lines: list[str], parse: _Parse, columns: tuple[str, str], text: Text) -> None:
+    """Raises DataError where the first line of a table only names the two columns: it would be learnt like a pair."""
+    number, first = next(((number, line) for number, line in enumerate(lines, 1) if line), (0, ""))
+    with suppress(Fault):
+        if tuple(cell.strip().lower() for cell in parse(first)) == columns:
+            raise DataError(f"{text.name}:{number}:1: names of columns, and no pair; take this line out")
 
 
 def _read_folder(library: Library, source: str, data: DataConfig) -> Pairs:

@@ -38,12 +38,13 @@ def refuse_another_configuration(run: Run, config: Config) -> None:
 
 def refuse_other_examples(run: Run, examples: Examples) -> None:
     """Raises CheckpointError where the examples are not those of the run."""
-    corpus = run.corpus
+    corpus, data = run.corpus, run.config.data
+    others = ", ".join(filter(None, (data.validation, data.test)))
     if examples.sha256 != corpus.sha256:
         raise CheckpointError(
             f"{examples.name} ({examples.size:,} bytes, sha256 {examples.sha256[:12]}...) is not what this run learns "
-            f"from, {corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...); give that, or begin a new "
-            f"run with --init-from"
+            f"from, {corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...)"
+            f"{f', each with {others}' if others else ''}; give that, or begin a new run with --init-from"
         )
 
 

@@ -46,6 +46,16 @@ def test_capitals_are_made_of_as_many_lines_of_a_corpus(charrnn, tmp_path):
     assert written(tmp_path / "c.tsv") == "".join(f"{line.lower()}\t{line}\n" for line in first)
 
 
+def test_a_byte_order_mark_is_not_part_of_the_first_line(charrnn, tmp_path):
+    (tmp_path / "t.txt").write_bytes("\ufeffAb\nC\n".encode())
+    charrnn("corpus", "make", "capitals", "t.txt", "-o", "c.tsv").ok()
+    assert written(tmp_path / "c.tsv") == "ab\tAb\nc\tC\n"
+
+
+def test_without_a_kind_the_kinds_are_listed(charrnn):
+    charrnn("corpus", "make", "-o", "c.tsv").fails(2, "Choose from: sums, capitals, dates; see")
+
+
 def test_a_file_that_is_there_is_not_overwritten(charrnn, tmp_path):
     (tmp_path / "s.tsv").write_text("mine")
     charrnn("corpus", "make", "sums", "-o", "s.tsv").fails(2, "s.tsv is there already", "another name")

@@ -119,6 +119,36 @@ def test_answers_that_training_never_saw_are_wrong_too(charrnn, taught, tmp_path
     assert report["accuracy" if task == "tag" else "exact_match"] == 0
 
 
+@pytest.mark.parametrize("task", ["classify", "tag"])
+def test_nats_of_answers_that_are_all_unknown_are_no_number(charrnn, taught, tmp_path, task):
+    (tmp_path / "new.tsv").write_text("\u20ac\tb\n" if task == "classify" else "b\t\u20ac\n", "utf-8")
+    report = charrnn("eval", taught(task), "new.tsv", "--json").ok().json
+    assert (report["accuracy"], report["nats"]) == (0, None)
+    assert "nan nats" in charrnn("eval", taught(task), "new.tsv").ok().text
+
+
+@pytest.mark.parametrize("task", ["classify", "tag"])
+def test_nothing_known_to_validate_on_is_an_error_before_training(charrnn, tmp_path, task):
+    first, second = ("a\tbb\nb\tcc\n", "\u20ac\tb\n") if task == "classify" else ("b\tx\nc\ty\n", "b\t\u20ac\n")
+    (tmp_path / "train.tsv").write_text(first, "utf-8")
+    (tmp_path / "other.tsv").write_text(second, "utf-8")
+    changes = {"data__validation": "other.tsv", "data__split": [1, 0, 0]}
+    result = charrnn("train", "train.tsv", "-o", "run", *words(task, **changes))
+    result.fails(3, "other.tsv: nothing of the 1 ", "data.validation")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_weights_that_have_exploded_show_in_the_scores_alone(charrnn, pairs, task):
+    changes = {"optim__learning_rate": 1e30, "train__on_divergence": "skip", "train__iterations": 3}
+    changes |= {"model__cell": "rnn", "model__activation": "relu", "data__split": [1, 0, 0]}
+    charrnn("train", pairs(task), "-q", "-o", "run", *words(task, **changes)).ok()
+    result = charrnn("eval", "run", pairs(task), "--json").ok()
+    assert not result.err
+    assert None in result.json.values()
+    assert "Warning" not in charrnn("predict", "run", stdin=b"ab\n").ok().err
+
+
 def test_the_page_of_confusions_is_a_file_or_stdout(charrnn, taught, pairs, tmp_path):
     run, source = taught("classify"), pairs("classify")
     shown = charrnn("eval", run, source, "--confusion", "page.html").ok().text

@@ -48,6 +48,19 @@ def test_characters_that_are_new_are_named(charrnn, train, other, tiny):
     assert "o" not in named.partition("weights:")[2]
 
 
+def test_a_byte_is_no_character_of_its_number_for_a_task_over_pairs(charrnn, tmp_path):
+    """The language model of bytes knows 0xe4, and so does a tagger of bytes; to one of utf-8 it is not the letter."""
+    (tmp_path / "text.txt").write_bytes(b"ab\xe4c" * 900)
+    (tmp_path / "pairs.tsv").write_bytes(b"ab\xe4\tABC\nc\xe4b\tCDB\n")
+    small = ["--set", "model.hidden_size=4", "--set", "data.split=[1,0,0]", *STILL]
+    bytes_too = ["--set", "data.encoding=bytes"]
+    charrnn("train", "text.txt", "-o", "old", *small, *bytes_too).ok()
+    task = ["pairs.tsv", "--set", "task.name=tag", "--init-from", "old", *small]
+    assert "new to the weights" not in charrnn("train", *task, "-o", "same", *bytes_too).ok().err
+    other = charrnn("train", *task, "-o", "other", "--set", "data.encoding=latin-1").ok().err
+    assert "characters new to the weights: '\u00e4'" in other
+
+
 def test_a_run_begun_from_old_weights_is_new_in_all_else(train, other, contents, tmp_path):
     train("-o", "old", "--seed", 3).ok()
     train("-o", "new", "--init-from", "old", *STILL, source=other).ok()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from driving import strict_json
 from task_runs import ITEMS, words
 
 import charrnn.cli.predict
+import charrnn.tasks.transduce as charrnn_transduce
+from charrnn.runs.checkpoint import load
 
 TASKS = ["classify", "tag", "transduce"]
 KEYS = {
@@ -74,6 +77,30 @@ def test_blocks_of_inputs_do_not_show(answers, monkeypatch, task):
     assert [answer[name] for answer in answers(task, lines(inputs))] == [answer[name] for answer in whole]
 
 
+def test_as_many_rows_are_read_side_by_side_whatever_the_beam(charrnn, taught, monkeypatch):
+    """Else a wide beam on many short inputs would take more memory than there is."""
+    rows, decode = [], charrnn_transduce.decode
+    monkeypatch.setattr(
+        charrnn_transduce,
+        "decode",
+        lambda model, params, batch, longest, beam, **asked: (
+            rows.append(batch.num_rows * beam) or decode(model, params, batch, longest, beam, **asked)
+        ),
+    )
+    for beam in (1, 9, 300):
+        charrnn("predict", taught("transduce"), "--beam", beam, stdin=b"a\n" * 500).ok()
+        assert 0 < max(rows) <= 2048, beam
+
+
+def test_an_answer_that_cannot_end_is_an_answer(taught):
+    """As where weights have exploded: the end's logit is -inf, and so is the log-probability of every answer."""
+    run = load(taught("transduce"))
+    run.weights["head.b"][-1] = -np.inf
+    (found,) = run.task.predict(run.model, run.weights, ["a"], top=2)
+    assert (found.log_probability, found.ended, len(found.top)) == (-np.inf, False, 1)
+    assert found.text
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_file_of_nothing_has_no_answers(charrnn, taught, task, tmp_path):
     (tmp_path / "nothing.txt").write_bytes(b"")
@@ -113,6 +140,13 @@ def test_characters_that_were_never_seen_are_counted_in_one_warning(charrnn, tau
     said = charrnn("predict", taught(task), stdin=data).ok().err.splitlines()
     warning = "charrnn: warning: characters never seen in training, and read as unknown: 3, in 2 of 3 inputs"
     assert [line for line in said if "never seen" in line] == [warning]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_table_of_pairs_in_place_of_inputs_is_warned_of(charrnn, taught, pairs, task):
+    said = charrnn("predict", taught(task), pairs(task)).ok().err
+    assert "charrnn: warning: each input has a tab, as a row of pairs has; " in said
+    assert "has a tab" not in charrnn("predict", taught(task), stdin=b"a\tb\nab\n").ok().err
 
 
 def test_the_escapes_of_a_table_are_read_and_written(answers, charrnn, taught):

@@ -275,6 +275,14 @@ def test_row_28_a_text_that_changed_under_its_name_is_another(charrnn, train, te
     charrnn("train", "-o", "run", "--resume", *LONGER).fails(4, "mine.txt (2,", "is not what this run learns from")
 
 
+def test_row_28_a_file_to_validate_on_that_changed_is_named(charrnn, train, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("a line\nand another\n")
+    train("-o", "run", *sets("data.documents=lines", "data.validation=other.txt", "data.split=[1,0,0]")).ok()
+    other.write_text("a line\nand another one\n")
+    charrnn("train", "-o", "run", "--resume", *LONGER).fails(4, "each with other.txt; give that")
+
+
 def test_row_28_a_forged_vocabulary_that_is_not_the_texts_is_refused(train, run):
     for name in CHECKPOINTS:
         symbols = checkpoints.load(run / name).task.vocabulary.symbols.replace("q", "\u00e9")

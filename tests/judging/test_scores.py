@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.judging.scores import accuracy, confusion, edit_distance, exact_match_and_edit_rate, macro_f1, mcc
+from charrnn.judging.scores import accuracy, confusion, edit_distance, exact_match_and_edit_rate, macro_f1, mcc, mean
 
 TRUTH = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 ANSWERS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 0, 2])
@@ -58,6 +58,11 @@ def test_mcc_is_the_correlation_of_the_indicators_of_labels(pairs):
     t, a = one_hot[truth] - one_hot[truth].mean(axis=0), one_hot[answers] - one_hot[answers].mean(axis=0)
     scale = math.sqrt((t * t).sum() * (a * a).sum())
     assert mcc(confusion(truth, answers, 4)) == pytest.approx((t * a).sum() / scale if scale > 1e-9 else 0, abs=1e-9)
+
+
+def test_the_mean_of_nothing_is_no_number():
+    assert math.isnan(mean([]))
+    assert mean([1.0, 1e100, 1.0, -1e100]) == 0.5
 
 
 def test_mcc_of_one_label_for_all_is_zero_and_of_many_items_does_not_overflow():

@@ -155,6 +155,7 @@ def test_an_empty_source_has_an_answer(context, beam):
     assert answers.lengths[1].max() == 0
     assert np.isfinite(answers.log_probabilities[:, 0]).all()
     assert (answers.looks is not None) == model.looks
+    assert decode(model, params, batch, np.array([3, 0]), beam, keep_looks=False).looks is None
     if model.looks:
         assert (answers.looks[:, 0, 0] == 1).all()  # there is but the initial state to look at
 
@@ -203,3 +204,11 @@ def test_a_network_that_has_diverged_writes_answers_of_no_probability(context, b
     assert answers.lengths.max() <= 4
     assert ((answers.symbols >= 0) & (answers.symbols <= END)).all()
     assert not answers.ended[:, 0].any()
+
+
+@every_context
+@pytest.mark.parametrize("scale", [1e100, 1e300])
+def test_a_network_that_has_exploded_writes_without_a_warning(context, scale):
+    model, params, batch = given_sources(context, [3, 0], cell="rnn", activation="relu")
+    params.vector *= scale
+    assert decode(model, params, batch, np.array([4, 2]), 2).lengths.max() <= 4

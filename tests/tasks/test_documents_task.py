@@ -64,8 +64,18 @@ def test_the_task_is_chosen_by_how_the_data_are_read():
 
 @pytest.mark.parametrize("name", ["classify", "generate", "tag", "transduce"])
 def test_documents_are_for_language_models(name):
-    with pytest.raises(ConfigError, match=f"task.name is '{name}'"):
+    with pytest.raises(ConfigError, match=f"data.documents: the task {name} does not read it; leave it out"):
         tasks.find(name, LINES)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("language_model", "validation"), ("language_model", "columns"), ("classify", "split_by"), ("tag", "documents")],
+)
+def test_a_data_key_that_the_task_does_not_read_is_refused(name, key):
+    value = {"split_by": "columns", "columns": (2, 1)}.get(key, "lines")
+    with pytest.raises(ConfigError, match=rf"data\.{key}: the task {name} does not read it"):
+        tasks.find(name, dataclasses.replace(DataConfig(), **{key: value}))
 
 
 # --- what is judged ---
@@ -147,6 +157,12 @@ def test_the_characters_are_those_of_all_parts():
 def test_too_few_documents_for_a_part_is_an_error():
     with pytest.raises(DataError, match="names has too few items for a validation part: 1"):
         prepare(config(data__documents="lines", data__split=[0.5, 0.5, 0]), documents(30))
+
+
+def test_too_few_different_documents_are_counted_as_such():
+    examples = Documents("names", 1, "", ["a", "b"] * 20)
+    with pytest.raises(DataError, match="too few items for a test part: 40, of which 2 differ; add some"):
+        prepare(config(data__documents="lines", data__split=[0.4, 0.3, 0.3]), examples)
 
 
 # --- training ---

@@ -198,7 +198,7 @@ def test_a_character_is_taken_for_unknown_the_more_often_the_rarer_it_is():
     np.testing.assert_array_equal(replaced[replaced != 4], ids[replaced != 4])
 
 
-def test_which_are_taken_for_unknown_differs_by_iteration_and_seed_and_by_nothing_else():
+def test_iteration_and_seed_decide_which_are_taken_for_unknown():
     ids, counts = np.zeros((50, 8), np.uint8), np.array([0.25])
     first = replace_rare(ids, counts, 300, 1, 7)
     np.testing.assert_array_equal(first, replace_rare(ids, counts, 300, 1, 7))

@@ -107,6 +107,8 @@ def test_two_columns_can_be_chosen_of_more_in_any_order(read, line_end):
         ("a\tb\tc\nd\te\n", {"columns": (1, 3)}, "2:4: no column 3, which data.columns has for the text"),
         ("a\tb\t\n", {"columns": (1, 3)}, "1:5: the text is empty"),
         ("\n\r\n", {}, "has empty lines alone"),
+        ("\nlabel\ttext\na\tb\n", {}, "2:1: names of columns, and no pair; take this line out"),
+        ("id\tText\tLabel \r\n1\ta\tb\r\n", {"columns": (3, 2)}, "1:1: names of columns"),
         ("", {}, "is empty"),
         (b"a\tb\nc\t\xff", {}, "is not utf-8: byte 0xff at offset 6 (line 2)"),
     ],
@@ -119,6 +121,11 @@ def test_what_is_wrong_in_a_table_is_said_with_file_line_and_column(read, tmp_pa
     assert complaint in message
     assert "; " in message
     assert "\n" not in message
+
+
+def test_names_of_columns_are_texts_in_any_other_line_and_alone(read):
+    for pairs in ([("a", "b"), ("label", "text")], [("label", "b")], [("text", "label")]):
+        assert both(read("".join(f"{first}\t{second}\n" for first, second in pairs))) == pairs
 
 
 def test_a_byte_is_a_character_where_the_encoding_says_so(read):
