@@ -91,15 +91,14 @@ def charrnn(work: dict[str, Any]) -> Callable[[], object]:
 
 
 def torch(work: dict[str, Any]) -> Callable[[], object]:
-    """The same in PyTorch: nn.LSTM on packed sequences; the head at the steps that count, or attention by `bmm`.
+    """The same in PyTorch: nn.LSTM over padded sequences; the head at the steps that count, or attention by `bmm`.
 
-    In its favour: the batches are ready, and so are the masks; the decoder runs over padding, which is behind all that
-    counts, since packing it measured slower.
+    Packed sequences, which its users write, measured five times slower. In its favour, each row is turned around by
+    itself for a second nn.LSTM instead, which gives the same numbers; batches are ready, and so are masks and places.
     """
     import torch as library
     from torch import nn
     from torch.nn import functional
-    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
     library.set_num_threads(work["threads"])
     library.manual_seed(0)
@@ -108,7 +107,9 @@ def torch(work: dict[str, Any]) -> Callable[[], object]:
     sources, kind = len(task.vocabulary) + 1, work["task"]
     outputs = {"classify": LABELS, "tag": V, "transduce": V + 1}[kind]
     identity = library.eye(max(sources, outputs))
-    net = nn.ModuleDict({"encoder": nn.LSTM(sources, H, bidirectional=work["both"])})
+    net = nn.ModuleDict({"encoder": nn.LSTM(sources, H)})
+    if work["both"]:
+        net["reverse"] = nn.LSTM(sources, H)
     if kind == "transduce":
         net["context"], net["decoder"] = nn.Linear(D, H), nn.LSTM(outputs + H, H)
         net["score"], net["output"] = nn.Linear(D, H, bias=False), nn.Linear(H + D, H)
@@ -117,14 +118,20 @@ def torch(work: dict[str, Any]) -> Callable[[], object]:
     adam = library.optim.Adam(parameters, contenders.LEARNING_RATE, (0.9, 0.999), 1e-8, fused=True)
     batches, count = [_tensors(parts.train.batch(k), kind) for k in range(len(parts.train))], [0]
 
-    def read(ids: Any, lengths: Any) -> tuple[Any, Any]:
-        packed = pack_padded_sequence(identity[ids, :sources], lengths, enforce_sorted=False)
-        states, (last, _) = net["encoder"](packed)
-        return pad_packed_sequence(states)[0], library.cat(list(last), dim=-1)
+    def read(batch: dict[str, Any]) -> tuple[Any, Any]:
+        end = (batch["lengths"] - 1)[None, :, None].expand(-1, -1, H)
+        states = net["encoder"](identity[batch["source"], :sources])[0]
+        if not work["both"]:
+            return states, states.gather(0, end)[0]
+        turned = net["reverse"](identity[batch["source"].gather(0, batch["turned"]), :sources])[0]
+        back = turned.gather(0, batch["turned"][..., None].expand(-1, -1, H))
+        last = library.cat([states.gather(0, end)[0], turned.gather(0, end)[0]], dim=-1)
+        return library.cat([states, back], dim=-1), last
 
     def logits(batch: dict[str, Any]) -> Any:
-        states, last = read(batch["source"], batch["lengths"])
+        states, last = read(batch)
         if kind == "classify":
+            states = states * ~batch["outside"].T[..., None]
             return net["head"](states.sum(dim=0) / batch["lengths"][:, None])
         if kind == "tag":
             return net["head"](states).flatten(0, 1)
@@ -157,10 +164,12 @@ def _tensors(batch: Any, kind: str) -> dict[str, Any]:
     y = np.array(batch.y, np.int64)
     if kind != "classify":
         y[np.arange(len(y))[:, None] >= batch.lengths] = -100
+    steps = library.arange(len(source))[:, None]
     found = {"source": source, "lengths": lengths, "y": library.from_numpy(y)}
+    found["turned"] = library.where(steps < lengths, lengths - 1 - steps, steps)
+    found["outside"] = (steps >= lengths).T
     if kind == "transduce":
         found["x"] = library.from_numpy(np.asarray(batch.x, np.int64))
-        found["outside"] = library.arange(len(source)) >= lengths[:, None]
     return found
 
 
