@@ -33,6 +33,7 @@ check: $(VENV)/developed ## Lint, format, types, tests
 
 bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed)
 	$(VENV)-bench/bin/python tools/bench/bench.py $(ARGS)
+	$(if $(ARGS),,$(VENV)-bench/bin/python tools/bench/items.py)
 
 results: $(VENV)/installed ## Train and judge a row of docs/results.md: ROW=names (ARGS="--seeds 1 --data DIR")
 	$(BIN)/python tools/results/measure.py $(ROW) $(ARGS)
