@@ -131,14 +131,35 @@ def read_assignments(assignments: Sequence[str]) -> list[Setting]:
 def require(run: Run, ability: str, asked: str) -> None:
     """Raises ConfigError if the run's task has not the ability (see `tasks.base`) that an option `asked` is for."""
     if ability not in run.task.abilities:
-        raise ConfigError(f"{asked} is not for a run of the task {run.config.task.name}; leave it out")
+        of_documents = " with data.documents" if run.config.data.documents else ""
+        raise ConfigError(f"{asked} is not for a run of the task {run.config.task.name}{of_documents}; leave it out")
+
+
+PAGES = (b"<!do", b"<svg")
+"""How a page or a picture begins that a command has written."""
 
 
 def write_page(page: str, path: Path) -> None:
-    """Writes a page to a file, whole or not at all."""
+    """Writes a page or a picture to a file, whole or not at all. Raises ConfigError where something else is there."""
     from charrnn.files import write_atomically
 
+    refuse_to_overwrite(path)
     write_atomically(path, page.encode("utf-8", "backslashreplace"))
+
+
+def refuse_to_overwrite(path: Path | None) -> None:
+    """Raises ConfigError where a page would take the place of what is none, such as a text or a checkpoint."""
+    if path is None:
+        return
+    if str(path) == "-":
+        raise ConfigError("'-' is no file to write a page to; name one, such as page.html")
+    try:
+        with open(path, "rb") as file:
+            found = file.read(4)
+    except OSError:  # there is none, or what is wrong with it will be told when it is written
+        return
+    if found and found not in PAGES:
+        raise ConfigError(f"{path} is there already, and is no page; nothing was written: name another file")
 
 
 def describe_loss(nats: float) -> str:

@@ -47,24 +47,30 @@ class Display:
             common.say(f"charrnn: warning: {message}")
 
     def show(self, record: Record) -> None:
-        """Moves the bar; an evaluation leaves a line that stays."""
-        if record.scores is not None and not self.quiet:
-            run = self.trainer.run
-            better = record.scores[run.task.measure] == run.best
-            others = "".join(f"  {name} {score:.4f}" for name, score in record.scores.items() if name != "nats")
-            line = (
+        """Moves the bar. An evaluation leaves a line that stays, and so does where one would be, if there are none."""
+        progress, run = self.trainer.progress, self.trainer.run
+        here = progress.complete or record.iteration % run.config.train.eval_every == 0
+        if record.scores is not None or (here and not progress.evaluates):
+            self.say(
                 f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
-                f"train {nats(record)}  validation {record.scores['nats']:.4f}{others}"
-                f"{' *' if better else ''}"
+                f"train {nats(record)}{self._judged(record)}"
                 f"{f'  {record.skipped:,} skipped' if record.skipped else ''}"
             )
-            self.say(line)
         if self.terminal:
             self.bar.set_postfix_str(
                 f" iteration {record.iteration:,}, loss {nats(record)}, {record.chars_per_s:,.0f} chars/s",
                 refresh=False,
             )
             self.bar.update(min(1.0, self.trainer.progress.share()) - self.bar.n)
+
+    def _judged(self, record: Record) -> str:
+        """Shows all scores, with a star if they are the best so far; nothing where there are none."""
+        if record.scores is None:
+            return ""
+        run = self.trainer.run
+        better = record.scores[run.task.measure] == run.best
+        others = "".join(f"  {name} {score:.4f}" for name, score in record.scores.items() if name != "nats")
+        return f"  validation {record.scores['nats']:.4f}{others}{' *' if better else ''}"
 
     def close(self) -> None:
         """Removes the bar."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli import common
-from charrnn.errors import ConfigError, one_line
+from charrnn.errors import ConfigError, DataError, one_line
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
@@ -74,6 +74,11 @@ def command(**options: Any) -> None:
     if wanted.split is None:  # other files have no part in it
         data = dataclasses.replace(data, validation=None, test=None)
     examples = task.read(common.library(), wanted.source, data)
+    if wanted.split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
+        raise DataError(
+            f"{examples.name} is not the file of this run, {run.corpus.name}, as it was: its {wanted.split} part may "
+            f"have what was trained on; give that file, or leave out --split"
+        )
     part = task.part(examples, data, batching, wanted.split)
     asked = {"beam": wanted.beam} if wanted.beam else {}
     report = task.report(run.model, run.weights, part, **asked)
@@ -95,6 +100,8 @@ def _refuse(run: Run, wanted: Options) -> None:
     for ability, (option, value) in asked.items():
         if value is not None:
             common.require(run, ability, option)
+    common.refuse_to_overwrite(wanted.heat)
+    common.refuse_to_overwrite(wanted.confusion if str(wanted.confusion) != "-" else None)
     if wanted.as_json and str(wanted.confusion) == "-":
         raise ConfigError("--json and --confusion - would both be on stdout; name a file for the page")
 

@@ -216,12 +216,15 @@ def _print_table(check: Check, rows: list[Row], oracle: str) -> None:
     click.echo(
         f"{name} of {check.name}, {layers}, {config.initial_state} initial state, {', '.join(rest)}, against {oracle}"
     )
-    click.echo(f"  {'parameter':<18}{'shape':<10}{'checked':>7}  {'error':>8}  {'at':<9}{'gradient':>14}{'oracle':>14}")
+    width = max(18, *(len(row.name) + 2 for row in rows))
+    click.echo(
+        f"  {'parameter':<{width}}{'shape':<10}{'checked':>7}  {'error':>8}  {'at':<9}{'gradient':>14}{'oracle':>14}"
+    )
     for row in rows:
         shape = "x".join(map(str, row.shape))
         where = ",".join(map(str, row.where))
         click.echo(
-            f"  {row.name:<18}{shape:<10}{row.checked:>7}  {row.error:>8.1e}  {where:<9}"
+            f"  {row.name:<{width}}{shape:<10}{row.checked:>7}  {row.error:>8.1e}  {where:<9}"
             f"{row.analytic:>14.8f}{row.oracle:>14.8f}  {'ok' if row.ok else 'FAIL'}"
         )
     click.echo()

@@ -92,13 +92,13 @@ def command(**options: Any) -> None:
     charrnn gradflow --cell rnn --cell lstm
     """  # noqa: D301  # click wants the backspace itself
     wanted = Options(**options)
+    common.refuse_to_overwrite(wanted.plot)
     curves, shares = _measure(wanted)
     if wanted.plot:
         from charrnn.cli.chart import draw
-        from charrnn.files import write_atomically
 
         title = "Gradient of one step's loss by earlier states, relative to the last"
-        write_atomically(wanted.plot, draw(curves, title, "steps back").encode())
+        common.write_page(draw(curves, title, "steps back"), wanted.plot)
     if wanted.as_json:
         gradients = {curve.name: curve.values.tolist() for curve in curves}
         common.print_json({"gradients": gradients, "saturation": shares} if wanted.saturation else gradients)

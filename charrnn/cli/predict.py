@@ -117,6 +117,7 @@ def _refuse(run: Run, wanted: Options) -> None:
             common.require(run, ability, f"--{ability}")
     if wanted.top and wanted.beam and wanted.top > wanted.beam:
         raise ConfigError(f"--top {wanted.top} asks for more answers than --beam {wanted.beam} finds; raise --beam")
+    common.refuse_to_overwrite(wanted.heat)
     if wanted.heat:
         common.require(run, "attention", "--heat")
         if run.config.model.context != "attention":

@@ -39,6 +39,7 @@ Scores = dict[str, float]
 
 
 ABILITIES = {
+    "chance": "cuts its examples in parts by chance, so that only the same examples come to the same parts",
     "predict": "answers inputs that it is given: it has `predict`",
     "top": "knows several answers to an input, of which some are better: `predict` takes `top`",
     "beam": "searches for its answers: `predict` and `report` take `beam`",

@@ -26,6 +26,9 @@ from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, escape
 
+NEVER_LEARNT = "a label never learnt"
+"""What all labels are called, where scores are told, that the training part did not have."""
+
 
 class Label(NamedTuple):
     """Is the answer to one text."""
@@ -67,7 +70,7 @@ class Classify(ItemTask):
     source_column: ClassVar[int] = 1
     takes_folder: ClassVar[bool] = True
     measure: ClassVar[str] = "accuracy"
-    abilities: ClassVar[frozenset[str]] = frozenset({"predict", "top", "confusion"})
+    abilities: ClassVar[frozenset[str]] = ItemTask.abilities | {"top", "confusion"}
     in_words: ClassVar[dict[str, str]] = {
         "accuracy": "accuracy, the share of items that are right",
         "macro_f1": "macro F1, the mean over the labels",
@@ -122,26 +125,35 @@ class Classify(ItemTask):
     ) -> dict[str, Any]:
         """Returns all scores, and how often each label was taken for each."""
         truth, answers, nats = np.concatenate(part.answers), np.zeros(len(part), int), []
+        if not (truth >= 0).any():
+            raise DataError(
+                f"{part.pairs.name}: the run knows none of its labels, such as {part.pairs.first[0]!r}, but "
+                f"{', '.join(map(repr, self.labels[:5]))}{', ...' if len(self.labels) > 5 else ''}; are the columns "
+                f"swapped, or is it another file?"
+            )
         for rows, batch in self.in_batches(part, stop):
             logits = model.predict(params, batch)
             answers[rows] = logits.argmax(axis=-1)
             known = truth[rows] >= 0
             with overflow_allowed():  # of weights that have exploded, which shows in the loss
                 nats += head.nats(logits[known].astype(np.float64), batch.y[known]).tolist()
-        table = scores.confusion(truth[truth >= 0], answers[truth >= 0], len(self.labels))
+        labels = [*self.labels, *([NEVER_LEARNT] if (truth < 0).any() else [])]
+        table = scores.confusion(np.where(truth < 0, len(self.labels), truth), answers, len(labels))
         return {
             "accuracy": scores.accuracy(truth, answers),
             "macro_f1": scores.macro_f1(table),
             "mcc": scores.mcc(table),
             "nats": scores.mean(nats),
             "items": len(part),
-            "labels": list(self.labels),
+            "labels": labels,
             "confusion": table.tolist(),
         }
 
     def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
         """Returns what the most frequent label reaches, and a logistic regression on the n-grams of a text."""
-        K, truth = len(self.labels), np.concatenate(self.encode_answers(part))
+        K = len(self.labels)
+        truth = np.concatenate(self.encode_answers(part))
+        truth = np.where(truth < 0, K, truth)  # which no answer equals
         numbers = np.concatenate(self.encode_answers(train))
         fitted: dict[str, MostFrequent | NGramModel] = {
             "most_frequent": MostFrequent.fit(numbers),
@@ -150,7 +162,7 @@ class Classify(ItemTask):
         found: dict[str, Scores] = {}
         for name, baseline in fitted.items():
             answers = baseline.predict(part.second)
-            table = scores.confusion(truth[truth >= 0], answers[truth >= 0], K)
+            table = scores.confusion(truth, answers, K + 1)
             accuracy = scores.accuracy(truth, answers)
             found[name] = {"accuracy": accuracy, "macro_f1": scores.macro_f1(table), "mcc": scores.mcc(table)}
         return found

@@ -67,6 +67,7 @@ class DocumentModel(Writer):
 
     vocabulary: Vocabulary
 
+    abilities: ClassVar[frozenset[str]] = frozenset({"chance"})
     data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False

@@ -109,7 +109,7 @@ class ItemTask:
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "ask it: charrnn predict"
-    abilities: ClassVar[frozenset[str]] = frozenset({"predict"})
+    abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
 
     @classmethod

@@ -75,7 +75,7 @@ class Transduce(ItemTask):
     """How many times longer than its source an answer may be: what the training part had at most."""
 
     measure: ClassVar[str] = "exact_match"
-    abilities: ClassVar[frozenset[str]] = frozenset({"predict", "top", "beam", "attention"})
+    abilities: ClassVar[frozenset[str]] = ItemTask.abilities | {"top", "beam", "attention"}
     in_words: ClassVar[dict[str, str]] = {
         "exact_match": "exact match, the share of answers that are right",
         "edit_rate": "edits for each character of the targets",

@@ -109,7 +109,7 @@ def test_what_training_never_saw_is_wrong_and_no_error(charrnn, taught, tmp_path
     report = charrnn("eval", taught("classify"), "new.tsv", "--json").ok().json
     assert report["items"] == 2
     assert report["accuracy"] <= 0.5
-    assert sum(map(sum, report["confusion"])) == 1
+    assert sum(report["confusion"][-1]) == 1
 
 
 @pytest.mark.parametrize("task", ["tag", "transduce"])
@@ -119,12 +119,11 @@ def test_answers_that_training_never_saw_are_wrong_too(charrnn, taught, tmp_path
     assert report["accuracy" if task == "tag" else "exact_match"] == 0
 
 
-@pytest.mark.parametrize("task", ["classify", "tag"])
-def test_nats_of_answers_that_are_all_unknown_are_no_number(charrnn, taught, tmp_path, task):
-    (tmp_path / "new.tsv").write_text("\u20ac\tb\n" if task == "classify" else "b\t\u20ac\n", "utf-8")
-    report = charrnn("eval", taught(task), "new.tsv", "--json").ok().json
+def test_nats_of_answers_that_are_all_unknown_are_no_number(charrnn, taught, tmp_path):
+    (tmp_path / "new.tsv").write_text("b\t\u20ac\n", "utf-8")
+    report = charrnn("eval", taught("tag"), "new.tsv", "--json").ok().json
     assert (report["accuracy"], report["nats"]) == (0, None)
-    assert "nan nats" in charrnn("eval", taught(task), "new.tsv").ok().text
+    assert "nan nats" in charrnn("eval", taught("tag"), "new.tsv").ok().text
 
 
 @pytest.mark.parametrize("task", ["classify", "tag"])
@@ -184,3 +183,44 @@ def test_what_a_task_has_no_use_for_is_one_line(charrnn, taught, pairs, trained,
 def test_what_is_wrong_with_pairs_is_told_with_file_line_and_column(charrnn, taught, tmp_path, task, row, said):
     (tmp_path / "wrong.tsv").write_text(f"a\tb\n{row}\n")
     charrnn("eval", taught(task), "wrong.tsv").fails(3, said)
+
+
+# --- what a person may do by mistake ---
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_parts_are_those_of_the_file_that_was_learnt_from_alone(charrnn, taught, pairs, task, tmp_path):
+    lines = pairs(task).read_text().splitlines()
+    (tmp_path / "sorted.tsv").write_text("\n".join(sorted(lines)) + "\n")
+    refused = charrnn("eval", taught(task), "sorted.tsv", "--split", "test")
+    refused.fails(3, "sorted.tsv is not the file of this run", "leave out --split")
+    charrnn("eval", taught(task), "sorted.tsv").ok()
+
+
+def test_a_label_that_was_never_learnt_is_wrong_in_every_score(charrnn, taught, pairs, tmp_path):
+    (tmp_path / "typo.tsv").write_text("vowels\taei\nvowles\taei\nvowels\taa\n")
+    report = charrnn("eval", taught("classify"), "typo.tsv", "--json").ok().json
+    assert report["items"] == sum(map(sum, report["confusion"])) == 3
+    assert report["labels"][-1] == "a label never learnt"
+    assert report["confusion"][-1][:3] == [0, 0, 1]
+    assert report["accuracy"] <= 2 / 3
+    assert max(report["macro_f1"], report["mcc"]) < 1
+
+
+def test_a_file_of_which_no_label_is_known_is_refused(charrnn, taught, tmp_path):
+    (tmp_path / "swapped.tsv").write_text("aei\tvowels\n012\tdigits\n")
+    refused = charrnn("eval", taught("classify"), "swapped.tsv")
+    refused.fails(3, "swapped.tsv: the run knows none of its labels, such as 'aei', but 'consonants'", "swapped")
+
+
+@pytest.mark.parametrize("option", ["--confusion", "--heat"])
+def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(charrnn, taught, pairs, option, tmp_path):
+    data = tmp_path / "data.tsv"
+    task, command = ("classify", "eval") if option == "--confusion" else ("transduce", "predict")
+    data.write_text("vowels\taei\n" if task == "classify" else "abc\n")
+    kept = data.read_bytes()
+    charrnn(command, taught(task), "data.tsv", option, "data.tsv").fails(2, "data.tsv is there already", "another file")
+    assert data.read_bytes() == kept
+    for _ in range(2):
+        charrnn(command, taught(task), "data.tsv", option, "page.html").ok()
+    assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
