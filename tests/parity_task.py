@@ -129,6 +129,9 @@ class Parity:
         part = self.part(examples, data, batching, name)
         return {"always_odd": {"accuracy": sum(string.count("1") % 2 for string in part) / len(part)}}
 
+    def remarks(self, examples: Bits) -> list[str]:
+        return []
+
     def describe(self, split: Split) -> str:
         return f"{len(split.train.strings)} strings of bits to learn from"
 

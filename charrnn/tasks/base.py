@@ -247,6 +247,9 @@ class Task(Protocol):
         Raises DataError where they are too few, or have symbols that the task does not know.
         """
 
+    def remarks(self, examples: Any) -> list[str]:
+        """Returns what a user should look at before training goes on, a line each, such as signs of another task."""
+
     def describe(self, split: Split) -> str:
         """Says how many examples there are, of what, for the first line that a user sees."""
 

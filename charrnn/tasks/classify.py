@@ -84,6 +84,11 @@ class Classify(ItemTask):
         labels = tuple(sorted(set(train.first)))
         if len(labels) < 2:
             raise DataError(f"{train.name}: all texts have the label {labels[0]!r}; give texts of another one, too")
+        if len(labels) > 10 and len(labels) > 2 * (texts := len(set(train.second))):
+            raise DataError(
+                f"{train.name}: {len(labels)} labels for {texts} different texts: are the columns swapped? "
+                f"--set 'data.columns=[2,1]' reads them the other way round"
+            )
         return cls(vocabulary_of(train.second, data.encoding), labels)
 
     def encode_answers(self, pairs: Pairs) -> list[Ids]:

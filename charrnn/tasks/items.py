@@ -207,6 +207,10 @@ class ItemTask:
         """Returns what baselines that have seen the pairs of `train` reach on those of `part`."""
         return {}
 
+    def remarks(self, examples: Pairs) -> list[str]:
+        """Returns none."""
+        return []
+
     def describe(self, split: Split) -> str:
         """Says it as in `18,045 items, 87 distinct characters, to learn from; 1,002 to validate on`."""
         batches: Any = split.train

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from charrnn.text.corpus import Library
 
 
+LOOKED_AT = 10_000
+"""Characters of a text that are looked at for signs of another task."""
+
+
 @dataclass(frozen=True)
 class LanguageModel(Writer):
     """Predicts the next character of a text in the symbols of `vocabulary`."""
@@ -72,6 +76,15 @@ class LanguageModel(Writer):
         )
         windows = Windows(train, batching.seq_length)
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
+
+    def remarks(self, examples: Text) -> list[str]:
+        """Returns a line if the text looks like pairs, which are for other tasks."""
+        lines = next(examples.pieces(0, LOOKED_AT), "").split("\n")[:-1]
+        if len(lines) < 3 or any(line.count("\t") != 1 for line in lines):
+            return []
+        return [
+            "each line has one tab, as pairs have; to learn labels or answers, --set task.name=classify or another"
+        ]
 
     def describe(self, split: Split) -> str:
         """Says it as in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""

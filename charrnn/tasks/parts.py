@@ -32,8 +32,9 @@ def cut_in_parts(
         if share and not len(found[name]):
             different = len(set(keys))
             count = f"{len(examples)}" + f", of which {different} differ" * (different < len(examples))
+            swapped = "are the columns swapped (--set 'data.columns=[2,1]')? else " * (10 * different < len(examples))
             raise DataError(
-                f"{examples.name} has too few items for a {name} part: {count}; "
+                f"{examples.name} has too few items for a {name} part: {count}; {swapped}"
                 f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
             )
     return {name: part if len(part) else None for name, part in found.items()}

@@ -28,6 +28,10 @@ class Writer:
         "perplexity": "perplexity",
     }
 
+    def remarks(self, examples: Any) -> list[str]:
+        """Returns none."""
+        return []
+
     def extent(self, report: dict[str, Any]) -> str:
         """Says how many characters and bytes a report is about."""
         return f"{report['chars']:,} characters ({report['bytes']:,} bytes)"

@@ -44,7 +44,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
         run = Run.new(config, task, Corpus.of(examples), model)
     except MemoryError:
         raise OutputError(limits.out_of_memory(config, model)) from None
-    return Prepared(run, split, take_over(run, old) if old else [])
+    return Prepared(run, split, task.remarks(examples) + (take_over(run, old) if old else []))
 
 
 def with_seed(config: Config) -> Config:

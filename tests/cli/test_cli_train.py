@@ -201,3 +201,22 @@ def test_a_run_that_diverges_says_so_and_keeps_nothing_that_is_not_finite(train,
     keys += ["model.cell=rnn", f"model.activation={activation}"]
     sets = [word for key in keys for word in ("--set", key)]
     train("-o", "run", *sets).fails(5, "diverged at iteration", "optim.learning_rate")
+
+
+def test_a_language_model_of_what_looks_like_pairs_says_so(charrnn, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"label{n % 2}\tword{n}\n" for n in range(300)))
+    small = ("--set", "train.batch_size=2", "--set", "train.seq_length=8", "--set", "train.iterations=1")
+    small += ("--set", "model.hidden_size=4")
+    assert "each line has one tab, as pairs have" in charrnn("train", "pairs.tsv", "-o", "a", *small).ok().err
+    (tmp_path / "text.txt").write_text("no tab in this line\n" + "one\tin this\n" * 300)
+    assert "tab" not in charrnn("train", "text.txt", "-o", "b", *small).ok().err
+
+
+def test_swapped_columns_are_suspected(charrnn, tmp_path):
+    (tmp_path / "swapped.tsv").write_text("".join(f"word{n}\tlabel{n % 2}\n" for n in range(40)))
+    task = ("--set", "task.name=classify", "-o", "run")
+    charrnn("train", "swapped.tsv", *task).fails(3, "40, of which 2 differ; are the columns swapped (--set")
+    whole = ("--set", "data.split=[1,0,0]")
+    charrnn("train", "swapped.tsv", *task, *whole).fails(3, "40 labels for 2 different texts: are the columns swapped?")
+    right = ("--set", "data.columns=[2,1]", "--set", "train.iterations=1", "--set", "model.hidden_size=4")
+    charrnn("train", "swapped.tsv", *task, *right).ok()
