@@ -82,9 +82,7 @@ class LanguageModel(Writer):
         lines = next(examples.pieces(0, LOOKED_AT), "").split("\n")[:-1]
         if len(lines) < 3 or any(line.count("\t") != 1 for line in lines):
             return []
-        return [
-            "each line has one tab, as pairs have; to learn labels or answers, --set task.name=classify or another"
-        ]
+        return ["each line has one tab, as pairs have; to learn labels or answers, --set task.name=classify or another"]
 
     def describe(self, split: Split) -> str:
         """Says it as in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""

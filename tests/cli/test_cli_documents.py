@@ -108,7 +108,11 @@ def test_a_run_that_answers_is_not_asked_to_write(charrnn, texts):
 @pytest.mark.parametrize(
     ("changes", "code", "wrong"),
     [
-        ({"task__name": "generate", "data__documents": "lines"}, 2, "data.documents is for the task language_model"),
+        (
+            {"task__name": "generate", "data__documents": "lines"},
+            2,
+            "data.documents: the task generate does not read it",
+        ),
         ({"data__documents": "lines", "train__gradient": "rtrl"}, 2, "rtrl is for one text"),
         ({"data__documents": "lines", "model__bidirectional": "true"}, 2, "model.bidirectional"),
         ({"data__documents": "files"}, 3, "names.txt"),

@@ -184,10 +184,13 @@ def test_row_51_a_clock_that_runs_back_changes_neither_the_run_nor_its_end(train
 
 
 def test_row_51_nothing_asks_the_clock_on_the_wall():
-    asks = re.compile(r"\btime\.(time|time_ns|localtime|gmtime|ctime|strftime)\b|\bdatetime\b|from time import")
+    asks = re.compile(
+        r"\btime\.(time|time_ns|localtime|gmtime|ctime|strftime)\b|\b(now|utcnow|today)\(|from time import"
+    )
     sources = {path: path.read_text("utf-8") for path in Path(package.__file__).parent.rglob("*.py")}
     assert [path.name for path, source in sources.items() if asks.search(source)] == []
     assert asks.search("now = time.time()")
+    assert asks.search("datetime.date.today()")
 
 
 def test_row_51_what_goes_on_is_what_is_further_not_what_a_clock_calls_newer(train, charrnn, tmp_path):
