@@ -111,7 +111,7 @@ def test_a_run_that_answers_is_not_asked_to_write(charrnn, texts):
         (
             {"task__name": "generate", "data__documents": "lines"},
             2,
-            "data.documents: the task generate does not read it",
+            "data.documents: the task generate does not",
         ),
         ({"data__documents": "lines", "train__gradient": "rtrl"}, 2, "rtrl is for one text"),
         ({"data__documents": "lines", "model__bidirectional": "true"}, 2, "model.bidirectional"),
