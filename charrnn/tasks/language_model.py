@@ -79,7 +79,7 @@ class LanguageModel(Writer):
 
     def remarks(self, examples: Text) -> list[str]:
         """Returns a line if the text looks like pairs, which are for other tasks."""
-        lines = next(examples.pieces(0, LOOKED_AT), "").split("\n")[:-1]
+        lines = next(examples.pieces(0, min(LOOKED_AT, len(examples))), "").split("\n")[:-1]
         if len(lines) < 3 or any(line.count("\t") != 1 for line in lines):
             return []
         return ["each line has one tab, as pairs have; to learn labels or answers, --set task.name=classify or another"]

@@ -32,7 +32,8 @@ def cut_in_parts(
         if share and not len(found[name]):
             different = len(set(keys))
             count = f"{len(examples)}" + f", of which {different} differ" * (different < len(examples))
-            swapped = "are the columns swapped (--set 'data.columns=[2,1]')? else " * (10 * different < len(examples))
+            few = isinstance(examples, Pairs) and 10 * different < len(examples)
+            swapped = "are the columns swapped (--set 'data.columns=[2,1]')? else " if few else ""
             raise DataError(
                 f"{examples.name} has too few items for a {name} part: {count}; {swapped}"
                 f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
