@@ -21,10 +21,11 @@ from charrnn.nn.classifier import Classifier
 from charrnn.nn.numerics import log_softmax, overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Split, Symbols
-from charrnn.tasks.items import Items, ItemTask, vocabulary_from, vocabulary_of
+from charrnn.tasks.items import Items, ItemTask, vocabulary_of
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, escape
+from charrnn.text.vocabulary import Vocabulary
 
 NEVER_LEARNT = "a label never learnt"
 """What all labels are called, where scores are told, that the training part did not have."""
@@ -192,13 +193,7 @@ class Classify(ItemTask):
 
     def facts(self) -> dict[str, Any]:
         """Returns the labels, and the characters with their encoding."""
-        vocabulary = self.vocabulary
-        return {
-            "labels": list(self.labels),
-            "vocabulary": len(vocabulary),
-            "symbols": vocabulary.symbols,
-            "encoding": vocabulary.encoding,
-        }
+        return {"labels": list(self.labels), **self.vocabulary.facts()}
 
     def symbols(self, model: Classifier) -> dict[str, Symbols]:
         """Returns the axes of the characters and of the labels."""
@@ -213,7 +208,7 @@ class Classify(ItemTask):
     @classmethod
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
         """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
-        return cls(vocabulary_from(meta["vocabulary"], data), labels_from(meta["labels"]))
+        return cls(Vocabulary.from_meta(meta["vocabulary"], data.encoding), labels_from(meta["labels"]))
 
 
 def labels_from(labels: Any) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
-from charrnn.tasks.items import vocabulary_from, vocabulary_of
+from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.parts import cut_in_parts
 from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
@@ -140,11 +140,6 @@ class DocumentModel(Writer):
             f"{len(self.vocabulary)} distinct characters"
         )
 
-    def facts(self) -> dict[str, Any]:
-        """Returns the characters and their encoding."""
-        vocabulary = self.vocabulary
-        return {"vocabulary": len(vocabulary), "symbols": vocabulary.symbols, "encoding": vocabulary.encoding}
-
     def model(self, config: ModelConfig) -> CharLM:
         """Returns the network. Raises ConfigError for one that would see the character that it is to predict."""
         refuse_both_ways(config)
@@ -199,7 +194,7 @@ class DocumentModel(Writer):
     @classmethod
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
         """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
-        return cls(vocabulary_from(meta["vocabulary"], data))
+        return cls(Vocabulary.from_meta(meta["vocabulary"], data.encoding))
 
 
 def nats_of_documents(

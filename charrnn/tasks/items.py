@@ -26,7 +26,7 @@ from charrnn.text.corpus import Library
 from charrnn.text.items import Buckets, encode_items, replace_rare
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, read_pairs
-from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 CHARS = 4096
 """Symbols that are judged side by side."""
@@ -265,16 +265,3 @@ def known_or_not(vocabulary: Vocabulary, texts: Sequence[str]) -> list[Ids]:
 def vocabulary_of(texts: Sequence[str], encoding: str) -> Vocabulary:
     """Returns the vocabulary of all these texts. Raises DataError for too many symbols."""
     return Vocabulary.of("".join(texts), encoding)
-
-
-def vocabulary_from(meta: Any, data: DataConfig) -> Vocabulary:
-    """Returns the vocabulary that a checkpoint tells. Raises ValueError where that can be none."""
-    vocabulary = Vocabulary(**meta)
-    symbols = vocabulary.symbols
-    if not isinstance(symbols, str) or not 0 < len(symbols) <= MOST_SYMBOLS or list(symbols) != sorted(set(symbols)):
-        raise ValueError("its vocabulary is not a sorted set of characters")
-    if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
-        raise ValueError("its vocabulary has lone surrogates, which are no characters")
-    if vocabulary.encoding != data.encoding:
-        raise ValueError("its vocabulary is not in the encoding of its configuration")
-    return vocabulary

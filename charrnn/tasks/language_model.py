@@ -25,7 +25,7 @@ from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
 from charrnn.text.encoding import Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
-from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
@@ -93,11 +93,6 @@ class LanguageModel(Writer):
             f"{len(streams.ids):,} characters, {len(self.vocabulary)} distinct; "
             f"{len(streams):,} to learn from, {validated:,} to validate on"
         )
-
-    def facts(self) -> dict[str, Any]:
-        """Returns the characters and their encoding."""
-        vocabulary = self.vocabulary
-        return {"vocabulary": len(vocabulary), "symbols": vocabulary.symbols, "encoding": vocabulary.encoding}
 
     def model(self, config: ModelConfig) -> CharLM:
         """Returns the network. Raises ConfigError for one that would see the character that it is to predict."""
@@ -176,19 +171,7 @@ class LanguageModel(Writer):
     @classmethod
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
         """Returns the task with the vocabulary that `to_meta` told. Raises ValueError where that can be none."""
-        vocabulary = Vocabulary(**meta["vocabulary"])
-        symbols = vocabulary.symbols
-        if (
-            not isinstance(symbols, str)
-            or not 0 < len(symbols) <= MOST_SYMBOLS
-            or list(symbols) != sorted(set(symbols))
-        ):
-            raise ValueError("its vocabulary is not a sorted set of characters")
-        if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
-            raise ValueError("its vocabulary has lone surrogates, which are no characters")
-        if vocabulary.encoding != data.encoding:
-            raise ValueError("its vocabulary is not in the encoding of its configuration")
-        return cls(vocabulary)
+        return cls(Vocabulary.from_meta(meta["vocabulary"], data.encoding))
 
 
 def language_model_of(task: Task, model: Model) -> tuple[LanguageModel, CharLM]:

@@ -20,7 +20,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Symbols
-from charrnn.tasks.items import Items, ItemTask, known_or_not, vocabulary_from, vocabulary_of
+from charrnn.tasks.items import Items, ItemTask, known_or_not, vocabulary_of
 from charrnn.tasks.writer import character_names
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
@@ -172,13 +172,7 @@ class Tag(ItemTask):
 
     def facts(self) -> dict[str, Any]:
         """Returns the characters of both sides, and their encoding."""
-        vocabulary = self.vocabulary
-        return {
-            "vocabulary": len(vocabulary),
-            "symbols": vocabulary.symbols,
-            "answers": self.targets.symbols,
-            "encoding": vocabulary.encoding,
-        }
+        return {**self.vocabulary.facts(), "answers": self.targets.symbols}
 
     def symbols(self, model: CharLM) -> dict[str, Symbols]:
         """Returns the axes of the characters that go in, and of those that come out."""
@@ -193,7 +187,10 @@ class Tag(ItemTask):
     @classmethod
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
         """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
-        return cls(vocabulary_from(meta["vocabulary"], data), vocabulary_from(meta["targets"], data))
+        return cls(
+            Vocabulary.from_meta(meta["vocabulary"], data.encoding),
+            Vocabulary.from_meta(meta["targets"], data.encoding),
+        )
 
 
 def refuse_unequal(pairs: Pairs) -> None:

@@ -20,7 +20,7 @@ from charrnn.nn.encoder_decoder import EncoderDecoder
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Symbols
-from charrnn.tasks.items import CHARS, Items, ItemTask, known_or_not, vocabulary_from, vocabulary_of
+from charrnn.tasks.items import CHARS, Items, ItemTask, known_or_not, vocabulary_of
 from charrnn.tasks.writer import character_names
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
@@ -209,13 +209,7 @@ class Transduce(ItemTask):
 
     def facts(self) -> dict[str, Any]:
         """Returns the characters of both sides, and their encoding."""
-        vocabulary = self.vocabulary
-        return {
-            "vocabulary": len(vocabulary),
-            "symbols": vocabulary.symbols,
-            "answers": self.targets.symbols,
-            "encoding": vocabulary.encoding,
-        }
+        return {**self.vocabulary.facts(), "answers": self.targets.symbols}
 
     def symbols(self, model: EncoderDecoder) -> dict[str, Symbols]:
         """Returns the axes of the characters that the encoder reads, and of those that the decoder reads and writes."""
@@ -238,7 +232,11 @@ class Transduce(ItemTask):
         ratio = meta["longest_ratio"]
         if type(ratio) not in (int, float) or not 0 < ratio < 1e6:
             raise ValueError("its longest ratio is no positive number")
-        return cls(vocabulary_from(meta["vocabulary"], data), vocabulary_from(meta["targets"], data), float(ratio))
+        return cls(
+            Vocabulary.from_meta(meta["vocabulary"], data.encoding),
+            Vocabulary.from_meta(meta["targets"], data.encoding),
+            float(ratio),
+        )
 
 
 def _by_source(pairs: Pairs) -> dict[str, list[str]]:

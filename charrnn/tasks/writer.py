@@ -28,6 +28,10 @@ class Writer:
         "perplexity": "perplexity",
     }
 
+    def facts(self) -> dict[str, Any]:
+        """Returns the characters and their encoding."""
+        return self.vocabulary.facts()
+
     def remarks(self, examples: Any) -> list[str]:
         """Returns none."""
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,24 @@ class Vocabulary:
                 f"is its encoding right? else read it as bytes with --set data.encoding=bytes"
             )
         return cls(symbols, encoding)
+
+    @classmethod
+    def from_meta(cls, meta: Any, encoding: str) -> Vocabulary:
+        """Returns the vocabulary that a checkpoint tells. Raises ValueError where it can be none in this encoding."""
+        vocabulary = cls(**meta)
+        symbols = vocabulary.symbols
+        is_text = isinstance(symbols, str) and 0 < len(symbols) <= MOST_SYMBOLS
+        if not is_text or list(symbols) != sorted(set(symbols)):
+            raise ValueError("its vocabulary is not a sorted set of characters")
+        if any("\ud800" <= symbol <= "\udfff" for symbol in symbols):
+            raise ValueError("its vocabulary has lone surrogates, which are no characters")
+        if vocabulary.encoding != encoding:
+            raise ValueError("its vocabulary is not in the encoding of its configuration")
+        return vocabulary
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what `charrnn info` says of it."""
+        return {"vocabulary": len(self), "symbols": self.symbols, "encoding": self.encoding}
 
     def __len__(self) -> int:
         return len(self.symbols)
