@@ -16,6 +16,7 @@ FLOORS = {
     "charrnn": 0,  # names alone; loads everything lazily
     "charrnn.version": -1,
     "charrnn.errors": 0,
+    "charrnn.advice": -1,
     "charrnn.resources": 0,
     "charrnn.keys": 0,
     "charrnn.arrays": -1,
