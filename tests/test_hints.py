@@ -43,8 +43,12 @@ FILES = {
         "checkpoint_every: 5, seed: 1, threads: 1}\noptim: {schedule: constant, learning_rate: 2e-3}\n",
     ),
 }
-RUNS = {"lm": ("text", "language_model"), "classify": ("pairs", "classify"), "dull": ("lopsided", "classify")}
-"""The runs to be used: what they have learnt from, and their task."""
+RUNS = {
+    "lm": ("text", "task.name=language_model"),
+    "classify": ("pairs", "task.name=classify"),
+    "dull": ("lopsided", "task.name=classify optim.learning_rate=0.2 train.eval_every=12"),
+}
+"""The runs to be used: what they have learnt from, and how."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +99,14 @@ class Desk:
     def run(self, kind: str) -> Path:
         """A run to be used."""
         if kind not in self._runs:
-            source, task = RUNS[kind]
+            source, settings = RUNS[kind]
             place = self.shelf / f"a run, {kind}"
             place.mkdir()
             for name in (source, "tiny"):
                 (place / f"{name}{FILES[name][0]}").write_text(FILES[name][1], "utf-8")
             path = place / f"{source}{FILES[source][0]}"
-            in_process(
-                "train", path, "-c", "tiny.yaml", "-o", "run", "-q", "--set", f"task.name={task}", cwd=place
-            ).ok()
+            sets = [word for setting in settings.split() for word in ("--set", setting)]
+            in_process("train", path, "-c", "tiny.yaml", "-o", "run", "-q", *sets, cwd=place).ok()
             self._runs[kind] = place / "run"
         return self._runs[kind]
 

@@ -113,7 +113,9 @@ def command(**options: Any) -> None:
     stop = wanted.stop and _in_symbols(wanted.stop, vocabulary.encoding)
     filters = Filters(wanted.temperature, wanted.top_k, wanted.top_p, wanted.min_p)
     in_lines = task.end is not None and "\n" not in vocabulary.symbols
-    texts = sample_many(run, Request(prompt, wanted.length, wanted.seed, stop, filters, wanted.label), samples)
+    texts = sample_many(
+        run, Request((prompt,), wanted.length, wanted.seed, (stop,) if stop else (), filters, wanted.label), samples
+    )
     out = sys.stdout.buffer
     with threadpool_limits(blas_threads(samples * model.step_product), user_api="blas"):
         for piece in _pieces(prompt, texts, samples, in_lines):

@@ -45,9 +45,9 @@ class Generate(DocumentModel):
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Documents:
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
         """Reads texts with their labels: a table, JSON lines, or a folder with a file for each label."""
-        return Documents.of_pairs(read_pairs(library, source, data, ("label", "text"), folder=True))
+        return Documents.of_pairs(read_pairs(library, sources, data, ("label", "text"), folder=True))
 
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
