@@ -29,10 +29,10 @@ HINTS = ("command", "setting")
 
 _CHARRNN = rf"charrnn (?:-|(?:{'|'.join(COMMANDS)})\b)"
 _WORD = r"""(?:'[^']*'|"[^"]*"|\\.|[^\s'"`;,])+"""
-_OPTIONS = rf"--[a-z][a-z-]*(?: {_WORD})+"
+_OPTIONS = rf"(?:--[a-z][a-z-]*|-o)(?: {_WORD})+"
 _TOOLS = r"(?:(?:cat|cut|echo|head|iconv|printf|sed|tail|tr) .*\| )?"
 _QUOTED = re.compile(r"`([^`]+)`")
-_LAST = re.compile(rf"(?:^|(?<= ))({_TOOLS}{_CHARRNN}.*|{_OPTIONS})$")
+_LAST = [re.compile(rf"(?:^|(?<= ))({what})$") for what in (rf"{_TOOLS}{_CHARRNN}.*", _OPTIONS)]
 
 
 def hints(said: str) -> list[str]:
@@ -43,8 +43,9 @@ def hints(said: str) -> list[str]:
     found = []
     for line in said.splitlines():
         quoted = [one for one in _QUOTED.findall(line) if re.match(rf"{_TOOLS}{_CHARRNN}|{_OPTIONS}$", one)]
-        last = _LAST.search(_QUOTED.sub("", line))
-        found += [*quoted, *([last[1]] if last else [])]
+        rest = _QUOTED.sub("", line)
+        last = [match[1] for match in (pattern.search(rest) for pattern in _LAST) if match][:1]
+        found += [*quoted, *last]
     return found
 
 

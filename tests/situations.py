@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -29,8 +29,6 @@ class Situation:
     """The exit code of what the message tells to type."""
     before: tuple[str, ...] = ()
     """Lines that are typed before, and succeed."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Files to write first: the contents by the name, in which names of files stand in braces as in what is typed."""
     stdin: bytes = b""
     """What is typed into the hint that reads it."""
     patch: Patch | None = None
@@ -97,6 +95,28 @@ SITUATIONS = {
         "charrnn train {text} -c {tiny} -o {new}",
         before=("charrnn train {text} -c {tiny} -o {new} --set train.iterations=5",),
         then=2,  # it is complete
+    ),
+    "a file is there": Situation("charrnn train {text} -c {tiny} -o {note}", 6),
+    "a person's own files are there": Situation(
+        "charrnn train {text} -c {tiny} -o {new}", before=("mkdir {new} && cp {tiny} {new}/config.yaml",)
+    ),
+    "other runs are there": Situation(
+        "charrnn train {text} -c {tiny} -o runs", before=("charrnn train {text} -c {tiny}",)
+    ),
+    "resuming a folder of runs": Situation(
+        "charrnn train -o runs --resume", before=("charrnn train {text} -c {tiny}",), then=2
+    ),
+    "resuming a checkpoint": Situation(
+        "charrnn train -o {new}/last.npz --resume", before=("charrnn train {text} -c {tiny} -o {new}",), then=2
+    ),
+    "resuming what is named as a text": Situation(
+        "charrnn train {new} --resume", before=("charrnn train {text} -c {tiny} -o {new}",), then=2
+    ),
+    "resuming the run of a text": Situation(
+        "charrnn train {text} --resume", before=("charrnn train {text} -c {tiny}",), then=2
+    ),
+    "learning from a run": Situation(
+        "charrnn train {new}", before=("charrnn train {text} -c {tiny} -o {new}",), then=2
     ),
     "complete": Situation("charrnn train -o {new} --resume", before=("charrnn train {text} -c {tiny} -o {new}",)),
     "complete by the clock": Situation(

@@ -115,6 +115,7 @@ FLOORS = {
     "charrnn.runs": 0,
     "charrnn.runs.zip_format": 3,
     "charrnn.runs.lock": 3,
+    "charrnn.runs.places": 3,
     "charrnn.runs.metrics_file": 3,
     "charrnn.runs.archive": 15,
     "charrnn.runs.run": 15,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +89,11 @@ class Desk:
             if f"{{{kind}}}" in situation.typed:
                 shutil.copytree(self.run(kind), place / paths[kind])
         words = {kind: advice.word(path) for kind, path in paths.items()}
-        for line in situation.before:
-            typed(line.format_map(words), place).ok()
+        for line in (before.format_map(words) for before in situation.before):
+            if line.startswith("charrnn"):
+                typed(line, place).ok()
+            else:
+                subprocess.run(["bash", "-c", line], cwd=place, check=True)
         with pytest.MonkeyPatch.context() as patch, noting(self.reached):
             if situation.patch:
                 situation.patch(patch)

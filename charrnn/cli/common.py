@@ -36,6 +36,16 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
+class Place(click.Path):
+    """Is where something is to be written: a name, which a variable that the shell does not know would leave empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path. Raises click's error for an empty name, which would mean the current directory."""
+        if value == "":
+            self.fail("the name is empty; name a directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def say(message: str) -> None:
     """Prints a message to the user, a line on stderr; data alone goes to stdout."""
     click.echo(one_line(message), err=True)

@@ -51,7 +51,7 @@ class Options:
     "-o",
     "--out",
     metavar="RUN_DIR",
-    type=click.Path(path_type=Path),
+    type=common.Place(path_type=Path),
     help="Where the run is kept [runs/TEXT-N].",
 )
 @common.set_option
@@ -90,7 +90,7 @@ def command(**options: Any) -> None:
 
 def _begin(wanted: Options) -> Trainer:
     from charrnn import tasks
-    from charrnn.runs import checkpoint
+    from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
@@ -100,6 +100,7 @@ def _begin(wanted: Options) -> Trainer:
         raise ConfigError(
             "train what? give a file, of a text or of pairs, '-', or the name of a corpus such as harbour"
         )
+    places.refuse_as_text(text)
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
     config, _ = resolve(_of_the_network(inherited, settings), settings)
@@ -124,6 +125,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 
 
 def _resume(wanted: Options) -> Trainer:
+    from charrnn.runs import places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import STDIN
     from charrnn.training.resuming import refuse_another_configuration
@@ -131,7 +133,7 @@ def _resume(wanted: Options) -> Trainer:
 
     settings, text = wanted.settings(), wanted.text
     if wanted.out is None:
-        raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
+        raise ConfigError(places.without_directory(text))
     directory = RunDirectory(wanted.out, resume=True)
     try:
         run, damaged = directory.newest()

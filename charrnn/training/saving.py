@@ -8,7 +8,8 @@ import numpy as np
 
 from charrnn.errors import DivergedError, LockedError, OutputError
 from charrnn.files import Warn
-from charrnn.runs.directory import BEST, LAST, RunDirectory
+from charrnn.runs.directory import RunDirectory
+from charrnn.runs.places import BEST, LAST
 from charrnn.runs.run import Run
 
 

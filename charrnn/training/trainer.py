@@ -14,7 +14,8 @@ from charrnn.environment import environment
 from charrnn.errors import DivergedError, OutputError
 from charrnn.files import Warn
 from charrnn.judging.evaluation import EvaluationStopped
-from charrnn.runs.directory import METRICS, RunDirectory
+from charrnn.runs.directory import RunDirectory
+from charrnn.runs.places import METRICS
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
 from charrnn.training import gradients, limits, loop, metrics, resuming

@@ -190,6 +190,11 @@ def test_a_run_below_a_file_is_an_output_error(train, tmp_path, place):
     train("-o", place).fails(6, place)
 
 
+def test_an_empty_name_is_not_the_current_directory(train, tmp_path):
+    train("-o", "").fails(2, "the name is empty")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_numbered_runs_below_a_file_are_an_output_error(train, tmp_path):
     (tmp_path / "runs").write_text("not a directory")
     train().fails(6, "runs", "-o")
