@@ -108,6 +108,7 @@ FLOORS = {
     # what can be chosen
     "charrnn.config": 0,
     "charrnn.config.schema": 12,
+    "charrnn.config.synonyms": 0,
     "charrnn.config.resolve": 13,
     "charrnn.config.reading": 14,
     "charrnn.config.writing": 14,
