@@ -164,6 +164,8 @@ SITUATIONS = {
     "writing is not for answers": Situation("charrnn sample {classify}"),
     "answers are not for writing": Situation("charrnn predict {lm}"),
     "the same answer to all": Situation("charrnn predict {dull} {words}", 0),
+    "a word to be answered": Situation("charrnn predict {classify} 'red $cat'", 3),
+    "a table in place of inputs": Situation("charrnn predict {classify} {pairs}", 0),
     "gradients of answers": Situation("charrnn gradflow {classify}"),
     # old weights
     "no layer fits": Situation("charrnn train {text} -c {tiny} --set model.hidden_size=5 --init-from {lm} -o {new}", 4),

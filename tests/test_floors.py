@@ -36,6 +36,7 @@ FLOORS = {
     "charrnn.text.items": 3,
     "charrnn.text.lines": 6,
     "charrnn.text.rows": 7,
+    "charrnn.text.tables": 6,
     "charrnn.text.pairs": 8,
     "charrnn.text.making": 8,
     "charrnn.text.documents": 9,

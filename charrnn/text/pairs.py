@@ -7,6 +7,7 @@ the inputs of a prediction, each of which is answered.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charrnn.errors import DataError
+from charrnn.errors import ConfigError, DataError
 from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.lines import each_line, files_in, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
 from charrnn.text.origin import NOWHERE, Origin, listed
-from charrnn.text.rows import Fault, from_json, from_table, is_json, unescape
+from charrnn.text.rows import Fault, NoTab, from_json, from_table, is_json, unescape
 from charrnn.text.rows import escape as escape
+from charrnn.text.tables import conversion
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
@@ -75,6 +77,8 @@ def read_pairs(
     """
     read = partial(_read_part, library, data=data, columns=columns, folder=folder)
     pairs = read(listed(sources)[0])
+    for key in ("validation", "test"):
+        _refuse_missing(library, key, getattr(data, key))
     validation, test = (None if path is None else read(path) for path in (data.validation, data.test))
     return dataclasses.replace(
         pairs,
@@ -85,17 +89,51 @@ def read_pairs(
     )
 
 
-def read_inputs(library: Library, source: str, encoding: str) -> Iterator[str]:
+def _refuse_missing(library: Library, key: str, path: str | None) -> None:
+    """Raises DataError where a key of the configuration names a file that is not there."""
+    if path not in (None, "-") and path not in library.names() and not Path(str(path)).exists():
+        raise DataError(f"data.{key} is {path}, and there is no such file; give its path as seen from {Path.cwd()}")
+
+
+def refuse_columns_of_objects(name: str, data: DataConfig) -> None:
+    """Raises ConfigError where columns are chosen of what has none: the objects in the file of that name."""
+    if data.columns is not None and name.lower().endswith(JSON_LINES):
+        raise ConfigError(
+            f"data.columns: it counts the columns of a table, and {name} has objects, which name theirs; leave it out"
+        )
+
+
+def read_inputs(library: Library, source: str, encoding: str, column: str = "") -> Iterator[str]:
     """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table, one at a time.
 
-    An empty line is an empty input, and an empty file has none. Raises DataError if it cannot be read or
-    decoded, before there is a first.
+    Where the lines are JSON objects, it is what each has under the name `column`. An empty line is an empty input, and
+    an empty file has none. Raises DataError if it cannot be read or decoded, before there is a first.
     """
     try:
         text = library.read(source, encoding)
     except EmptyText:
         return iter(())
-    return map(unescape, each_line(text))
+    lines = each_line(text)
+    head = list(itertools.islice(lines, 1))
+    lines = itertools.chain(head, lines)
+    if column and _is_json(source, "".join(head), (column,)) and f'"{column}"' in "".join(head):
+        return _from_objects(lines, column, encoding, text.name)
+    return map(unescape, lines)
+
+
+def _is_json(source: str, first: str, columns: tuple[str, ...]) -> bool:
+    """Tells whether lines, the first of which is given, are JSON objects: by the name of their file, or by its look."""
+    return source.lower().endswith(JSON_LINES) or is_json(first, columns)
+
+
+def _from_objects(lines: Iterable[str], column: str, encoding: str, name: str) -> Iterator[str]:
+    """Yields what the object in each line has under the name of a column. Raises DataError for a line without it."""
+    for number, line in enumerate(lines, 1):
+        try:
+            (text,) = from_json(line, (column,), encoding) if line else ("",)
+        except Fault as fault:
+            raise DataError(f"{name}:{number}:{fault.column}: {fault}") from None
+        yield text
 
 
 def _read_part(library: Library, source: str, data: DataConfig, columns: tuple[str, str], folder: bool) -> Pairs:
@@ -104,7 +142,7 @@ def _read_part(library: Library, source: str, data: DataConfig, columns: tuple[s
         return _read_folder(library, source, data)
     text = library.read(source, data.encoding)
     lines = lines_of(text)
-    if source.lower().endswith(JSON_LINES) or is_json(next(filter(None, lines), ""), columns):
+    if _is_json(source, next(filter(None, lines), ""), columns):
         parse: _Parse = partial(from_json, columns=columns, encoding=data.encoding)
     else:
         parse = partial(from_table, columns=columns, chosen=data.columns)
@@ -152,7 +190,7 @@ def _joined(lists: Iterable[Sequence[Any]]) -> list[Any]:
     return [item for some in lists for item in some]
 
 
-_Parse = Callable[[str], tuple[str, str]]
+_Parse = Callable[[str], tuple[str, ...]]
 """Turns a line into a pair, or raises a fault."""
 
 
@@ -164,7 +202,8 @@ def _parsed(lines: list[str], parse: _Parse, text: Text) -> Pairs:
         try:
             one, other = parse(lines[number - 1])
         except Fault as fault:
-            raise DataError(f"{text.name}:{number}:{fault.column}: {fault}") from None
+            other_table = conversion(lines, text.name) if isinstance(fault, NoTab) else ""
+            raise DataError(f"{text.name}:{number}:{fault.column}: {fault}{other_table}") from None
         first.append(one)
         second.append(other)
     if not numbers:
