@@ -125,7 +125,8 @@ FLOORS = {
     "charrnn.training.resuming": 18,
     "charrnn.training.limits": 18,
     "charrnn.training.progress": 18,
-    "charrnn.training.saving": 18,
+    "charrnn.training.hopeless": 18,
+    "charrnn.training.saving": 19,
     "charrnn.training.shared_memory": 18,
     "charrnn.training.team": 19,
     "charrnn.training.gradients": 20,
@@ -137,6 +138,7 @@ FLOORS = {
     # what people type
     "charrnn.cli": 0,
     "charrnn.cli.common": 30,
+    "charrnn.cli.flags": 31,
     "charrnn.cli.signals": 29,
     "charrnn.cli.processes": 30,
     "charrnn.cli.pages": 29,

@@ -145,6 +145,12 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
 
 def _usage(error: click.ClickException) -> str:
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
-    context = getattr(error, "ctx", None)
+    context: click.Context | None = getattr(error, "ctx", None)
     where = context.command_path if context else "charrnn"
+    if isinstance(error, click.NoSuchOption) and context:
+        from charrnn.cli import flags
+
+        known = [option for parameter in context.command.params for option in parameter.opts]
+        if "--set" in known and (advice := flags.instead(error.option_name, known)):
+            message = f"No such option {error.option_name!r}; {advice}"
     return f"{message}; see: {where} --help"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli import common, signals
+from charrnn.cli import common, flags, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_dict, to_settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Holds what is typed behind `charrnn train`: a field for each option."""
+    """Holds what is typed behind `charrnn train`: a field for each option, and one for all flags that set a key."""
 
     text: str | None
     config_name: str | None
@@ -30,18 +30,12 @@ class Options:
     assignments: tuple[str, ...]
     resume: bool
     init_from: Path | None
-    time_budget: str | None
-    seed: int | None
+    flags: list[Setting]
     quiet: bool
 
     def settings(self) -> list[Setting]:
         """Returns the settings of the configuration that these options ask for, later ones over earlier ones."""
-        settings = [*common.read_config(self.config_name), *common.read_assignments(self.assignments)]
-        if self.time_budget is not None:
-            settings.append(Setting("train.time_budget", self.time_budget, f"--time-budget {self.time_budget}"))
-        if self.seed is not None:
-            settings.append(Setting("train.seed", self.seed, f"--seed {self.seed}"))
-        return settings
+        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *self.flags]
 
 
 @click.command("train", short_help="Train a model on a text, or on pairs.")
@@ -62,8 +56,7 @@ class Options:
     type=click.Path(path_type=Path),
     help="Begin with the weights of another run.",
 )
-@click.option("--time-budget", metavar="TIME", help="Stop after this time: 90s, 10m, 1h30m.")
-@click.option("--seed", type=int, metavar="N", help="Of all that is random.")
+@flags.options()
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no messages.")
 def command(**options: Any) -> None:
     """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
@@ -75,10 +68,10 @@ def command(**options: Any) -> None:
 
     \b
     charrnn train harbour --time-budget 2m
-    charrnn train names.tsv --set task.name=classify -o runs/names
-    charrnn train -o runs/names --resume --set train.epochs=20
+    charrnn train names.tsv --task classify -o runs/names
+    charrnn train -o runs/names --resume --epochs 20
     """  # noqa: D301  # click wants the backspace itself
-    wanted = Options(**options)
+    wanted = Options(flags=flags.take_settings(options), **options)
     if wanted.resume and wanted.init_from:
         raise ConfigError("--resume and --init-from are two things: continue a run, or begin one; give one of them")
     trainer = _resume(wanted) if wanted.resume else _begin(wanted)

@@ -50,8 +50,8 @@ class RunDirectory:
             make_directory(path)
             self._lock = lock(path / LOCK)
             self._folder = _opened(path)
-        holds_a_run = self._holds_a_run()
-        if holds_a_run and not resume:
+        a_run_is_there = self.holds_a_run()
+        if a_run_is_there and not resume:
             self.close()
             raise ConfigError(
                 f"{path} already holds a run; continue it with --resume, or choose another directory with -o"
@@ -61,7 +61,7 @@ class RunDirectory:
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
-        if not holds_a_run:  # of a run that ended before its first checkpoint
+        if not a_run_is_there:  # of a run that ended before its first checkpoint
             with as_output_error(path):
                 for name in (METRICS, DIVERGED):
                     (path / name).unlink(missing_ok=True)
@@ -152,7 +152,8 @@ class RunDirectory:
                 replace(self.path / name, aside)
             self._damaged.discard(name)
 
-    def _holds_a_run(self) -> bool:
+    def holds_a_run(self) -> bool:
+        """Tells whether there is a checkpoint, whole or not."""
         return any((self.path / name).exists() for name in CHECKPOINTS)
 
     def _hold(self) -> None:
@@ -164,7 +165,7 @@ class RunDirectory:
             make_directory(self.path, self.warn)
             held = lock(self.path / LOCK)
             same = self._folder is not None and os.path.samestat(os.stat(self.path), os.fstat(self._folder))
-            if self._holds_a_run() and not same:
+            if self.holds_a_run() and not same:
                 held.close()
                 raise LockedError(f"{self.path} is another run's by now, and was left alone; this one is not saved")
             self.close()

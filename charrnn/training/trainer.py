@@ -17,7 +17,7 @@ from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.runs.directory import METRICS, RunDirectory
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
-from charrnn.training import gradients, limits, loop, metrics, resuming
+from charrnn.training import gradients, hopeless, limits, loop, metrics, resuming
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -44,7 +44,7 @@ class Trainer:
         """Is called with each warning. It keeps them in `warnings`, until who wants them at once takes its place."""
         self._warned: set[str] = set()
         directory.warn = self._warn_once
-        self.saver = Saver(run, directory, lambda message: self.warn(message))
+        self.saver = Saver(run, directory, split.train, lambda message: self.warn(message))
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
@@ -144,9 +144,9 @@ class Trainer:
         run = self.run
         scores = run.task.judge(run.model, run.weights, self.split.validation, stop)
         nats = scores["nats"]
-        if not abs(nats) < loop.MOST_NATS:
+        if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
-        run.note_scores(scores)
+        run.note_scores(scores, self.saver.is_better(scores))
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:
