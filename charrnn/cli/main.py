@@ -12,6 +12,7 @@ from typing import NoReturn, TextIO
 
 import click
 
+from charrnn import advice
 from charrnn.cli import signals
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
@@ -151,6 +152,6 @@ def _usage(error: click.ClickException) -> str:
         from charrnn.cli import flags
 
         known = [option for parameter in context.command.params for option in parameter.opts]
-        if "--set" in known and (advice := flags.instead(error.option_name, known)):
-            message = f"No such option {error.option_name!r}; {advice}"
-    return f"{message}; see: {where} --help"
+        if "--set" in known and (meant := flags.instead(error.option_name, known)):
+            message = f"No such option {error.option_name!r}; {meant}"
+    return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"

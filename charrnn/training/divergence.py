@@ -14,7 +14,7 @@ from charrnn.optim.options import OptimConfig
 from charrnn.runs.directory import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
-from charrnn.text.corpus import STDIN
+from charrnn.text.origin import STDIN
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 
