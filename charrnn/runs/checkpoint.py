@@ -55,6 +55,7 @@ def to_bytes(run: Run) -> bytes:
         "chars": run.chars,
         "scores": run.scores,
         "best": run.best,
+        "best_at": run.best_at,
         "without_best": run.without_best,
         "reductions": run.reductions,
         "elapsed": run.elapsed if run.config.train.time_budget else 0.0,
@@ -133,7 +134,7 @@ def _as_written_now(meta: Any, path: Path) -> Any:
         scores = None if nats is None else {"nats": nats}
         meta = {**meta, "chars": FROM_BATCHES, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
     if version < 5:
-        meta = {"lowest": None, "hopeless_in_a_row": 0, **meta}
+        meta = {"best_at": 0, "lowest": None, "hopeless_in_a_row": 0, **meta}
     return meta
 
 
@@ -187,8 +188,8 @@ def _read_progress(run: Run, meta: Any) -> None:
         train = run.config.train
         meta = {**meta, "chars": _count(meta["iteration"]) * train.batch_size * train.seq_length}
     for name in (
-        "iteration", "chars", "without_best", "reductions", "hopeless_in_a_row", "skipped", "skipped_in_a_row",
-        "rollbacks",
+        "iteration", "chars", "best_at", "without_best", "reductions", "hopeless_in_a_row", "skipped",
+        "skipped_in_a_row", "rollbacks",
     ):  # fmt: skip
         setattr(run, name, _count(meta[name]))
     run.scores = _scores(meta["scores"])

@@ -71,6 +71,8 @@ class Run:
     """How good the weights are on the validation part, if they have been evaluated as they are now."""
     best: float | None = None
     """The best score so far, by the measure of the task."""
+    best_at: int = 0
+    """The iteration that has it; 0 where it is not known."""
     without_best: int = 0
     """Evaluations in a row that found nothing better than `best`."""
     reductions: int = 0
@@ -163,7 +165,7 @@ class Run:
         self.rng.bit_generator.state = earlier.rng.bit_generator.state
         self.losses = list(earlier.losses)
         for name in (
-            "iteration", "chars", "scores", "best", "without_best", "reductions", "lowest", "hopeless_in_a_row",
-            "grad_norm", "learning_rate",
+            "iteration", "chars", "scores", "best", "best_at", "without_best", "reductions", "lowest",
+            "hopeless_in_a_row", "grad_norm", "learning_rate",
         ):  # fmt: skip
             setattr(self, name, getattr(earlier, name))

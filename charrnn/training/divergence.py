@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import advice
 from charrnn.errors import DivergedError
 from charrnn.nn.parameters import Parameters
 from charrnn.optim.options import OptimConfig
 from charrnn.runs.directory import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
-from charrnn.text.origin import STDIN
+from charrnn.training import resuming
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 
@@ -69,7 +68,7 @@ class Divergence:
         earlier, _ = saver.directory.newest()
         run.roll_back(earlier)
         if earlier.config.train.eval_chars != run.config.train.eval_chars:
-            run.best = None  # it was measured on other examples than those to come
+            run.best, run.best_at = None, 0  # it was measured on other examples than those to come
         run.rollbacks += 1
         saver.directory.trim_metrics(self.progress.last_line)
         saver.warn(
@@ -86,12 +85,11 @@ class Divergence:
     def _advice(self) -> str:
         """Says how a run that has diverged can go on: from its last checkpoint, if there is one, at a lower rate."""
         run, directory = self.run, self.saver.directory
-        rate = f"--lr {min(OptimConfig.learning_rate, 0.1 * run.config.optim.learning_rate):.3g}"
+        rate = "--lr", f"{min(OptimConfig.learning_rate, 0.1 * run.config.optim.learning_rate):.3g}"
         if not directory.holds_a_run():
-            return f"nothing was saved before; lower optim.learning_rate and begin again, with {rate}"
-        text = ["-"] if run.corpus.name == STDIN else []
-        going_on = advice.command("train", *text, "-o", directory.path, "--resume")
-        return f"what was saved before is whole; lower optim.learning_rate and go on: {going_on} {rate}"
+            return f"nothing was saved before; lower optim.learning_rate and begin again, with {' '.join(rate)}"
+        going_on = resuming.command(run, directory.path, *rate)
+        return f"what was saved before is whole; lower optim.learning_rate and go on: {going_on}"
 
 
 def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[str, Any]:

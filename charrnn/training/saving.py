@@ -64,10 +64,11 @@ class Saver:
         run = self.run
         if not self.is_better(scores):
             return
-        before, run.best = run.best, scores[run.task.measure]
+        before = run.best, run.best_at
+        run.best, run.best_at = scores[run.task.measure], run.iteration
         self._check_finite()
         if not self.tolerate(BEST, lambda: self.directory.save_best(run)):
-            run.best = before
+            run.best, run.best_at = before
 
     def tolerate(self, name: str, write: Callable[[], None]) -> bool:
         """Writes a file of the run, or warns: the next time it may work. Returns whether it is written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from threadpoolctl import threadpool_limits
@@ -21,6 +22,7 @@ from charrnn.training import gradients, hopeless, limits, loop, metrics, resumin
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
+from charrnn.training.more import More
 from charrnn.training.preparing import Prepared, split_of
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
@@ -57,8 +59,10 @@ class Trainer:
         return trainer
 
     @classmethod
-    def resume(cls, directory: RunDirectory, run: Run, config: Config, examples: Examples) -> Trainer:
-        """Continues `run` with a `config` that may differ in the keys of RESUMABLE.
+    def resume(
+        cls, directory: RunDirectory, run: Run, config: Config, examples: Examples, more: More | None = None
+    ) -> Trainer:
+        """Continues `run` with a `config` that may differ in the keys of RESUMABLE, to its end or to do so much `more`.
 
         Raises ConfigError or CheckpointError where configuration or examples are not those of the run.
         """
@@ -67,11 +71,14 @@ class Trainer:
         directory.catch_up(run)
         before, split = (split_of(run.task, each, examples) for each in (run.config, config))
         if _judged(before) != _judged(split):
-            run.best = None  # it was measured on other examples than those to come
+            run.best, run.best_at = None, 0  # it was measured on other examples than those to come
         run.config = config
+        if more:
+            run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
+            run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
         trainer = cls(directory, run, split)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
-        directory.write_config(writing.to_yaml(config))
+        directory.write_config(writing.to_yaml(run.config))
         trainer._note_environment()
         return trainer
 
@@ -103,7 +110,7 @@ class Trainer:
         except LostWorkerError as error:  # what was there before its batch can be saved
             saved = bool(self.run.iteration) and self.saver.try_to_save()
             one = advice.setting("train.threads", 1)
-            resume = advice.command("train", "-o", self.directory.path, "--resume")
+            resume = resuming.command(self.run, self.directory.path)
             what = f"go on with that too: {resume} {one}" if saved else f"try {one}"
             raise LostWorkerError(f"{error}; {what}") from None
         except MemoryError:  # perhaps in the middle of an update

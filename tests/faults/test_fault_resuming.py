@@ -624,6 +624,7 @@ FIELDS = {
     "skipped": ({"records": 11}, {LAST, BEST, METRICS}),
     "rollbacks": ({"records": 22}, {LAST, BEST, METRICS}),
     "best": ({"records": 22}, {LAST, BEST}),
+    "best_at": ({"records": 22}, {LAST}),
     # Where an evaluation stood: without its result there would be another one, with a line of its own.
     "scores": ({"records": 21}, {METRICS}),
     # Between two lines of metrics: they are of the next one alone.
@@ -640,7 +641,7 @@ def test_row_29_without_any_one_of_its_numbers_it_would_be_another_run(
     no_sync, tmp_path, poison, training, monkeypatch, field
 ):
     how, expected = FIELDS[field]
-    if field == "best":  # it is best at iteration 21
+    if field in ("best", "best_at"):  # it is best at iteration 21
         monkeypatch.setattr(
             "charrnn.tasks.language_model.evaluate", lambda *rest: 1.0 + abs(training[-1].iteration - 21)
         )
