@@ -22,6 +22,9 @@ FLOORS = {
     "charrnn.arrays": -1,
     "charrnn.files": 1,
     "charrnn.environment": 1,
+    "charrnn.cgroups": -1,
+    "charrnn.system": 0,
+    "charrnn.background": -1,
     "charrnn.cores": 1,
     # where text comes from
     "charrnn.text": 0,

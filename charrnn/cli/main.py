@@ -12,7 +12,7 @@ from typing import NoReturn, TextIO
 
 import click
 
-from charrnn import advice
+from charrnn import advice, system
 from charrnn.cli import signals
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
@@ -132,13 +132,15 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             return 130, ["interrupted, nothing was changed; run the command again"]
         case BrokenPipeError():
             return 0, []  # whoever read our output has had enough
-        case MemoryError():
-            return 6, ["out of memory; use a smaller model, batch_size or seq_length"]
         case OSError():
+            if limit := system.explain(error):
+                return 6, [f"{error.filename}: {limit}" if error.filename else limit]
             where = error.filename or "input/output"
             return 6, [f"{error.strerror or error}: {where}; check the path and the disk"]
         case SystemExit():
             return int(error.code or 0), []
+    if limit := system.explain(error):
+        return 6, [limit]
     if not (sys.stdout and sys.stdin):
         return 6, ["a standard stream is closed; open it, or send it to /dev/null"]
     return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]

@@ -99,7 +99,7 @@ class Trainer:
         try:
             with (
                 threadpool_limits(self.plan.blas_threads, user_api="blas"),
-                gradients.choose(self.run, self.plan) as compute,
+                gradients.choose(self.run, self.plan, self.warn) as compute,
             ):
                 while True:
                     try:
