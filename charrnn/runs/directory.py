@@ -60,8 +60,8 @@ class RunDirectory:
             make_directory(path)
             self._lock = lock(path / LOCK)
             self._folder = _opened(path)
-        has_one = self._holds_a_run()
-        if has_one and not resume:
+        holds_one = self.holds_a_run()
+        if holds_one and not resume:
             self.close()
             raise ConfigError(
                 f"{path} already holds a run; choose another directory with -o, or continue it: "
@@ -72,7 +72,7 @@ class RunDirectory:
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
-        if not has_one:  # of a run that ended before its first checkpoint
+        if not holds_one:  # of a run that ended before its first checkpoint
             with as_output_error(path):
                 for name in (METRICS, DIVERGED):
                     (path / name).unlink(missing_ok=True)
@@ -163,7 +163,8 @@ class RunDirectory:
                 replace(self.path / name, aside)
             self._damaged.discard(name)
 
-    def _holds_a_run(self) -> bool:
+    def holds_a_run(self) -> bool:
+        """Tells whether there is a checkpoint, whole or not."""
         return holds_a_run(self.path)
 
     def _hold(self) -> None:
@@ -175,7 +176,7 @@ class RunDirectory:
             make_directory(self.path, self.warn)
             held = lock(self.path / LOCK)
             same = self._folder is not None and os.path.samestat(os.stat(self.path), os.fstat(self._folder))
-            if self._holds_a_run() and not same:
+            if self.holds_a_run() and not same:
                 held.close()
                 raise LockedError(f"{self.path} is another run's by now, and was left alone; this one is not saved")
             self.close()

@@ -14,7 +14,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from charrnn.arrays import Ids
+from charrnn.background import Background
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
 from charrnn.text.origin import NOWHERE, Origin
@@ -98,9 +98,9 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
     digest, size, lines = hashlib.sha256(), 0, 0
     numbering, decoder, head = _Numbering(), None, b""
     codes = Codes(cache or Path(tempfile.gettempdir()))
-    with ThreadPoolExecutor(1) as pool:
+    with Background() as background:
         for chunk in itertools.chain(chunks, [b""]):
-            hashed = pool.submit(digest.update, chunk)  # which takes as long as all the rest
+            hashed = background.submit(digest.update, chunk)  # which takes as long as all the rest
             size += len(chunk)
             lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
             head = head or chunk
