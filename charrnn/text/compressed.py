@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from charrnn.errors import DataError
 
@@ -43,9 +43,6 @@ MAGIC = {
 }
 """How files begin that are unpacked."""
 
-ENDINGS = (".gz", ".bz2", ".xz", ".zip")
-"""How their names end."""
-
 _FAULTS = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, struct.error)
 """What is raised for files that are damaged."""
 
@@ -53,6 +50,13 @@ _FAULTS = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, Va
 def format_of(head: bytes) -> str | None:
     """Returns in which format, a key of MAGIC, a file is that begins with `head`; None for any other."""
     return next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
+
+
+class Readable(Protocol):
+    """Is all that is asked of a file that is read from its beginning to its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Returns the next `size` bytes, or fewer at the end."""
 
 
 class Budget:
@@ -71,7 +75,7 @@ class Budget:
                 f"if it is yours, unpack it yourself and give what it holds"
             )
         if self.unpacked > MOST:
-            raise DataError(f"{self.name} unpacks to more than {MOST >> 30} GiB; unpack it yourself and give parts of it")
+            raise DataError(f"{self.name} unpacks to more than {MOST >> 30} GiB; unpack it yourself, and give a part")
 
 
 @contextmanager
@@ -93,20 +97,20 @@ def _damaged(name: str, what: str, error: Exception) -> DataError:
     return DataError(f"{name} is a damaged or incomplete {what} file ({error}); get it again")
 
 
-def stream_of(file: IO[bytes], name: str, kind: str) -> BinaryIO:
+def stream_of(file: Readable, name: str, kind: str) -> Readable:
     """Returns what a file of gzip, bzip2 or xz holds, as a file that is read from its beginning to its end."""
     counted = Counted(file)
-    unpacked: IO[bytes]
+    unpacked: Any
     if kind == "gzip":
         unpacked = gzip.GzipFile(fileobj=counted)
     elif kind == "bzip2":
         unpacked = bz2.BZ2File(counted)
     else:
         unpacked = io.BufferedReader(_Xz(counted))
-    return _Bounded(unpacked, Budget(name, counted.tell), name, kind)  # type: ignore[return-value]
+    return _Bounded(unpacked, Budget(name, counted.tell), name, kind)
 
 
-def members_of(file: BinaryIO, name: str) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+def members_of(file: BinaryIO, name: str) -> Iterator[tuple[str, Callable[[], Readable]]]:
     """Yields the path of each file in a zip archive, in its order, and what opens it.
 
     Raises DataError where the archive is damaged, and where a file of it, which is then opened, is encrypted.
@@ -124,16 +128,16 @@ def members_of(file: BinaryIO, name: str) -> Iterator[tuple[str, Callable[[], Bi
             yield info.filename, partial(_member, archive, info, budget)
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> BinaryIO:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Readable:
     """Opens a member."""
     place = f"{budget.name}/{info.filename}"
     if info.flag_bits & 1:
         raise DataError(f"{place} is encrypted; unpack it with its password, and give what it holds")
     try:
         with damage_named(place, "zip"):
-            return _Bounded(archive.open(info), budget, place, "zip")  # type: ignore[return-value]
+            return _Bounded(archive.open(info), budget, place, "zip")
     except NotImplementedError as error:
-        raise DataError(f"{place} is compressed in a way that is not known here ({error}); unpack it yourself") from error
+        raise DataError(f"{place} is compressed in an unknown way ({error}); unpack it yourself") from error
 
 
 def _directory_size(file: BinaryIO, size: int) -> int:
@@ -153,7 +157,7 @@ def _directory_size(file: BinaryIO, size: int) -> int:
 class Counted(io.RawIOBase):
     """Is a file that is read once, from its beginning to its end, and tells how far it was read."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Readable) -> None:
         super().__init__()
         self._file, self._count = file, 0
 
@@ -174,7 +178,7 @@ class Counted(io.RawIOBase):
 class _Bounded:
     """Is what a compressed file holds: it is read through `budget`, and its damage is named."""
 
-    def __init__(self, file: IO[bytes], budget: Budget, name: str, what: str) -> None:
+    def __init__(self, file: Readable, budget: Budget, name: str, what: str) -> None:
         self._file, self._budget, self._name, self._what = file, budget, name, what
 
     def read(self, size: int) -> bytes:
@@ -206,6 +210,7 @@ class _Xz(io.RawIOBase):
                 self._left = self._file.read(1 << 16) or b""
                 if not self._left:
                     raise EOFError("it ends before its end")
+            assert self._unpacker is not None
             data = self._unpacker.decompress(self._left, len(buffer))
             self._left = b""
         buffer[: len(data)] = data

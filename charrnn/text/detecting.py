@@ -61,7 +61,7 @@ def wide(head: bytes) -> str | None:
 
 
 def guess(sample: bytes) -> str | None:
-    """Returns the encoding that a text which is no UTF-8 may have, and "utf-8" for one that is damaged; None if unsure."""
+    """Returns the encoding that a text which is no UTF-8 may have, or "utf-8" if that is damaged; None if unsure."""
     sample = sample[:SAMPLE]
     if found := marked(sample) or wide(sample):
         return found
@@ -84,7 +84,7 @@ def guess(sample: bytes) -> str | None:
 def _asked(sample: bytes) -> str | None:
     """Returns what charset-normalizer takes a text for, if it is installed and sure."""
     try:
-        from charset_normalizer import from_bytes
+        from charset_normalizer import from_bytes  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return None
     best = from_bytes(sample).best()

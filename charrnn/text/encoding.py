@@ -171,7 +171,7 @@ class Reader:
             characters = self._decoder.decode(chunk, final=not chunk)
         except UnicodeError as error:
             raise DataError(self._misfit(error, chunk)) from error
-        self._add(self._without_mark(characters), final=not chunk)
+        self._add(characters, final=not chunk)
         hashed.result()  # so that chunks do not pile up
 
     def _hash(self, chunk: bytes) -> None:
@@ -210,15 +210,23 @@ class Reader:
                 f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: {self.naming.format(likely)}"
             )
 
+    @property
+    def symbols(self) -> str:
+        """The distinct characters so far, in order of appearance."""
+        return self._numbering.symbols
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of all bytes so far."""
+        return str(self._digests[-1].hexdigest())
+
     def text(self, name: str, origin: Origin = NOWHERE) -> Text:
         """Returns all that was read as one text. Raises EmptyText where that is nothing."""
         if not self.codes:
             raise EmptyText(f"{name} is empty; give a text to learn from")
         size = sum(file.size for file in self.files)
-        sha256 = self._digests[-1].hexdigest()
-        return Text(
-            self._numbering.symbols, self.codes, name, self.encoding, size, sha256, origin, marked=bool(self.marks)
-        )
+        marked = bool(self.marks)
+        return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
 
     def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
         """Says where in the file a byte does not fit, and what to do."""
@@ -226,8 +234,10 @@ class Reader:
         if not isinstance(error, UnicodeDecodeError):
             return f"{self._name} is not {self.encoding}: {error}; name its encoding{as_bytes}"
         rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
-        likely = _other_than(self.encoding, guess(self._head if self._start == len(self.codes) else chunk or rest))
-        if likely == "utf-8":
+        likely = guess(chunk or self._head)
+        if likely and likely != "utf-8" and same_encoding(likely, self.encoding):
+            likely = "latin-1"  # which reads anything
+        if likely == "utf-8" and same_encoding(likely, self.encoding):
             remedy = f"the rest is {likely}, so it is damaged there: mend it"
         elif likely:
             remedy = f"name its encoding with {self.naming.format(likely)}"
@@ -245,11 +255,9 @@ class Reader:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _other_than(encoding: str, likely: str | None) -> str | None:
-    """Returns a guess that is not the encoding which was tried: latin-1, that reads anything, if it was."""
-    if likely is None or codecs.lookup(likely) != codecs.lookup(_codec(encoding)):
-        return likely
-    return "latin-1"
+def same_encoding(one: str, other: str) -> bool:
+    """Tells whether two names are of the same encoding."""
+    return BYTES not in (one, other) and codecs.lookup(one).name == codecs.lookup(other).name
 
 
 def encoded_size(pieces: Iterable[str], encoding: str) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 
 from charrnn.keys import key
 
-
 KEEP, LF = "keep", "lf"
 """What becomes of line ends: nothing, or each of Unix, of Windows and of old Macs becomes that of Unix."""
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from charrnn.errors import DataError
-from charrnn.text.compressed import format_of, members_of, stream_of
+from charrnn.text.compressed import Readable, format_of, members_of, stream_of
 from charrnn.text.kinds import is_no_text, kind_of, remedy_for
 from charrnn.text.origin import MOST_NAMED, STDIN
 
@@ -23,13 +23,6 @@ CHUNK = 1 << 20
 
 RUN_FILES = ("last.npz", "best.npz")
 """What only the directory of a run has."""
-
-
-class Readable(Protocol):
-    """Is all that is asked of a file that is read from its beginning to its end."""
-
-    def read(self, size: int, /) -> bytes:
-        """Returns the next `size` bytes, or fewer at the end."""
 
 
 @dataclass(frozen=True)
@@ -218,18 +211,17 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
 
 
-class _Again(io.RawIOBase):
+class _Again:
     """Is an open file that is read from its beginning again, of which the first bytes are `head`."""
 
     def __init__(self, head: bytes, file: BinaryIO) -> None:
-        super().__init__()
         self._head, self._file = head, file
 
-    def read(self, size: int = -1) -> bytes:
-        """Returns the next `size` bytes, or fewer."""
+    def read(self, size: int, /) -> bytes:
+        """Returns the next `size` bytes, or fewer; none at the end."""
         if not self._head:
             return self._file.read(size)
-        data, self._head = (self._head, b"") if size < 0 else (self._head[:size], self._head[size:])
+        data, self._head = self._head[:size], self._head[size:]
         return data
 
 
@@ -247,5 +239,3 @@ def _changed(file: BinaryIO, before: os.stat_result, read_whole: bool) -> bool:
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         return True
     return read_whole and after.st_size not in (0, file.tell())  # those of /proc have contents and no size
-
-
