@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
-from charrnn.errors import ConfigError, one_line
+from charrnn.errors import ConfigError, DataError, one_line
 from charrnn.resources import CONFIGS, CORPORA
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ set_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Override a key, as in model.hidden_size=256.",
+)
+encoding_option = click.option(
+    "--encoding", metavar="NAME", help="Of the text [that of the model's own, or UTF-8, whichever it is]."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
@@ -64,6 +68,55 @@ def library() -> Library:
     from charrnn.text.corpus import Library
 
     return Library(CORPORA, cache_directory())
+
+
+def library_for(run: Run, encoding: str | None) -> Library:
+    """Returns the corpora for a command that gives a run texts, in an `encoding` if a user has named one.
+
+    Raises ConfigError where the run's symbols are bytes and it names another, or the other way round.
+    """
+    from dataclasses import replace
+
+    from charrnn.text.options import parse_encoding
+    from charrnn.text.reading import Known
+    from charrnn.text.vocabulary import BYTES
+
+    own = run.config.data.encoding
+    if encoding is not None:
+        try:
+            encoding = parse_encoding(encoding)
+        except ValueError as error:
+            raise ConfigError(f"--encoding {encoding}: not {error}") from None
+        if (encoding == BYTES) != (own == BYTES):
+            symbols = "bytes" if own == BYTES else "characters"
+            raise ConfigError(f"--encoding {encoding}: the symbols of this run are {symbols}; leave it out")
+    vocabulary = getattr(run.task, "vocabulary", None)
+    known = Known(vocabulary.symbols, run.corpus.sha256) if vocabulary else None
+    return replace(library(), naming="--encoding {}", encoding=encoding, known=known)
+
+
+def decoded(run: Run, data: bytes, name: str, encoding: str | None) -> str:
+    """Returns the characters of `data`, which are of a file that an option `name` gives to a run.
+
+    Raises ConfigError where they are not in its encoding.
+    """
+    from charrnn.text.encoding import EmptyText
+
+    config = run.config.data
+    try:
+        text = library_for(run, encoding).decoded(data, name, config.encoding, config.newlines)
+    except EmptyText:
+        return ""
+    except DataError as error:
+        raise ConfigError(*error.messages) from error
+    tell(text.origin.notes)
+    return "".join(text.pieces())
+
+
+def tell(notes: Sequence[str]) -> None:
+    """Prints what a user may want to know of how texts were read."""
+    for note in notes:
+        say(note)
 
 
 def cache_directory() -> Path:
@@ -116,7 +169,7 @@ def read_config(name: str | None) -> list[Setting]:
         return reading.read_yaml(text, one_line(str(path)))
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "`charrnn config list` names the shipped ones"
+        hint = f"did you mean {near[0]!r}?" if near else f"`{advice.command('config', 'list')}` names the shipped ones"
         raise ConfigError(f"{name}: no such config; {hint}") from None
     except (OSError, UnicodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"

@@ -27,6 +27,7 @@ from typing import Any
 
 import yaml
 
+from charrnn import advice
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
 from charrnn.text.encoding import EmptyText, Text
@@ -86,7 +87,7 @@ class Library:
         if self.recipe(name)["kind"] == "gathered":
             self._store(path, gather_python_sources(self.recipe(name)["without"]))
             return path
-        raise DataError(f"the corpus {name!r} is not here yet; run: charrnn corpus fetch {name}")
+        raise DataError(f"the corpus {name!r} is not here yet; run: {advice.command('corpus', 'fetch', name)}")
 
     def fetch(self, name: str, progress: OnProgress = lambda done, total: None) -> Path:
         """Downloads the corpus, verifies size and sha256, and only then puts it in the cache.
@@ -159,6 +160,15 @@ class Library:
                 before = reader.text(file.name)
         if before is not None:
             yield dataclasses.replace(before, origin=Origin((), (), remarks.notes(joined=False)))
+
+    def decoded(self, data: bytes, name: str, encoding: str, newlines: str = KEEP) -> Text:
+        """Returns the text of bytes that were read elsewhere. Raises DataError where they cannot be decoded."""
+        remarks = Remarks(self._manner(encoding, newlines))
+        with Readers(remarks.manner, self.cache) as readers:
+            readers.take(Opened(name, iter([data])))
+            reader = readers.chosen()
+            remarks.add(reader)
+            return reader.text(name, Origin((), (), remarks.notes(joined=False)))
 
     def _manner(self, encoding: str, newlines: str) -> Manner:
         known = self.known if self.encoding is None else None

@@ -41,6 +41,13 @@ NOWHERE = Origin()
 """Of examples that were made, and not read."""
 
 
+def origin_of(examples: object) -> Origin:
+    """Returns the origin of examples, of which a task need not tell any."""
+    found = getattr(examples, "origin", NOWHERE)
+    assert isinstance(found, Origin)
+    return found
+
+
 def listed(sources: Sequence[str]) -> tuple[str, ...]:
     """Returns sources as they are kept; a string alone, which is a sequence too, is one."""
     return (sources,) if isinstance(sources, str) else tuple(sources)

@@ -86,16 +86,24 @@ def read_pairs(
     )
 
 
-def read_inputs(library: Library, source: str, encoding: str, newlines: str = KEEP) -> Iterator[str]:
+def read_inputs(
+    library: Library,
+    source: str,
+    encoding: str,
+    newlines: str = KEEP,
+    tell: Callable[[Sequence[str]], None] = lambda notes: None,
+) -> Iterator[str]:
     """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table, one at a time.
 
-    An empty line is an empty input, and an empty file has none. Raises DataError if it cannot be read or
+    An empty line is an empty input, and an empty file has none. `tell` is called with what is to be said of how they
+    were read. Raises DataError if it cannot be read or
     decoded, before there is a first.
     """
     try:
         text = library.read([source], encoding, newlines)
     except EmptyText:
         return iter(())
+    tell(text.origin.notes)
     return map(unescape, each_line(text))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from charrnn import advice
 from charrnn.errors import DataError
 from charrnn.text.compressed import Readable, format_of, members_of, stream_of
 from charrnn.text.kinds import is_no_text, kind_of, remedy_for
@@ -161,7 +162,8 @@ class Opener:
             yield
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
-            hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
+            listing = f"`{advice.command('corpus', 'list')}` names corpora"
+            hint = f"did you mean the corpus {near[0]!r}?" if near else listing
             raise DataError(f"{source}: no such file; {hint}") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

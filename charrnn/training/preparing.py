@@ -12,7 +12,7 @@ from charrnn.errors import ConfigError, OutputError
 from charrnn.runs.run import Corpus, Run
 from charrnn.runs.transfer import take_over
 from charrnn.tasks.base import Batching, Examples, Split, Task
-from charrnn.text.origin import NOWHERE
+from charrnn.text.origin import origin_of
 from charrnn.training import limits
 
 
@@ -45,7 +45,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
         run = Run.new(config, task, Corpus.of(examples), model)
     except MemoryError:
         raise OutputError(limits.out_of_memory(config, model)) from None
-    notes = [*getattr(examples, "origin", NOWHERE).notes, *task.remarks(examples)]
+    notes = [*origin_of(examples).notes, *task.remarks(examples)]
     return Prepared(run, split, notes + (take_over(run, old) if old else []))
 
 
