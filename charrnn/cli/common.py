@@ -77,22 +77,34 @@ def library_for(run: Run, encoding: str | None) -> Library:
     """
     from dataclasses import replace
 
-    from charrnn.text.options import parse_encoding
     from charrnn.text.reading import Known
     from charrnn.text.vocabulary import BYTES
 
     own = run.config.data.encoding
-    if encoding is not None:
-        try:
-            encoding = parse_encoding(encoding)
-        except ValueError as error:
-            raise ConfigError(f"--encoding {encoding}: not {error}") from None
-        if (encoding == BYTES) != (own == BYTES):
-            symbols = "bytes" if own == BYTES else "characters"
-            raise ConfigError(f"--encoding {encoding}: the symbols of this run are {symbols}; leave it out")
+    encoding = _known_encoding(encoding)
+    if encoding is not None and (encoding == BYTES) != (own == BYTES):
+        symbols = "bytes" if own == BYTES else "characters"
+        raise ConfigError(f"--encoding {encoding}: the symbols of this run are {symbols}; leave it out")
     vocabulary = getattr(run.task, "vocabulary", None)
     known = Known(vocabulary.symbols, run.corpus.sha256) if vocabulary else None
     return replace(library(), naming="--encoding {}", encoding=encoding, known=known)
+
+
+def library_to_look(encoding: str | None) -> Library:
+    """Returns the corpora for a command that looks at texts before anything is decided: what is not UTF-8 is bytes."""
+    from dataclasses import replace
+
+    return replace(library(), naming="--encoding {}", encoding=_known_encoding(encoding), or_bytes=encoding is None)
+
+
+def _known_encoding(encoding: str | None) -> str | None:
+    """Returns what `--encoding` names. Raises ConfigError for what is no encoding."""
+    from charrnn.text.options import parse_encoding
+
+    try:
+        return None if encoding is None else parse_encoding(encoding)
+    except ValueError as error:
+        raise ConfigError(f"--encoding {encoding}: not {error}") from None
 
 
 def decoded(run: Run, data: bytes, name: str, encoding: str | None) -> str:

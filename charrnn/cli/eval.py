@@ -77,7 +77,6 @@ def command(**options: Any) -> None:
     if wanted.split is None:  # other files have no part in it
         data = dataclasses.replace(data, validation=None, test=None)
     examples = task.read(common.library_for(run, wanted.encoding), [wanted.source], data)
-    common.tell(origin_of(examples).notes)
     if wanted.split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
         raise DataError(
             f"{examples.name} is not the file of this run, {run.corpus.name}, as it was: its {wanted.split} part may "
@@ -85,6 +84,7 @@ def command(**options: Any) -> None:
         )
     part = task.part(examples, data, batching, wanted.split)
     asked = {"beam": wanted.beam} if wanted.beam else {}
+    common.tell(origin_of(examples).notes)
     report = task.report(run.model, run.weights, part, **asked)
     if wanted.split:
         report["baselines"] = task.baselines(examples, data, batching, wanted.split)

@@ -51,6 +51,8 @@ class Library:
     """The option by which the user of a command names an encoding."""
     encoding: str | None = None
     """The encoding that a user has named for what is read, whatever the configuration says."""
+    or_bytes: bool = False
+    """Whether what cannot be decoded is read as bytes."""
     known: Known | None = None
     """What a model knows that is to read texts, which may then have another encoding than its own text."""
 
@@ -172,7 +174,7 @@ class Library:
 
     def _manner(self, encoding: str, newlines: str) -> Manner:
         known = self.known if self.encoding is None else None
-        return Manner(self.encoding or encoding, newlines, self.naming, known)
+        return Manner(self.encoding or encoding, newlines, self.naming, self.or_bytes, known)
 
     def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
         """Yields the files of all sources."""

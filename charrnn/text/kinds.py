@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -75,6 +76,17 @@ def is_no_text(head: bytes) -> bool:
     if kind_of(head):
         return True
     return b"\0" in head[:HEAD] and not head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+
+
+def archive_kind(members: Sequence[str]) -> str | None:
+    """Returns what a zip archive is by the names in it, where it is no archive of texts: a document or a checkpoint."""
+    if "[Content_Types].xml" in members:
+        return "an Office document"
+    if "mimetype" in members[:1]:
+        return "an e-book or an OpenDocument"
+    if members and all(name.endswith(".npy") for name in members):
+        return "a checkpoint or another file of NumPy arrays"
+    return None
 
 
 def remedy_for(kind: Kind, name: str) -> str:

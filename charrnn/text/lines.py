@@ -44,6 +44,18 @@ def each_line(text: Text) -> Iterator[str]:
         yield last.removesuffix("\r")
 
 
+def count_line_ends(text: Text) -> dict[str, int]:
+    """Returns how many line ends there are of each kind: LF of Unix, CRLF of Windows, CR of old Macs."""
+    counts, before = {"LF": 0, "CRLF": 0, "CR": 0}, ""
+    for piece in text.pieces():
+        both = piece.count("\r\n") + (before == "\r" and piece[0] == "\n")
+        counts["CRLF"] += both
+        counts["LF"] += piece.count("\n") - both
+        counts["CR"] += piece.count("\r") - both
+        before = piece[-1]
+    return counts
+
+
 def files_in(folder: str) -> list[Path]:
     """Returns the files of a folder by name, without hidden ones. Raises DataError where it has folders, or no files.
 

@@ -37,11 +37,15 @@ class Manner(NamedTuple):
     newlines: str
     naming: str
     """The option that names an encoding, for messages: `--encoding {}`."""
+    or_bytes: bool = False
+    """Whether what cannot be decoded is read as bytes."""
     known: Known | None = None
     """What the model knows that is to read them, where their encoding may differ from that of its own text."""
 
     def others(self, head: bytes) -> list[str]:
         """Returns the other encodings that a text may have which begins with `head`."""
+        if self.or_bytes:
+            return [BYTES]
         if self.known is None or self.encoding == BYTES:
             return []
         others = filter(None, [marked(head), "utf-8"])
@@ -125,7 +129,7 @@ class Remarks:
         self._marks += reader.marks
         self._doubts += reader.doubts
         self._open_ends += reader.open_ends
-        if not same_encoding(reader.encoding, self.manner.encoding):
+        if self.manner.known and reader.encoding != self.manner.encoding:
             self._others.setdefault(reader.encoding, []).extend(file.name for file in reader.files)
 
     def notes(self, joined: bool) -> tuple[str, ...]:

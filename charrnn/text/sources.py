@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from charrnn import advice
 from charrnn.errors import DataError
 from charrnn.text.compressed import Readable, format_of, members_of, stream_of
-from charrnn.text.kinds import is_no_text, kind_of, remedy_for
+from charrnn.text.kinds import archive_kind, is_no_text, kind_of, remedy_for
 from charrnn.text.origin import MOST_NAMED, STDIN
 
 CHUNK = 1 << 20
@@ -59,8 +60,11 @@ class Opener:
             if path.is_dir():
                 yield from self._of_folder(path)
             else:
-                with open(path, "rb") as file:
+                with self._open(path) as file:
                     yield from self._of_file(file, source, None)
+
+    def _open(self, path: Path) -> BinaryIO:
+        return open(path, "rb")
 
     def _of_file(self, file: BinaryIO, name: str, skipped: _Skipped | None) -> Iterator[Opened]:
         """Yields an open file, or what is in it if it is an archive.
@@ -74,21 +78,28 @@ class Opener:
             head = file.read(CHUNK)
         kind = format_of(head)
         if kind == "zip":
-            yield from self._of_archive(file, name)
-        else:
-            whole: Readable = file
-            if kind:
-                whole = stream_of(_Again(head, file), name, kind)
-                head = whole.read(CHUNK)
-            if self._is_text(head, name, skipped):
-                yield Opened(name, self._chunks(head, whole, name))
-            elif skipped is not None:
-                return
+            yield from self._of_archive(file, name, skipped)
+            self._refuse_changed(file, before, name, read_whole=False)
+            return
+        whole: Readable = file
+        if kind:
+            whole = stream_of(_Again(head, file), name, kind)
+            head = whole.read(CHUNK)
+        if self._is_text(head, name, skipped):
+            unchanged = partial(self._refuse_changed, file, before, name)
+            yield Opened(name, self._chunks(head, whole, name, unchanged))
+
+    def _refuse_changed(
+        self, file: BinaryIO, before: os.stat_result | None, name: str, read_whole: bool = True
+    ) -> None:
+        """Raises DataError where a file has changed since `before`, while it was read."""
         with self._readable(name):
-            if before and stat.S_ISREG(before.st_mode) and _changed(file, before, read_whole=kind != "zip"):
+            if before and stat.S_ISREG(before.st_mode) and _changed(file, before, read_whole):
                 raise DataError(f"{name} changed while it was read; try again when nobody writes it")
 
-    def _chunks(self, head: bytes, file: Readable, name: str) -> Iterator[bytes]:
+    def _chunks(
+        self, head: bytes, file: Readable, name: str, at_end: Callable[[], None] = lambda: None
+    ) -> Iterator[bytes]:
         """Yields the bytes of an open file."""
         if head:
             yield head
@@ -99,6 +110,7 @@ class Opener:
             size = len(chunk)
             if chunk:
                 yield chunk
+        at_end()
 
     def _is_text(self, head: bytes, name: str, skipped: _Skipped | None) -> bool:
         """Tells whether a file may be a text. Raises DataError for what is surely none and may not be passed over."""
@@ -112,10 +124,18 @@ class Opener:
             raise DataError(f"{name} is {kind.what}, not a text; {remedy_for(kind, name)}")
         return True
 
-    def _of_archive(self, file: BinaryIO, name: str) -> Iterator[Opened]:
-        """Yields the files in a zip archive, in its order, but for hidden ones and those that are no text."""
-        read, skipped = [], _Skipped()
-        for path, opened in members_of(file, name):
+    def _of_archive(self, file: BinaryIO, name: str, above: _Skipped | None) -> Iterator[Opened]:
+        """Yields the files in a zip archive, in its order, but for hidden ones and those that are no text.
+
+        An archive that is a document or a checkpoint is refused, or noted in `above` if that is given.
+        """
+        members, read, skipped = list(members_of(file, name)), [], _Skipped()
+        if what := archive_kind([path for path, _ in members]):
+            if above is None:
+                raise DataError(f"{name} is {what}, not a text; give a text")
+            above.no_text.append(name)
+            return
+        for path, opened in members:
             if any(part.startswith(".") or part == "__MACOSX" for part in path.split("/")):
                 skipped.hidden += 1
                 continue
@@ -131,12 +151,12 @@ class Opener:
 
     def _of_folder(self, folder: Path) -> Iterator[Opened]:
         """Yields the files below a folder, in the order of their paths, but for those that are hidden or no text."""
-        if _is_run(folder):
+        if is_run(folder):
             raise DataError(f"{folder} is the directory of a run, not a text; give what it shall learn from")
         read, skipped = [], _Skipped()
         for path in _paths_below(folder, skipped):
             try:
-                file = open(path, "rb") if path.is_file() else None  # noqa: SIM115  # closed below
+                file = self._open(path) if path.is_file() else None
             except OSError:
                 file = None
             if file is None:
@@ -199,12 +219,12 @@ def _paths_below(folder: Path, skipped: _Skipped) -> list[Path]:
         paths += [Path(place, name) for name in files if not name.startswith(".")]
         kept = [name for name in folders if not name.startswith(".")]
         folders[:] = [name for name in kept if not os.path.islink(os.path.join(place, name))]
-        folders[:] = [name for name in folders if not _is_run(Path(place, name))]
+        folders[:] = [name for name in folders if not is_run(Path(place, name))]
         skipped.folders += len(kept) - len(folders)
     return sorted(paths, key=lambda path: path.parts)
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Tells whether a folder is the directory of a run."""
     return any((folder / name).is_file() for name in RUN_FILES)
 
