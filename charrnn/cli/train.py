@@ -91,6 +91,7 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn import tasks
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
+    from charrnn.text.origin import stem_of
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
@@ -105,7 +106,7 @@ def _begin(wanted: Options) -> Trainer:
     config, _ = resolve(_of_the_network(inherited, settings), settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
-    stem = "stdin" if text[0] == "-" else Path(text[0]).stem
+    stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         return Trainer.begin(directory, prepared)
