@@ -87,6 +87,8 @@ FLOORS = {
     "charrnn.judging.scores": 0,
     "charrnn.judging.baselines": 0,
     "charrnn.judging.ngrams": 3,
+    "charrnn.judging.back_off": 3,
+    "charrnn.judging.text_baselines": 4,
     "charrnn.judging.evaluation": 10,
     "charrnn.judging.gradflow": 10,
     "charrnn.judging.gradcheck": 0,
