@@ -21,8 +21,8 @@ from charrnn.arrays import Array, Ids
 def probabilities(ids: Ids, counted: Array, asked: Array, V: int, longest: int) -> Iterator[Array]:
     """Yields, for n = 0, 1, ..., `longest`, the probability of each character asked for, by n-grams: (M,).
 
-    `ids (N,)` are below V; -1 is nothing, as before a text. N-grams are counted that end where `counted (N,)` is true, and M characters are predicted
-    from those before them: those where `asked (N,)` is true.
+    `ids (N,)` are below V; -1 is nothing, as before a text. N-grams are counted that end where `counted (N,)` is true,
+    and M characters are predicted from those before them: those where `asked (N,)` is true.
 
     n = 0 is uniform guessing, n = 1 knows how frequent each character is.
     """
