@@ -8,7 +8,7 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.pages import parts, report
+from charrnn.pages import parts, report, tables
 from charrnn.pages.curves import STYLES, Chart, Line, colours
 from charrnn.pages.style import line, page
 from charrnn.reporting.facts import Facts, flat
@@ -66,12 +66,12 @@ def _ranking(named: Sequence[tuple[str, Facts]]) -> str:
             f"{facts.best[0]:,}" if facts.best and facts.best[0] is not None else "",
             f"{facts.iteration:,}",
             f"{facts.run.model.num_parameters:,}" if facts.run else "",
-            parts.duration(facts.elapsed),
+            tables.duration(facts.elapsed),
         ]
         for letter, facts in sorted(named, key=place)
     ]
     head = ["run", "measure", "best", "at iteration", "iterations", "parameters", "time"]
-    return parts.table(head, rows, "The best on validation first.", text=(1,)) + "".join(
+    return tables.table(head, rows, "The best on validation first.", text=(1,)) + "".join(
         f'<p class="note"><b>{letter}</b>: {line(note)}</p>\n' for letter, facts in named for note in facts.notes
     )
 
@@ -80,7 +80,7 @@ def _differences(named: Sequence[tuple[str, Facts]]) -> str:
     """Returns a table of the keys that are not the same in all runs, and of the data."""
     configs = [flat(facts.config) for _, facts in named]
     differing = [key for key in configs[0] if any(config[key] != configs[0][key] for config in configs)]
-    rows = [[parts.code(key), *(parts.value_of(config[key]) for config in configs)] for key in differing]
+    rows = [[tables.code(key), *(tables.value_of(config[key]) for config in configs)] for key in differing]
     data = [facts.run.corpus if facts.run else None for _, facts in named]
     if len({corpus.sha256 for corpus in data if corpus}) > 1:
         told: list[Any] = [f"{line(corpus.name)}, sha256 {corpus.sha256[:12]}…" if corpus else "" for corpus in data]
@@ -88,7 +88,7 @@ def _differences(named: Sequence[tuple[str, Facts]]) -> str:
     if not rows:
         return "<h2>What differs</h2>\n<p>Nothing: configuration and data are the same.</p>\n"
     head = ["key", *(html.escape(letter) for letter, _ in named)]
-    return "<h2>What differs</h2>\n" + parts.table(head, rows, text=tuple(range(1, len(head))))
+    return "<h2>What differs</h2>\n" + tables.table(head, rows, text=tuple(range(1, len(head))))
 
 
 def _standings(named: Sequence[tuple[str, Facts]]) -> str:
@@ -97,4 +97,4 @@ def _standings(named: Sequence[tuple[str, Facts]]) -> str:
     if not texts[0] or any(found != texts[0] for found in texts):
         return ""
     own = [(f"{letter}: {facts.name}", facts.best[1] / math.log(2)) for letter, facts in named if facts.best]
-    return "<h2>Beside baselines</h2>\n" + parts.bits_table(texts[0], own)
+    return "<h2>Beside baselines</h2>\n" + tables.bits_table(texts[0], own)

@@ -59,7 +59,7 @@ def colours() -> str:
     by_night = [f"--c{k}: {colour}" for k, colour in enumerate(DARK)]
     rules = [f".c{k} {{ stroke: var(--c{k}); stroke-dasharray: {dash} }}" for k, dash in enumerate(DASHES)]
     night = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {'; '.join(by_night)} }} }}"
-    return "\n".join([f":root {{ {'; '.join(by_day)} }}", night, *rules])
+    return "\n".join([f":root {{ {'; '.join(by_day)} }}", night, *rules, ".curve.alone { stroke-dasharray: none }"])
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,16 @@ class Chart:
         lines = [line for line in self.lines if line.points]
         if not lines:
             return ""
-        scale = Scale.of([point for line in lines for point in line.points], self.logarithmic)
+        points = [point for line in lines for point in line.points]
+        scale = Scale.of([*points, *((points[0][0], value) for _, value in self.levels)], self.logarithmic)
         grid = "".join(f"M0 {scale.y(tick):.1f}H{WIDE}" for tick in scale.ticks())
         levels = [(name, value) for name, value in self.levels if scale.low <= value <= scale.high]
         paths = [f'<path class="grid" d="{grid}"/>']
         paths += [f'<path class="level" d="M0 {scale.y(value):.1f}H{WIDE}"/>' for _, value in levels]
-        paths += [f'<path class="curve c{line.style % STYLES}" d="{_path(line.points, scale)}"/>' for line in lines]
+        alone = " alone" if len(lines) == 1 else ""
+        paths += [
+            f'<path class="curve c{line.style % STYLES}{alone}" d="{_path(line.points, scale)}"/>' for line in lines
+        ]
         marks = [_at("i", scale, None, value, html.escape(name)) for name, value in levels]
         marks += [_at("b class=end", scale, None, y, html.escape(text)) for text, y in _ends(lines, scale)]
         if self.best:

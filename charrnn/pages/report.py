@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from charrnn.pages import curves, parts
+from charrnn.pages import curves, parts, sheet, tables
 from charrnn.pages.style import line, page
 from charrnn.reporting.facts import Facts
 from charrnn.version import __version__
 
-STYLE = parts.STYLE + curves.STYLE
+STYLE = sheet.STYLE + curves.STYLE
 
 
 def report_page(facts: Facts) -> str:
@@ -19,11 +19,11 @@ def report_page(facts: Facts) -> str:
 
 def body(facts: Facts) -> str:
     """Returns what the page of a run says."""
-    levels = [(parts.words(name), nats) for name, nats in _levels(facts)]
+    levels = [(tables.words(name), nats) for name, nats in _levels(facts)]
     charts = parts.loss_chart(facts, levels)
     small = parts.score_charts(facts) + parts.course_charts(facts)
     return (
-        f'<p class="soft">{summary(facts)}</p>\n{parts.tiles(highlights(facts))}{parts.notes(facts)}'
+        f'<p class="soft">{summary(facts)}</p>\n{tables.tiles(highlights(facts))}{parts.notes(facts)}'
         f'{f"<h2>Curves</h2>{charts}" if charts or small else ""}<div class="charts">{small}</div>'
         f"{parts.evaluations(facts)}{parts.baselines(facts)}{parts.samples(facts)}{parts.configuration(facts)}"
         f"{parts.origin(facts)}"
@@ -59,7 +59,7 @@ def highlights(facts: Facts) -> list[tuple[str, str, str]]:
     passes = f"{epoch:.2f} epochs" if epoch is not None else ""
     found.append(("iterations", f"{facts.iteration:,}", f"of {total:,}; {passes}" if total else passes))
     if facts.history.lines:
-        found.append(("time", parts.duration(facts.elapsed), ""))
+        found.append(("time", tables.duration(facts.elapsed), ""))
         speed = [value for _, value in facts.history.points("chars_per_s") if value > 0]
         if speed:
             found.append(("speed", f"{sorted(speed)[len(speed) // 2]:,.0f}", "characters a second, median"))
