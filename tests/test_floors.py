@@ -160,6 +160,7 @@ FLOORS = {
     "charrnn.cli.common": 30,
     "charrnn.cli.signals": 29,
     "charrnn.cli.processes": 30,
+    "charrnn.cli.sparkline": 30,
     "charrnn.cli.display": 31,
     "charrnn.cli.*": 32,
     "charrnn.cli.main": 33,

@@ -26,7 +26,7 @@ def comparison_page(runs: Sequence[Facts]) -> str:
     if len(runs) > STYLES:
         charts += f'<p class="soft">Lines look alike again after {STYLES}: the letters tell them apart.</p>\n'
     body = (
-        f"{_ranking(named)}<h2>Curves</h2>\n{charts}{_differences(named)}{_standings(named)}"
+        f"{_ranking(named)}<h2>Curves</h2>\n{charts}{_differences(named)}{_standings(named)}{_samples(named)}"
         f"<h2>Each run</h2>\n{each}{report.footer()}"
     )
     return page(f"{len(runs)} runs", "report", report.STYLE + colours(), body)
@@ -98,3 +98,9 @@ def _standings(named: Sequence[tuple[str, Facts]]) -> str:
         return ""
     own = [(f"{letter}: {facts.name}", facts.best[1] / math.log(2)) for letter, facts in named if facts.best]
     return "<h2>Beside baselines</h2>\n" + tables.bits_table(texts[0], own)
+
+
+def _samples(named: Sequence[tuple[str, Facts]]) -> str:
+    """Returns the last sample of each run, side by side."""
+    found = "".join(parts.sample(f"{letter}: {facts.name}", facts.samples.lines[-1:]) for letter, facts in named)
+    return f'<h2>Their last samples</h2>\n<div class="samples">{found}</div>\n' if found else ""

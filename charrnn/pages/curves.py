@@ -14,6 +14,9 @@ from charrnn.pages.scales import HIGH, Point, Scale, number
 STYLES = 8
 """How many lines can be told apart, by colour and by dashes."""
 
+LABEL = 0.08
+"""The height of a label, as a share of that of the chart."""
+
 MOST_POINTS = 400
 """Of a line with more points, the lowest and highest of each stretch are drawn."""
 
@@ -103,8 +106,9 @@ class Chart:
         paths += [
             f'<path class="curve c{line.style % STYLES}{alone}" d="{_path(line.points, scale)}"/>' for line in lines
         ]
-        marks = [_at("i", scale, None, value, html.escape(name)) for name, value in levels]
-        marks += [_at("b class=end", scale, None, y, html.escape(text)) for text, y in _ends(lines, scale)]
+        marks = [_at("i", scale, None, value, html.escape(name)) for name, value in _apart(levels, scale, ", ")]
+        ends = [(line.letter, line.points[-1][1]) for line in lines if line.letter]
+        marks += [_at("b class=end", scale, None, y, html.escape(text)) for text, y in _apart(ends, scale, " ")]
         if self.best:
             marks.append(_at("b class=ring", scale, *self.best, ""))
         up = "".join(_at("span", scale, None, tick, number(tick)) for tick in scale.ticks())
@@ -149,18 +153,15 @@ def _thinned(points: Sequence[Point]) -> Sequence[Point]:
     return [points[0], *kept[1:-1], points[-1]]
 
 
-def _ends(lines: Sequence[Line], scale: Scale) -> list[tuple[str, float]]:
-    """Returns the letter of each line, and the value beside which it stands; where lines end together, in one label."""
-    heights = sorted(
-        (scale.height(line.points[-1][1]), line.points[-1][1], line.letter) for line in lines if line.letter
-    )
-    found: list[tuple[float, str, float]] = []
-    for height, value, letter in heights:
-        if found and height - found[-1][0] < 0.07:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {letter}", found[-1][2])
+def _apart(labels: Sequence[tuple[str, float]], scale: Scale, between: str) -> list[tuple[str, float]]:
+    """Returns labels at the heights of their values; where some would overlap, they are one."""
+    found: list[tuple[str, float]] = []
+    for text, value in sorted(labels, key=lambda label: label[1]):
+        if found and scale.height(value) - scale.height(found[-1][1]) < LABEL:
+            found[-1] = (f"{found[-1][0]}{between}{text}", found[-1][1])
         else:
-            found.append((height, letter, value))
-    return [(text, value) for _, text, value in found]
+            found.append((text, value))
+    return found
 
 
 def _at(tag: str, scale: Scale, x: float | None, y: float, inner: str) -> str:

@@ -101,11 +101,7 @@ def samples(facts: Facts) -> str:
     last, most = len(found) - 1, MOST_SAMPLES - 1
     # Of many, more of the first ones than of the last, since most is learnt at the beginning.
     places = sorted({round(last * (k / most) ** 1.5) for k in range(MOST_SAMPLES)} if last > most else range(last + 1))
-    articles = "".join(
-        f"<section><h3>Iteration {found[k]['iteration']:,}{_loss_of(found[k])}</h3>\n"
-        f'<pre dir="auto">{lines(found[k]["text"])}</pre></section>\n'
-        for k in places
-    )
+    articles = "".join(sample("", [found[k]]) for k in places)
     said = "What the model wrote" if "predict" not in facts.kind.abilities else "What the model answered"
     of_all = f" {len(places)} of {len(found):,} are shown." if len(places) < len(found) else ""
     return (
@@ -113,9 +109,16 @@ def samples(facts: Facts) -> str:
     )
 
 
-def _loss_of(entry: dict[str, Any]) -> str:
+def sample(name: str, entries: Sequence[dict[str, Any]]) -> str:
+    """Returns what was written at an iteration, under a heading; nothing where there is none."""
+    found = [entry for entry in entries if isinstance(entry.get("text"), str)]
+    if not found:
+        return ""
+    (entry,) = found
     loss = decimal(entry.get("val_nats"))
-    return f", validation loss {loss}" if loss else ""
+    said = [name, f"iteration {entry['iteration']:,}", loss and f"validation loss {loss}"]
+    heading = line(", ".join(filter(None, said)))
+    return f'<section><h3>{heading}</h3>\n<pre dir="auto">{lines(entry["text"])}</pre></section>\n'
 
 
 def baselines(facts: Facts) -> str:

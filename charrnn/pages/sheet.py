@@ -24,7 +24,7 @@ caption { text-align: left; color: var(--soft); padding: 0 0 .5em; max-width: 46
 th, td { text-align: right; padding: .28em .8em; border-bottom: 1px solid var(--line); vertical-align: baseline }
 th:first-child, td.text, th.text { text-align: left }
 thead th { color: var(--soft); font-weight: 500; white-space: nowrap }
-tbody th { font-weight: 400 }
+tbody th { font-weight: 400; min-width: 8.5em }
 tr.own th, tr.own td { font-weight: 700; background: var(--tint) }
 td.bar { width: 38%; min-width: 6em; padding-right: 0 }
 td.bar span { display: block; height: .75em; border-radius: 2px; background: var(--soft); opacity: .55 }

@@ -60,12 +60,11 @@ def bits_table(found: list[tuple[str, float]], own: list[tuple[str, float]]) -> 
 
 def words(name: str) -> str:
     """Returns the name of a baseline as people say it."""
-    if name.endswith("_grams") and name[0].isdigit():
-        return f"{name[0]}-grams"
     if name.endswith("_after_training"):
-        return f"{name.removesuffix('_after_training')}, after the training text"
-    alone = ", the validation text alone" if name in ("gzip", "bz2", "xz") else ""
-    return f"{name.replace('_', ' ')}{alone}"
+        return f"{name.removesuffix('_after_training')}, after training"
+    if name in ("gzip", "bz2", "xz"):
+        return f"{name}, alone"
+    return name.replace("_grams", "-grams").replace("_", " ")
 
 
 def code(text: str) -> str:
