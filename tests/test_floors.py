@@ -138,7 +138,7 @@ FLOORS = {
     "charrnn.training.progress": 18,
     "charrnn.training.saving": 18,
     "charrnn.training.shared_memory": 18,
-    "charrnn.training.watching": 19,
+    "charrnn.training.watching": 21,
     "charrnn.training.team": 19,
     "charrnn.training.gradients": 20,
     "charrnn.training.loop": 21,

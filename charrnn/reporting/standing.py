@@ -38,7 +38,7 @@ class Baselines:
         corpus = run.corpus
         if corpus.name == STDIN:
             raise DataError("the text came from standard input, and is not kept")
-        examples = run.task.read(self.library, corpus.name, run.config.data)
+        examples = run.task.read(self.library, corpus.found_at, run.config.data)
         if examples.sha256 != corpus.sha256:
             raise DataError(f"{examples.name} is not what it was when the run began: its sha256 differs")
         return run.task.baselines(examples, run.config.data, batching, "validation")
