@@ -34,7 +34,7 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class Symbols(Protocol):
+class Spelling(Protocol):
     """Turns ids into characters, and these into bytes, as a vocabulary does."""
 
     def __len__(self) -> int: ...
@@ -66,7 +66,7 @@ class Laid(NamedTuple):
         return cls(np.concatenate(ids), np.concatenate(counted), np.concatenate(asked))
 
 
-def of_streams(train: Streams, part: Streams, symbols: Symbols) -> dict[str, dict[str, float]]:
+def of_streams(train: Streams, part: Streams, symbols: Spelling) -> dict[str, dict[str, float]]:
     """Returns what baselines reach on the characters that `part` predicts, by their names: `nats_per_char` and bits."""
     share = max(1, MOST // train.batch_size)
     laid = Laid.of([*_pieces(train, share, False), *_pieces(part, None, True)])
@@ -76,7 +76,7 @@ def of_streams(train: Streams, part: Streams, symbols: Symbols) -> dict[str, dic
 
 
 def of_documents(
-    train: list[str], part: list[str], between: str, encode: Callable[[str], Ids], symbols: Symbols
+    train: list[str], part: list[str], between: str, encode: Callable[[str], Ids], symbols: Spelling
 ) -> dict[str, dict[str, float]]:
     """Returns the same for documents, each of which ends with one more symbol; in a file, `between` does that."""
     end = len(symbols)

@@ -18,7 +18,7 @@ LABEL = 0.08
 """The height of a label, as a share of that of the chart."""
 
 MOST_POINTS = 400
-"""Of a line with more points, the lowest and highest of each stretch are drawn."""
+"""Points of a line that are drawn: where there are more, the lowest and the highest of each stretch."""
 
 WIDE = 1000
 """The width of the picture in units of its own; it is stretched to its place."""
