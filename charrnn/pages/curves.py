@@ -98,6 +98,8 @@ class Chart:
             return ""
         points = [point for line in lines for point in line.points]
         scale = Scale.of([*points, *((points[0][0], value) for _, value in self.levels)], self.logarithmic)
+        cut = "higher values are cut off" if max(y for _, y in points) > scale.high else ""
+        unit = html.escape(", ".join(filter(None, [self.unit, cut])))
         grid = "".join(f"M0 {scale.y(tick):.1f}H{WIDE}" for tick in scale.ticks())
         levels = [(name, value) for name, value in self.levels if scale.low <= value <= scale.high]
         paths = [f'<path class="grid" d="{grid}"/>']
@@ -115,7 +117,7 @@ class Chart:
         on = "".join(f'<span style="left:{100 * scale.share(x):.1f}%">{x:,}</span>' for x in scale.iterations())
         return (
             f'<figure class="chart{" small" if self.small else ""}"><figcaption>{html.escape(self.title)}'
-            f"{f' <small>{html.escape(self.unit)}</small>' if self.unit else ''}</figcaption>\n"
+            f"{f' <small>{unit}</small>' if unit else ''}</figcaption>\n"
             f'<div class="frame"><div class="up" aria-hidden="true">{up}</div><div class="field">'
             f'<svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" '
             f'aria-label="{html.escape(self.in_words(lines))}">{"".join(paths)}</svg>{"".join(marks)}</div>\n'

@@ -34,7 +34,7 @@ class Scale:
         low, high = ys[0], ys[-1]
         usual = ys[len(ys) * 9 // 10]
         if high - low > 5 * (usual - low) > 0:  # a few that are far off would press all others flat
-            high = low + 2.5 * (usual - low)
+            high = low + 1.4 * (usual - low)
         margin = 0.06 * (high - low) or abs(high) * 0.05 or 1.0
         least = 0.0 if low >= 0 else -math.inf
         return cls(min(xs), max(xs), max(least, low - margin), high + margin, False)
