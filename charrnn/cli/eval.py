@@ -123,8 +123,8 @@ def _print(run: Run, report: dict[str, Any], name: str) -> None:
 def _write_pages(run: Run, wanted: Options, part: Any, report: dict[str, Any], name: str) -> None:
     """Writes the pages that are asked for."""
     if wanted.heat:
-        from charrnn.cli import heat
         from charrnn.judging.evaluation import Score, nats_of_characters
+        from charrnn.pages import heat
 
         nats = nats_of_characters(run.model, run.weights, part.streams)  # type: ignore[arg-type]
         score = Score(report["nats_per_char"], report["chars"], report["bytes"])
@@ -132,7 +132,7 @@ def _write_pages(run: Run, wanted: Options, part: Any, report: dict[str, Any], n
     if wanted.confusion:
         import numpy as np
 
-        from charrnn.cli.pages import confusion_page
+        from charrnn.pages.grids import confusion_page
 
         page = confusion_page(name, report["labels"], np.array(report["confusion"]))
         if str(wanted.confusion) == "-":
