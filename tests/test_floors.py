@@ -134,6 +134,13 @@ FLOORS = {
     "charrnn.training.divergence": 22,
     "charrnn.training.metrics": 22,
     "charrnn.training.trainer": 23,
+    # what a run will be
+    "charrnn.planning": 0,
+    "charrnn.planning.repeats": 1,
+    "charrnn.planning.looking": 24,
+    "charrnn.planning.timing": 24,
+    "charrnn.planning.plan": 25,
+    "charrnn.planning.remarks": 26,
     # what people type
     "charrnn.cli": 0,
     "charrnn.cli.common": 30,

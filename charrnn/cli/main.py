@@ -16,7 +16,7 @@ from charrnn.cli import signals
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
 
-COMMANDS = ("train", "sample", "predict", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
+COMMANDS = ("plan", "train", "sample", "predict", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
 
 
 class _Commands(click.Group):
