@@ -15,7 +15,7 @@ from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
-    from charrnn.planning.plan import Plan
+    from charrnn.planning.plan import RunPlan
 
 MARK = "# A plan of charrnn"
 """How a file begins that this command has written, and may write anew."""
@@ -86,7 +86,7 @@ def command(**options: Any) -> None:
     wanted = Options(**options)
     _refuse_to_overwrite(wanted.out)
     config, _ = resolve(wanted.settings())
-    examples = tasks.find(config.task.name, config.data).read(common.library(), wanted.sources[0], config.data)
+    examples = tasks.find(config.task.name, config.data).read(common.library(), wanted.sources, config.data)
     prepared = prepare(with_seed_of(config, examples), examples)
     plan = make(prepared, examples)
     ends = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=plan.seconds)
@@ -104,7 +104,7 @@ def command(**options: Any) -> None:
     click.echo(f"train it: {wanted.training()}")
 
 
-def lines(plan: Plan, ends: datetime.datetime) -> list[str]:
+def lines(plan: RunPlan, ends: datetime.datetime) -> list[str]:
     """Returns what a plan says in words; `ends` is when the run will end if it begins now."""
     run, timing = plan.prepared.run, plan.timing
     about = "about " if plan.foreseen else ""
@@ -123,7 +123,7 @@ def lines(plan: Plan, ends: datetime.datetime) -> list[str]:
     ]
 
 
-def _of_the_text(plan: Plan) -> list[tuple[str, str]]:
+def _of_the_text(plan: RunPlan) -> list[tuple[str, str]]:
     """Returns what there is to say of the characters, the lines and the items, with a name for each."""
     looked, repeats, items = plan.looked, plan.repeats, plan.items
     counted = "" if looked.looked_at == looked.characters else f", of {looked.looked_at:,} that were counted"
@@ -160,7 +160,7 @@ def duration(seconds: float) -> str:
     )
 
 
-def _write(plan: Plan, wanted: Options, told: list[str]) -> None:
+def _write(plan: RunPlan, wanted: Options, told: list[str]) -> None:
     """Writes the configuration, with every key, for `charrnn train`."""
     from charrnn.config.writing import to_yaml
     from charrnn.files import write_atomically

@@ -10,7 +10,7 @@ from typing import Any
 
 from charrnn.config import writing
 from charrnn.config.schema import Config
-from charrnn.cores import Plan as Shares
+from charrnn.cores import Plan
 from charrnn.errors import ConfigError
 from charrnn.planning.looking import Looked, Repeats, look, repeats_of
 from charrnn.planning.timing import Timing, measure
@@ -23,7 +23,7 @@ from charrnn.training.trainer import plan as shares_of
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """Says what a run will be. Everything but what the clock and the memory tell is the same each time."""
 
     prepared: Prepared
@@ -33,7 +33,7 @@ class Plan:
     items: dict[str, Any]
     """What is known of documents and items beside their characters; empty for a text."""
     timing: Timing
-    shares: Shares
+    shares: Plan
     """How the work of a batch is shared among processes."""
     updates: int
     """How many updates there will be."""
@@ -127,7 +127,7 @@ def with_seed_of(config: Config, examples: Examples) -> Config:
     return dataclasses.replace(config, train=train)
 
 
-def make(prepared: Prepared, examples: Examples, seconds: float | None = None) -> Plan:
+def make(prepared: Prepared, examples: Examples, seconds: float | None = None) -> RunPlan:
     """Returns the plan of a run that `preparing.prepare` made; `seconds` is how long updates are timed.
 
     Raises OutputError where memory is short.
@@ -143,7 +143,7 @@ def make(prepared: Prepared, examples: Examples, seconds: float | None = None) -
     fitting = None if budget is None else max(1, int(budget / seconds_of_update(prepared, timing)))
     if total is None and fitting is None:
         raise ConfigError("nothing ends the training; set train.epochs, train.iterations or train.time_budget")
-    return Plan(
+    return RunPlan(
         prepared,
         examples,
         looked,

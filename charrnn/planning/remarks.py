@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from charrnn.advice import setting
 from charrnn.config.schema import keys
 from charrnn.planning.looking import RARE
-from charrnn.planning.plan import Plan
+from charrnn.planning.plan import RunPlan
 
 FEW_UPDATES = 500
 """Updates below which hardly a text is learnt."""
@@ -39,18 +39,18 @@ LONG = 12 * 3600.0
 """Seconds of a run above which a budget is worth a thought."""
 
 
-def remarks(plan: Plan) -> list[str]:
+def remarks(plan: RunPlan) -> list[str]:
     """Returns what should be thought of, the most important first."""
     return [line for find in FINDERS for line in find(plan)]
 
 
-def _diverges(plan: Plan) -> Iterator[str]:
+def _diverges(plan: RunPlan) -> Iterator[str]:
     if plan.timing.diverged:
         rate = plan.prepared.run.config.optim.learning_rate
         yield f"{plan.timing.diverged}: lower the rate, as with {setting('optim.learning_rate', _round(rate / 10))}"
 
 
-def _few_updates(plan: Plan) -> Iterator[str]:
+def _few_updates(plan: RunPlan) -> Iterator[str]:
     if plan.updates >= FEW_UPDATES:
         return
     train = plan.prepared.run.config.train
@@ -69,7 +69,7 @@ def _few_updates(plan: Plan) -> Iterator[str]:
     yield f"{told}; try {' '.join(options)}"
 
 
-def _budget(plan: Plan) -> Iterator[str]:
+def _budget(plan: RunPlan) -> Iterator[str]:
     train = plan.prepared.run.config.train
     if plan.foreseen and plan.epochs < 1:
         yield (
@@ -88,7 +88,7 @@ def _budget(plan: Plan) -> Iterator[str]:
         )
 
 
-def _wide(plan: Plan) -> Iterator[str]:
+def _wide(plan: RunPlan) -> Iterator[str]:
     parameters, characters = plan.prepared.run.model.num_parameters, max(1, plan.learnt_from)
     if parameters > WIDE * characters:
         width = plan.prepared.run.config.model.hidden_size
@@ -100,7 +100,7 @@ def _wide(plan: Plan) -> Iterator[str]:
         )
 
 
-def _many_passes(plan: Plan) -> Iterator[str]:
+def _many_passes(plan: RunPlan) -> Iterator[str]:
     if plan.epochs > MANY_PASSES and not plan.prepared.run.config.model.dropout:
         yield (
             f"{plan.epochs:,.0f} passes: what is read so often is learnt by heart, long before the end; more text "
@@ -108,7 +108,7 @@ def _many_passes(plan: Plan) -> Iterator[str]:
         )
 
 
-def _memory(plan: Plan) -> Iterator[str]:
+def _memory(plan: RunPlan) -> Iterator[str]:
     there = _physical_memory()
     if there and plan.timing.memory > 0.9 * there:
         yield (
@@ -117,7 +117,7 @@ def _memory(plan: Plan) -> Iterator[str]:
         )
 
 
-def _rare(plan: Plan) -> Iterator[str]:
+def _rare(plan: RunPlan) -> Iterator[str]:
     looked = plan.looked
     if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
         helps = f"; {setting('data.min_count', RARE)} makes bytes of them" if "data.min_count" in keys() else ""
@@ -127,7 +127,7 @@ def _rare(plan: Plan) -> Iterator[str]:
         )
 
 
-def _odd(plan: Plan) -> Iterator[str]:
+def _odd(plan: RunPlan) -> Iterator[str]:
     odd = plan.looked.odd
     if not odd:
         return
@@ -136,14 +136,14 @@ def _odd(plan: Plan) -> Iterator[str]:
     yield f"characters that hardly belong in a text: {named}{more}; is its encoding right? else take them out"
 
 
-def _line_ends(plan: Plan) -> Iterator[str]:
+def _line_ends(plan: RunPlan) -> Iterator[str]:
     kinds = [f"{count:,} {kind}" for kind, count in plan.looked.line_ends.items() if count]
     if len(kinds) > 1 and "labels" not in plan.items:
         helps = f"; {setting('data.newlines', 'lf')} makes them one" if "data.newlines" in keys() else ""
         yield f"line ends of several kinds, {' and '.join(kinds)}: they are learnt as they are{helps}"
 
 
-def _repeats(plan: Plan) -> Iterator[str]:
+def _repeats(plan: RunPlan) -> Iterator[str]:
     share, of_validation = plan.repeats.share, plan.repeats.of_validation
     if of_validation is not None and of_validation > REPEATED:
         yield (
@@ -156,7 +156,7 @@ def _repeats(plan: Plan) -> Iterator[str]:
         yield f"{share:.0%} of the items are there before; equal ones are in one part, and count as often as they come"
 
 
-def _little_validation(plan: Plan) -> Iterator[str]:
+def _little_validation(plan: RunPlan) -> Iterator[str]:
     part = plan.prepared.split.validation
     if part is None:
         yield "nothing is validated on, so nobody will see when it learns by heart"
@@ -167,14 +167,14 @@ def _little_validation(plan: Plan) -> Iterator[str]:
         )
 
 
-def _labels(plan: Plan) -> Iterator[str]:
+def _labels(plan: RunPlan) -> Iterator[str]:
     labels = plan.items.get("labels", {})
     if few := [label for label, count in labels.items() if count < RARE]:
         named = ", ".join(map(repr, few[:SHOWN])) + (", ..." if len(few) > SHOWN else "")
         yield f"labels seen less than {RARE} times, of which hardly anything can be learnt: {len(few):,} ({named})"
 
 
-FINDERS: tuple[Callable[[Plan], Iterator[str]], ...] = (
+FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _diverges,
     _few_updates,
     _budget,
@@ -191,7 +191,7 @@ FINDERS: tuple[Callable[[Plan], Iterator[str]], ...] = (
 """Each looks for one thing."""
 
 
-def _narrower(plan: Plan, width: int) -> str:
+def _narrower(plan: RunPlan, width: int) -> str:
     """Returns the options for a narrower network, or for dropout where it is narrow already."""
     model = plan.prepared.run.config.model
     if width < model.hidden_size:
@@ -199,7 +199,7 @@ def _narrower(plan: Plan, width: int) -> str:
     return setting("model.dropout", 0.5)
 
 
-def _parameters(plan: Plan, width: int) -> int:
+def _parameters(plan: RunPlan, width: int) -> int:
     """Returns how many parameters the network would have with that width."""
     run = plan.prepared.run
     return run.task.model(dataclasses.replace(run.config.model, hidden_size=width)).num_parameters

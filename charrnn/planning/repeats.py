@@ -15,10 +15,10 @@ CHUNK = 1 << 20
 """Windows that are compared at a time."""
 
 BITS = 24
-"""Of a fingerprint, so many are looked up in a table of bits before it is searched for."""
+"""Bits of a fingerprint that are looked up in a table before it is searched for."""
 
 BASE = 0x9E3779B97F4A7C15
-"""Of the polynomial that is the fingerprint: any odd number, here 2^64 divided by the golden ratio."""
+"""The base of the polynomial that is the fingerprint: any odd number, here 2^64 divided by the golden ratio."""
 
 
 def repeated(codes: Ids) -> Array:

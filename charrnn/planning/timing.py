@@ -41,11 +41,11 @@ class Timing:
     chars: int = 0
     """How many symbols these had."""
     update: float = 0.0
-    """Of one, as a mean."""
+    """How long one takes, as a mean."""
     evaluation: float = 0.0
-    """Of the whole validation part, as much as training judges of it."""
+    """How long the whole validation part takes, as much as training judges of it."""
     save: float = 0.0
-    """Of a checkpoint, without the disk."""
+    """How long a checkpoint takes, without the disk."""
     memory: int = 0
     """Bytes: at its peak, of all processes where it was measured."""
     memory_is: str = "measured"
