@@ -39,6 +39,7 @@ class Options:
 
     checkpoint: Path
     source: str
+    encoding: str | None
     as_json: bool
     top: int | None
     beam: int | None
@@ -48,6 +49,7 @@ class Options:
 @click.command("predict", short_help="Answer inputs, one a line.")
 @click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
 @click.argument("source", default="-", metavar="[FILE|-]")
+@common.encoding_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout for each input.")
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="K", help="The K best answers to each input, of labels or of a beam."
@@ -77,7 +79,7 @@ def command(**options: Any) -> None:
     echo Kowalski | charrnn predict runs/names-1 --top 3
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
-    from charrnn.text.pairs import read_inputs
+    from charrnn.text.inputs import read_inputs
     from charrnn.text.vocabulary import BYTES
 
     wanted = Options(**options)
@@ -85,10 +87,12 @@ def command(**options: Any) -> None:
     _refuse(run, wanted)
     if wanted.source == "-" and sys.stdin.isatty():
         common.say("one input a line; Ctrl-D after the last (Ctrl-Z on Windows)")
-    encoding, library = run.config.data.encoding, common.library()
+    encoding, newlines = run.config.data.encoding, run.config.data.newlines
+    library = common.library_for(run, wanted.encoding)
     _refuse_a_word(library, wanted)
     task: Any = run.task
-    inputs = read_inputs(library, wanted.source, encoding, task.columns[task.source_column])
+    column = task.columns[task.source_column]
+    inputs = read_inputs(library, wanted.source, encoding, newlines, common.tell, column)
     codec = "latin-1" if encoding == BYTES and not wanted.as_json else "utf-8"
     seen, out = Seen(_comparison(run, wanted.checkpoint), _cut(run, wanted)), sys.stdout.buffer
     looked: list[Any] = []
@@ -101,7 +105,7 @@ def command(**options: Any) -> None:
                 looked.append((answer.input, answer.text, answer.looks))
         out.flush()
     if wanted.heat:
-        from charrnn.cli.pages import attention_page
+        from charrnn.pages.grids import attention_page
 
         common.write_page(attention_page(wanted.source, looked), wanted.heat)
     for message in seen.warnings():
@@ -149,7 +153,7 @@ def _cut(run: Run, wanted: Options) -> str:
 def _comparison(run: Run, checkpoint: Path) -> str:
     """Returns the command that judges a run on what it was validated on, and with it what counting reaches there."""
     split = run.config.data.split[1] or run.config.data.validation
-    return advice.command("eval", checkpoint, Path(run.corpus.name), *["--split", "validation"] * bool(split))
+    return advice.command("eval", checkpoint, *map(Path, run.corpus.found_at), *["--split", "validation"] * bool(split))
 
 
 def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iterable[Any]]:

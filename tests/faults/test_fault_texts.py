@@ -24,7 +24,7 @@ import pytest
 from driving import Result
 
 from charrnn.errors import DataError
-from charrnn.text import codes, corpus
+from charrnn.text import codes, sources
 from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
 
 linux = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="looks into /proc, which Linux has")
@@ -218,7 +218,7 @@ def test_row_42_a_text_that_cannot_be_opened_is_named_with_the_reason(train, tex
     def failing(library, source):
         raise OSError(number, os.strerror(number), source)
 
-    monkeypatch.setattr(corpus.Library, "_open", failing)
+    monkeypatch.setattr(sources.Opener, "_open", failing)
     train().fails(3, text.name, "cannot be read", os.strerror(number))
 
 
@@ -237,7 +237,7 @@ def test_row_42_a_disk_that_fails_while_a_text_is_read_is_a_data_error(train, te
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             return super().read(size)
 
-    monkeypatch.setattr(corpus.Library, "_open", lambda library, source: Failing(source))
+    monkeypatch.setattr(sources.Opener, "_open", lambda library, source: Failing(source))
     train().fails(3, text.name, "cannot be read", os.strerror(errno.EIO))
 
 
@@ -457,7 +457,7 @@ def test_row_44_a_text_that_changes_while_it_is_read_is_refused(
             CHANGES[what](path)
         append(self, new)
 
-    monkeypatch.setattr(corpus, "CHUNK", 1000)
+    monkeypatch.setattr(sources, "CHUNK", 1000)
     monkeypatch.setattr(codes.Codes, "append", changing)
     result = charrnn(command, *[trained] * (command == "eval"), "log.txt")
     result.fails(3, "log.txt changed while it was read; try again when nobody writes it")
@@ -473,7 +473,7 @@ def test_row_44_a_text_replaced_while_it_is_read_is_the_one_that_was_opened(char
         os.replace(tmp_path / "new.txt", path)
         append(self, new)
 
-    monkeypatch.setattr(corpus, "CHUNK", 1000)
+    monkeypatch.setattr(sources, "CHUNK", 1000)
     monkeypatch.setattr(codes.Codes, "append", replacing)
     assert charrnn("info", "log.txt", "--json").ok().json["sha256"] == hashlib.sha256(data).hexdigest()
 

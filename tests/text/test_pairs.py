@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from charrnn.errors import ConfigError, DataError
 from charrnn.resources import CORPORA
 from charrnn.text.corpus import Library
+from charrnn.text.inputs import read_inputs
 from charrnn.text.options import DataConfig
-from charrnn.text.pairs import Pairs, escape, read_inputs, read_pairs, refuse_columns_of_objects
+from charrnn.text.pairs import Pairs, escape, read_pairs, refuse_columns_of_objects
 from charrnn.text.rows import unescape
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text("\\tn\t\n r", max_size=8)
