@@ -44,12 +44,27 @@ class Documents:
     """What to validate on, if a file was given."""
     test: Documents | None = None
     """What to test on, if a file was given."""
+    numbers: Sequence[int] = ()
+    """Which line of its file each document is, or which document, counted from 1; () for documents 1, 2, ..."""
+    files: Sequence[str] = ()
+    """The file that each document is from; () where all are from one."""
 
     @classmethod
     def of_pairs(cls, pairs: Pairs) -> Documents:
         """Returns the texts of pairs as documents, with their labels."""
         validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
-        return cls(pairs.name, pairs.size, pairs.sha256, pairs.second, pairs.first, validation, test)
+        several = len(set(pairs.files)) > 1
+        return cls(
+            pairs.name,
+            pairs.size,
+            pairs.sha256,
+            pairs.second,
+            pairs.first,
+            validation,
+            test,
+            pairs.lines,
+            pairs.files if several else (),
+        )
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -82,7 +97,8 @@ def _read_part(library: Library, source: str, data: DataConfig) -> Documents:
     texts = lines_of(text) if data.documents == "lines" else cut(characters_of(text), data.documents or "")
     if not any(texts):
         raise DataError(f"{text.name} has no documents; give one with texts in it, or choose another data.documents")
-    return Documents(text.name, text.size, text.sha256, list(filter(None, texts)))
+    numbers = [number for number, some in enumerate(texts, 1) if some]
+    return Documents(text.name, text.size, text.sha256, list(filter(None, texts)), numbers=numbers)
 
 
 def cut(characters: str, separator: str) -> list[str]:

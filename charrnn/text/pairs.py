@@ -52,9 +52,14 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.first)
 
+    def where(self, i: int) -> tuple[str, int]:
+        """Returns the file in which pair i stands, and the line."""
+        return self.files[i] if self.files else self.name, self.lines[i] if self.lines else i + 1
+
     def place(self, i: int) -> str:
         """Returns where pair i stands, for messages: `FILE:LINE`."""
-        return f"{self.files[i] if self.files else self.name}:{self.lines[i] if self.lines else i + 1}"
+        file, line = self.where(i)
+        return f"{file}:{line}"
 
 
 def read_pairs(

@@ -19,6 +19,17 @@ MOST_SYMBOLS = 1 << 16
 """Symbols that a model may have. No text of people has so many, and each costs a row in every matrix at both ends."""
 
 
+class UnknownCharacters(DataError):
+    """Says that a text has `characters` that a vocabulary lacks."""
+
+    def __init__(self, characters: str, place: str = "") -> None:
+        super().__init__(
+            f"{place and f'{place}: '}the model never saw {describe(characters)}; take them out, or train on a text "
+            f"that has them"
+        )
+        self.characters = characters
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Holds the symbols of a model, in the order of their ids: `symbols[i]` is the character with id i."""
@@ -74,7 +85,7 @@ class Vocabulary:
     def encode(self, text: str) -> Ids:
         """Returns the ids (N,) of the characters of `text`.
 
-        Raises DataError that names the characters the vocabulary lacks.
+        Raises UnknownCharacters that names those the vocabulary lacks.
         """
         points = code_points(text)
         known = code_points(self.symbols)
@@ -82,7 +93,7 @@ class Vocabulary:
         table[known] = np.arange(len(known))
         ids = table[points]
         if (ids < 0).any():
-            raise DataError(f"the model never saw {describe(self.unknown(text))}")
+            raise UnknownCharacters(self.unknown(text))
         return ids.astype(self.dtype)
 
     def encode_known(self, text: str, unknown: int) -> Ids:
