@@ -6,7 +6,7 @@ It is in the table once it is registered. `python tests/parity_task.py train bit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -95,8 +95,8 @@ class Parity:
     in_words: ClassVar[dict[str, str]] = {"accuracy": "of the strings are right", "nats": "nats per string"}
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Bits:
-        text = library.read(source, data.encoding)
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Bits:
+        text = library.read(sources, data.encoding)
         strings = "".join(text.pieces()).removesuffix("\n").split("\n")
         for line, string in enumerate(strings, 1):
             if not string or set(string) - set("01"):

@@ -114,4 +114,4 @@ def _capitals(text: str | None, rows: int | None) -> list[TextPair]:
             "capitals are made of a TEXT; name a file or a corpus, as in: "
             "charrnn corpus make capitals harbour -o capitals.tsv"
         )
-    return capitals(characters_of(common.library().read(text, "utf-8")))[:rows]
+    return capitals(characters_of(common.library().read([text], "utf-8")))[:rows]

@@ -2,7 +2,7 @@
 
 What the trainer does with a task, in this order (`LanguageModel` is the example to read beside it):
 
-    examples = Kind.read(library, source, data)              the data, as they are
+    examples = Kind.read(library, sources, data)             the data, as they are
     task     = Kind.of(examples, data, batching)             knows the symbols of these examples
     split    = task.split(examples, data, batching)          a part to train on, one to validate on, one to test on
     model    = task.model(config)                            the network, without its numbers
@@ -66,6 +66,8 @@ class Examples(Protocol):
     @property
     def sha256(self) -> str:
         """The checksum of those bytes: a resumed run must find the same."""
+
+    # They may also have `origin`, an `Origin`, which says from which files they were read; several are resumed by it.
 
 
 class Batches(Protocol):
@@ -207,8 +209,8 @@ class Task(Protocol):
     """The scores of `report` in words, in the order of reading, as `nats_per_char`: `nats per character`."""
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Any:
-        """Reads the `Examples` at `source`: a file, '-', or a name. Raises DataError that says where they are wrong."""
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Any:
+        """Reads the `Examples` at `sources`, as `Library` finds them. Raises DataError for what is wrong."""
 
     @classmethod
     def of(cls, examples: Any, data: DataConfig, batching: Batching) -> Self:

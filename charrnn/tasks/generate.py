@@ -42,9 +42,9 @@ class Generate(DocumentModel):
     invitation: ClassVar[str] = "let it write: charrnn sample --label NAME"
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Documents:
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
         """Reads texts with their labels: a table, JSON lines, or a folder with a file for each label."""
-        return Documents.of_pairs(read_pairs(library, source, data, ("label", "text"), folder=True))
+        return Documents.of_pairs(read_pairs(library, sources, data, ("label", "text"), folder=True))
 
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:

@@ -90,12 +90,12 @@ class ItemTask:
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
-        """Reads the pairs at `source`, and those to validate and test on, where they are files of their own.
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Pairs:
+        """Reads the pairs of `sources`, and those to validate and test on, where they are files of their own.
 
         Raises DataError with file, line and column of what is wrong.
         """
-        return read_pairs(library, source, data, cls.columns, cls.takes_folder)
+        return read_pairs(library, sources, data, cls.columns, cls.takes_folder)
 
     @classmethod
     def parts(cls, pairs: Pairs, data: DataConfig, seed: int) -> dict[str, Pairs | None]:

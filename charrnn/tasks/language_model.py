@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -49,9 +49,9 @@ class LanguageModel(Writer):
     invitation: ClassVar[str] = "let it write: charrnn sample"
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Text:
-        """Reads the text of `source`: a file, '-' for standard input, or the name of a corpus. Raises DataError."""
-        return library.read(source, data.encoding)
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Text:
+        """Reads the text of `sources`, one after another. Raises DataError."""
+        return library.read(sources, data.encoding)
 
     @classmethod
     def of(cls, examples: Text, data: DataConfig, batching: Batching) -> Self:

@@ -9,6 +9,7 @@ A recipe is a small YAML file with one of three kinds:
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import http.client
@@ -21,7 +22,7 @@ import sysconfig
 import tokenize
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,7 @@ import yaml
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
 from charrnn.text.encoding import Text, decode
-
-STDIN = "standard input"
-"""The name of a text that was read from there."""
+from charrnn.text.origin import STDIN, Origin, listed, name_of
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
@@ -124,12 +123,15 @@ class Library:
             self.cache.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
 
-    def read(self, source: str, encoding: str) -> Text:
-        """Reads the text of `source`, once: a file, '-' for standard input, or the name of a corpus.
+    def read(self, sources: Sequence[str], encoding: str) -> Text:
+        """Reads the text of `sources`, once, one after another: files, '-' for standard input, names of corpora.
 
-        Raises DataError if it cannot be read or decoded, OutputError if it is large and cannot be kept.
+        Raises DataError if one cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
-        return decode(self._chunks(source), STDIN if source == "-" else source, encoding, self.cache)
+        sources = listed(sources)
+        chunks = itertools.chain.from_iterable(map(self._chunks, sources))
+        text = decode(chunks, name_of(sources), encoding, self.cache)
+        return dataclasses.replace(text, origin=Origin(sources))
 
     def _chunks(self, source: str) -> Iterator[bytes]:
         """Yields the bytes of `source`: first a few that tell how they are encoded, then many at a time.
