@@ -123,6 +123,7 @@ FLOORS = {
     "charrnn.runs.checkpoint": 16,
     "charrnn.runs.directory": 17,
     "charrnn.runs.transfer": 17,
+    "charrnn.runs.judgement": 17,
     "charrnn.sampling": 18,
     # how it learns
     "charrnn.training": 0,
@@ -145,6 +146,8 @@ FLOORS = {
     "charrnn.cli.processes": 30,
     "charrnn.cli.pages": 29,
     "charrnn.cli.heat": 30,
+    "charrnn.cli.heat_terminal": 31,
+    "charrnn.cli.listing": 31,
     "charrnn.cli.chart": 30,
     "charrnn.cli.display": 31,
     "charrnn.cli.*": 32,

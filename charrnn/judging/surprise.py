@@ -126,6 +126,11 @@ class Place(NamedTuple):
     file: str = ""
     """The file, where there are several."""
 
+    @property
+    def surprise(self) -> float:
+        """What places are sorted by: the nats; of weights that have exploded, none is more surprising."""
+        return math.inf if math.isnan(self.nats) else self.nats
+
     def facts(self) -> dict[str, Any]:
         """Returns it as JSON has it."""
         facts = {name: value for name, value in self._asdict().items() if name != "file"}
@@ -162,7 +167,7 @@ def most_surprising(passages: Iterable[Passage], count: int, spell: Callable[[in
 
 def worst_of(places: Iterable[Place], count: int) -> list[Place]:
     """Returns the `count` places of the greatest loss, the greatest first; of equal ones those that come earlier."""
-    return heapq.nlargest(count, places, key=lambda place: math.inf if math.isnan(place.nats) else place.nats)
+    return heapq.nlargest(count, places, key=lambda place: place.surprise)
 
 
 def _worst(passage: Passage, count: int, spell: Callable[[int], str | None]) -> Iterator[Place]:

@@ -133,7 +133,7 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
             codes.append(new)
             hashed.result()  # so that chunks do not pile up
     if not codes:
-        raise EmptyText(f"{name} is empty; give a text to learn from")
+        raise EmptyText(f"{name} is empty; give a text that has characters")
     return Text(numbering.symbols, codes, name, encoding, size, digest.hexdigest())
 
 

@@ -27,7 +27,7 @@ class UnknownCharacters(DataError):
             f"{place and f'{place}: '}the model never saw {describe(characters)}; take them out, or train on a text "
             f"that has them"
         )
-        self.characters = characters
+        self.characters, self.place = characters, place
 
 
 @dataclass(frozen=True)
