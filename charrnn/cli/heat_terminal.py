@@ -59,8 +59,9 @@ _Line = list[tuple[str, int]]
 
 
 def _lines_of(passage: Passage) -> Iterator[_Line]:
-    """Yields the lines of a passage; a line break or a tab is seen where it is a surprise, or was skipped."""
-    line: _Line = [] if passage.label is None else [(f"{one_line(passage.label)}: ", 0)]
+    """Yields the lines of a passage; a line break is seen where it is a surprise, or was skipped."""
+    before = passage.before if passage.label is None else f"{passage.label}: "
+    line: _Line = [(SIGNS.get(character, one_line(character)), 0) for character in before]
     text = passage.text + END * passage.is_document
     for character, level in zip(text, levels(passage), strict=True):
         if character not in SIGNS:

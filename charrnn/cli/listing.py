@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from charrnn.cli.heat import END
 from charrnn.errors import one_line
 from charrnn.judging.surprise import Place, ScoredLine
 from charrnn.text.pairs import escape
-
-END = "\u220e"
-"""Is shown for the end of a document."""
-
 
 def report_lines(task: Any, report: dict[str, Any], name: str) -> Iterator[str]:
     """Yields a line for each score, and one for each baseline."""
@@ -52,14 +49,11 @@ def places(found: Sequence[tuple[str, Place]]) -> Iterator[str]:
     for file, place in found:
         file = place.file or file
         where = f"{f'{one_line(file)}:' if file else ''}{place.line}:{place.column}"
-        context = f"\u2026{place.before}\u00bb{_shown(place.character)}\u00ab{place.after}\u2026"
-        expected = f"{_shown(place.expected)} ({place.probability:.4f})"
+        here = END if place.character is None else place.character
+        context = f"\u2026{place.before}\u00bb{here}\u00ab{place.after}\u2026"
+        expected = f"{place.probability:.4f} {END if place.expected is None else repr(place.expected)}"
         rows.append([f"{place.nats:.4f}", where, f"{place.offset:,}", one_line(context), one_line(expected)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for nats, where, offset, context, expected in rows:
         first = [nats.rjust(widths[0]), where.rjust(widths[1]), offset.rjust(widths[2]), context.ljust(widths[3])]
         yield "  ".join([*first, expected])
-
-
-def _shown(character: str | None) -> str:
-    return END if character is None else character
