@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging.evaluation import EvaluationStopped
@@ -90,9 +91,11 @@ class Parity:
     data_keys: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
-    invitation: ClassVar[str] = "see what it has learnt: charrnn info"
     abilities: ClassVar[frozenset[str]] = frozenset()
     in_words: ClassVar[dict[str, str]] = {"accuracy": "of the strings are right", "nats": "nats per string"}
+
+    def invite(self, run: object) -> str:
+        return f"see what it has learnt: {advice.command('info', run)}"
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Bits:

@@ -124,7 +124,15 @@ FLOORS = {
     "charrnn.runs.directory": 17,
     "charrnn.runs.transfer": 17,
     "charrnn.runs.judgement": 17,
-    "charrnn.sampling": 18,
+    # how it writes
+    "charrnn.sampling": 20,
+    "charrnn.sampling.filters": 1,
+    "charrnn.sampling.constraints": 1,
+    "charrnn.sampling.generating": 11,
+    "charrnn.sampling.growing": 12,
+    "charrnn.sampling.openings": 12,
+    "charrnn.sampling.request": 12,
+    "charrnn.sampling.writing": 19,
     # how it learns
     "charrnn.training": 0,
     "charrnn.training.resuming": 18,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
 from charrnn.errors import ConfigError, one_line
@@ -41,8 +42,22 @@ def say(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON object and nothing else."""
-    click.echo(to_json(value, indent=2))
+    """Prints one JSON object and nothing else; a list of many items has a line for each, and a short one is a line."""
+    if not isinstance(value, dict) or not any(isinstance(entry, list) and len(entry) > FEW for entry in value.values()):
+        click.echo(to_json(value, indent=2))
+        return
+    entries = [f"  {to_json(key)}: {_entry(entry)}" for key, entry in value.items()]
+    click.echo("{\n" + ",\n".join(entries) + "\n}")
+
+
+FEW = 20
+"""Items of a list that Python's JSON may indent; it takes seconds, and as many lines as there are numbers, for more."""
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, list):
+        return "[\n    " + ",\n    ".join(map(to_json, value)) + "\n  ]" if value else "[]"
+    return to_json(value, indent=2).replace("\n", "\n  ")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -116,7 +131,7 @@ def read_config(name: str | None) -> list[Setting]:
         return reading.read_yaml(text, one_line(str(path)))
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "`charrnn config list` names the shipped ones"
+        hint = f"did you mean {near[0]!r}?" if near else f"`{advice.command('config', 'list')}` names the shipped ones"
         raise ConfigError(f"{name}: no such config; {hint}") from None
     except (OSError, UnicodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"

@@ -36,6 +36,11 @@ class Options:
     beam: int | None
 
     @property
+    def paths(self) -> list[Path | str]:
+        """The sources as they are typed in a command: a file whose name begins with a dash is no option."""
+        return [source if source == "-" else Path(source) for source in self.sources]
+
+    @property
     def on_stdout(self) -> list[str]:
         """What is asked for that must have stdout for itself."""
         pages = {"--heat -": str(self.heat) == "-", "--confusion -": str(self.confusion) == "-"}
@@ -154,7 +159,7 @@ def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
         judged = judge(run, common.library(), sources, wanted.split, skip, **_asked(wanted))
     except UnknownCharacters as error:
         split = ["--split", wanted.split] if wanted.split else []
-        typed = advice.command("eval", wanted.checkpoint, *wanted.sources, *split, "--unknown", "skip")
+        typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *split, "--unknown", "skip")
         raise DataError(
             f"{error.place}: the model never saw {describe(error.characters)}; to score the rest: {typed}"
         ) from error

@@ -10,6 +10,7 @@ from charrnn.errors import one_line
 from charrnn.judging.surprise import Place, ScoredLine
 from charrnn.text.pairs import escape
 
+
 def report_lines(task: Any, report: dict[str, Any], name: str) -> Iterator[str]:
     """Yields a line for each score, and one for each baseline."""
     for score, words in task.in_words.items():

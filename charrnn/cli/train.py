@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.cli import common, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
@@ -175,12 +175,12 @@ def _train(trainer: Trainer, quiet: bool) -> None:
                 raise Interrupted(
                     noted.stop,
                     f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; "
-                    f"continue with: charrnn train -o {shlex.quote(str(place))} --resume",
+                    f"continue with: {advice.command('train', '-o', place, '--resume')}",
                 )
     display.close()
     if run.best is not None:
         display.say(f"best validation {_best(run)}")
-    display.say(f"{run.task.invitation} {shlex.quote(str(place))}")
+    display.say(run.task.invite(place))
 
 
 def _best(run: Run) -> str:
@@ -194,7 +194,7 @@ def _more(trainer: Trainer) -> str:
     """Returns the options that make a complete run twice as long."""
     train = to_dict(trainer.run.config)["train"]
     ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
-    return " ".join(f"--set train.{name}={2 * value:g}" for name, value in ends.items())
+    return " ".join(advice.setting(f"train.{name}", 2 * value) for name, value in ends.items())
 
 
 def _summary(trainer: Trainer) -> list[str]:

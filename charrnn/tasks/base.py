@@ -201,8 +201,6 @@ class Task(Protocol):
     """The score by which one checkpoint is better than another, a key of what `judge` returns."""
     higher_is_better: ClassVar[bool]
     """Whether more of that score is better."""
-    invitation: ClassVar[str]
-    """What can be done with a run when it is trained, and the command for it, as in `let it write: charrnn sample`."""
     abilities: ClassVar[frozenset[str]]
     """What commands may ask of a run, words of `ABILITIES`. All runs are trained, measured and described."""
     in_words: ClassVar[dict[str, str]]
@@ -230,6 +228,9 @@ class Task(Protocol):
 
     def describe(self, split: Split) -> str:
         """Says how many examples there are, of what, for the first line that a user sees."""
+
+    def invite(self, run: object) -> str:
+        """Says what can be done with a trained run at that path: `let it write: charrnn sample runs/harbour-1`."""
 
     def facts(self) -> dict[str, Any]:
         """Returns what `charrnn info` says of the task: plain values by name."""

@@ -57,7 +57,6 @@ class DocumentModel(Writer):
     data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
-    invitation: ClassVar[str] = "let it write: charrnn sample"
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:

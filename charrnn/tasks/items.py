@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
 from charrnn.judging.evaluation import EvaluationStopped
@@ -85,7 +86,6 @@ class ItemTask:
     """Which of them goes in."""
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
-    invitation: ClassVar[str] = "ask it: charrnn predict"
     abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
 
@@ -155,7 +155,7 @@ class ItemTask:
             raise DataError(
                 f"{judged.pairs.name}: nothing of the {len(judged):,} {what}s to validate on is in the training "
                 f"part; add items, name another file in data.validation, or leave the part out with "
-                f"--set 'data.split=[1,0,0]'"
+                f"{advice.setting('data.split', [1, 0, 0])}"
             )
         return Split(batches, judged, test)
 
@@ -200,6 +200,10 @@ class ItemTask:
     ) -> dict[str, Any]:
         """Returns the report on the items of all parts together; `asked` is what `report` is asked for besides."""
         return self.report(model, params, joined(parts), **asked)
+
+    def invite(self, run: object) -> str:
+        """Says that it answers."""
+        return f"ask it: {advice.command('predict', run)}"
 
     def extent(self, report: dict[str, Any]) -> str:
         """Says how many items a report is about."""

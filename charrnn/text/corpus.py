@@ -30,6 +30,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
+from charrnn import advice
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
 from charrnn.text.encoding import Text, decode
@@ -82,7 +83,7 @@ class Library:
         if self.recipe(name)["kind"] == "gathered":
             self._store(path, gather_python_sources(self.recipe(name)["without"]))
             return path
-        raise DataError(f"the corpus {name!r} is not here yet; run: charrnn corpus fetch {name}")
+        raise DataError(f"the corpus {name!r} is not here yet; run: {advice.command('corpus', 'fetch', name)}")
 
     def fetch(self, name: str, progress: OnProgress = lambda done, total: None) -> Path:
         """Downloads the corpus, verifies size and sha256, and only then puts it in the cache.
@@ -153,7 +154,11 @@ class Library:
                     raise DataError(f"{name} changed while it was read; try again when nobody writes it")
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
-            hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
+            hint = (
+                f"did you mean the corpus {near[0]!r}?"
+                if near
+                else f"`{advice.command('corpus', 'list')}` names corpora"
+            )
             raise DataError(f"{source}: no such file; {hint}") from None
         except IsADirectoryError:
             raise DataError(f"{name} is a directory; give a file, or: cat {name}/* | charrnn ... -") from None
