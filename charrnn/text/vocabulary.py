@@ -24,10 +24,8 @@ class UnknownCharacters(DataError):
     """Says that a text has `characters` that a vocabulary lacks."""
 
     def __init__(self, characters: str, place: str = "") -> None:
-        super().__init__(
-            f"{place and f'{place}: '}the model never saw {describe(characters)}; take them out, or train on a text "
-            f"that has them"
-        )
+        never = f"the model never saw {describe(characters)}"
+        super().__init__(f"{place}: {never}; take them out, or train on a text that has them" if place else never)
         self.characters, self.place = characters, place
 
 
