@@ -27,6 +27,7 @@ class Options:
     checkpoint: Path
     sources: tuple[str, ...]
     split: str | None
+    encoding: str | None
     as_json: bool
     unknown: str
     lines: bool
@@ -57,6 +58,7 @@ class Options:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this part of it, cut as the run's configuration says; what baselines reach on it is told too.",
 )
+@common.encoding_option
 @common.json_option
 @click.option(
     "--unknown",
@@ -156,13 +158,15 @@ def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
 
     skip = wanted.unknown == "skip"
     try:
-        judged = judge(run, common.library(), sources, wanted.split, skip, **_asked(wanted))
+        judged = judge(run, common.library_for(run, wanted.encoding), sources, wanted.split, skip, **_asked(wanted))
     except UnknownCharacters as error:
-        split = ["--split", wanted.split] if wanted.split else []
-        typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *split, "--unknown", "skip")
+        given = {"--split": wanted.split, "--encoding": wanted.encoding}
+        words = [word for option, value in given.items() if value for word in (option, value)]
+        typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *words, "--unknown", "skip")
         raise DataError(
             f"{error.place}: the model never saw {describe(error.characters)}; to score the rest: {typed}"
         ) from error
+    common.tell(judged.notes)
     if skip and judged.part.skipped:
         number = "1 character" if judged.part.skipped == 1 else f"{judged.part.skipped:,} characters"
         common.say(f"{judged.name}: skipped {number} that the model never saw: {describe(judged.part.strange)}")

@@ -12,6 +12,7 @@ from charrnn.errors import DataError
 from charrnn.judging.surprise import Passage, Place, ScoredLine, most_surprising
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batching
+from charrnn.text.origin import origin_of
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
@@ -28,6 +29,8 @@ class Judgement:
     """What was judged, as the task has it."""
     report: dict[str, Any]
     """All scores, as JSON has them."""
+    notes: tuple[str, ...] = ()
+    """What a user may want to know of how the data were read, a line each."""
 
     def lines(self) -> Iterator[ScoredLine]:
         """Yields the loss of each line, document or item, in their order."""
@@ -72,7 +75,7 @@ def judge(
         report["skipped"] = part.skipped
     if split:
         report["baselines"] = task.baselines(examples, data, batching, split)
-    return Judgement(run, examples.name, part, report)
+    return Judgement(run, examples.name, part, report, origin_of(examples).notes)
 
 
 def joint_report(judged: Sequence[Judgement], **asked: Any) -> dict[str, Any]:
