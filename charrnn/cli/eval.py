@@ -235,8 +235,9 @@ def _print(run: Run, wanted: Options, judged: Sequence[Judgement], total: dict[s
 def _write_pages(wanted: Options, judged: Sequence[Judgement], total: dict[str, Any], name: str) -> None:
     """Writes the pages that are asked for."""
     if wanted.heat:
-        from charrnn.cli import heat, heat_terminal
+        from charrnn.cli import heat_terminal
         from charrnn.judging.evaluation import Score
+        from charrnn.pages import heat
 
         score = Score(total["nats_per_char"], total["chars"], total["bytes"])
         shown = [heat.Shown(one.name, one.passages) for one in judged]
@@ -249,7 +250,7 @@ def _write_pages(wanted: Options, judged: Sequence[Judgement], total: dict[str, 
     if wanted.confusion:
         import numpy as np
 
-        from charrnn.cli.pages import confusion_page
+        from charrnn.pages.grids import confusion_page
 
         page = confusion_page(name, total["labels"], np.array(total["confusion"]))
         if str(wanted.confusion) == "-":

@@ -6,10 +6,10 @@ import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from charrnn.cli.heat import END, LEVELS, SKIPPED, Shown, levels, summary
 from charrnn.errors import one_line
 from charrnn.judging.evaluation import Score
 from charrnn.judging.surprise import Passage
+from charrnn.pages.heat import END, LEVELS, SKIPPED, Shown, levels, summary
 
 COLOURS = [0, 230, 229, 223, 216, 209, 203, 196]
 """The background of each level among the 256 colours of terminals: from a light yellow to red; none for 0."""

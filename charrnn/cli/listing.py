@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from charrnn.cli.heat import END
 from charrnn.errors import one_line
 from charrnn.judging.surprise import Place, ScoredLine
+from charrnn.pages.heat import END
 from charrnn.text.pairs import escape
 
 

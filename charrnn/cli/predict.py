@@ -101,7 +101,7 @@ def command(**options: Any) -> None:
                 looked.append((answer.input, answer.text, answer.looks))
         out.flush()
     if wanted.heat:
-        from charrnn.cli.pages import attention_page
+        from charrnn.pages.grids import attention_page
 
         common.write_page(attention_page(wanted.source, looked), wanted.heat)
     for message in seen.warnings():

@@ -73,7 +73,7 @@ def judge(
     report = task.report(run.model, run.weights, part, **asked)
     if skip:
         report["skipped"] = part.skipped
-    if split:
+    if split and not (skip and part.strange):  # what baselines would count has not been skipped for them
         report["baselines"] = task.baselines(examples, data, batching, split)
     return Judgement(run, examples.name, part, report, origin_of(examples).notes)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
+from charrnn.judging import text_baselines
 from charrnn.judging.documents import ROWS, Judged, nats_of_documents
 from charrnn.judging.documents import WINDOW as WINDOW
 from charrnn.judging.evaluation import Score
@@ -100,8 +101,7 @@ class DocumentModel(Writer):
         """
         strange = self.vocabulary.unknown("".join(documents.texts)) if skip else ""
         as_read, read = (documents, documents) if not strange else _without(documents, strange)
-        between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
-        size = encoded_size([text + between for text in read.texts], data.encoding)
+        size = encoded_size([text + _between(data) for text in read.texts], data.encoding)
         count = sum(map(len, documents.texts)) - sum(map(len, read.texts))
         return Judged(self.batches(read, ROWS, WINDOW, 0), size, as_read, strange, count)
 
@@ -165,6 +165,16 @@ class DocumentModel(Writer):
         """Returns the character that a symbol is, None for the end of a document."""
         return None if symbol == self.end else super().spell(symbol)
 
+    def baselines(self, examples: Documents, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what n-grams and compressors reach on a part that they have not seen; none for the training part."""
+        parts = self.parts(examples, data, batching.seed)
+        train, part = parts["train"], parts[name]
+        if train is None or part is None or name == "train":
+            return {}
+        part = _at_most(part, batching.most if name == "validation" else None)
+        encode = self.vocabulary.encode
+        return text_baselines.of_documents(train.texts, part.texts, _between(data), encode, self.vocabulary)
+
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
     ) -> list[dict[str, Any]]:
@@ -196,6 +206,11 @@ class DocumentModel(Writer):
     def from_meta(cls, meta: dict[str, Any], data: DataConfig) -> Self:
         """Returns the task that `to_meta` told. Raises ValueError where that can be none."""
         return cls(Vocabulary.from_meta(meta["vocabulary"], data.encoding))
+
+
+def _between(data: DataConfig) -> str:
+    """Returns what stands between documents in a file."""
+    return {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
 
 
 def all_texts(documents: Documents) -> list[str]:

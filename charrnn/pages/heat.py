@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.cli import pages
 from charrnn.judging.evaluation import Score
 from charrnn.judging.surprise import Passage
+from charrnn.pages import style
 
 LEVELS = 8
 """Colours, one for each bit of surprise; the last is for all that is more."""
@@ -25,7 +25,8 @@ END = "\u220e"
 
 STYLE = """
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
-span { border-radius: 2px }
+span { border-radius: 2px; color: #111 }
+.b0 { color: inherit }
 .skipped { text-decoration: underline dotted; color: #777 }
 """
 
@@ -69,7 +70,7 @@ def page(name: str, shown: Sequence[Shown], score: Score) -> str:
         heading = f"<h2>{html.escape(source.name)}</h2>\n" if len(shown) > 1 else ""
         body.append(f"{heading}<pre>{_blocks(source.passages)}</pre>")
     whole = f"<p>{summary(score)} Bits of surprise: {legend}</p>\n" + "\n".join(body)
-    return pages.page(name, "surprise", STYLE + colours, whole)
+    return style.page(name, "surprise", STYLE + colours, whole)
 
 
 def _blocks(passages: Sequence[Passage]) -> str:
