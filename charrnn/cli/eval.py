@@ -15,7 +15,7 @@ from charrnn.cli import common
 from charrnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from charrnn.judging.surprise import Place
+    from charrnn.judging.surprise import SurprisingPlace
     from charrnn.runs.judgement import Judgement
     from charrnn.runs.run import Run
 
@@ -178,7 +178,7 @@ def _asked(wanted: Options) -> dict[str, Any]:
     return {"beam": wanted.beam} if wanted.beam else {}
 
 
-def _worst(judged: Sequence[Judgement], count: int) -> list[tuple[str, Place]]:
+def _worst(judged: Sequence[Judgement], count: int) -> list[tuple[str, SurprisingPlace]]:
     """Returns the most surprising places of all texts, each with the name of its text where there are several."""
     found = [(_told(one, judged), place) for one in judged for place in one.most_surprising(count)]
     return sorted(found, key=lambda pair: -pair[1].surprise)[:count]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from charrnn.errors import one_line
-from charrnn.judging.surprise import Place, ScoredLine
+from charrnn.judging.surprise import ScoredLine, SurprisingPlace
 from charrnn.pages.heat import END
 from charrnn.text.pairs import escape
 
@@ -44,7 +44,7 @@ def line(scored: ScoredLine, file: str) -> str:
     )
 
 
-def places(found: Sequence[tuple[str, Place]]) -> Iterator[str]:
+def places(found: Sequence[tuple[str, SurprisingPlace]]) -> Iterator[str]:
     """Yields a heading and a line for each surprising place, given with the name of its file, if it has to be told."""
     rows = [["nats", "place", "offset", "what surprised", "expected"]]
     for file, place in found:

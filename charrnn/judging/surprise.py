@@ -104,7 +104,7 @@ class ScoredLine(NamedTuple):
         return {**here, "line": self.number, **scores, **self.cells}
 
 
-class Place(NamedTuple):
+class SurprisingPlace(NamedTuple):
     """Holds a character that surprised the model, and what it had expected instead; None for the end of a document."""
 
     nats: float
@@ -156,7 +156,9 @@ def scored_lines(passage: Passage) -> Iterator[ScoredLine]:
         start, before = stop, ""
 
 
-def most_surprising(passages: Iterable[Passage], count: int, spell: Callable[[int], str | None]) -> list[Place]:
+def most_surprising(
+    passages: Iterable[Passage], count: int, spell: Callable[[int], str | None]
+) -> list[SurprisingPlace]:
     """Returns the `count` characters of the greatest loss, the greatest first; of equal ones those that come earlier.
 
     `spell` tells the character that a symbol is, None for the end of a document.
@@ -165,12 +167,12 @@ def most_surprising(passages: Iterable[Passage], count: int, spell: Callable[[in
     return worst_of(found, count)
 
 
-def worst_of(places: Iterable[Place], count: int) -> list[Place]:
+def worst_of(places: Iterable[SurprisingPlace], count: int) -> list[SurprisingPlace]:
     """Returns the `count` places of the greatest loss, the greatest first; of equal ones those that come earlier."""
     return heapq.nlargest(count, places, key=lambda place: place.surprise)
 
 
-def _worst(passage: Passage, count: int, spell: Callable[[int], str | None]) -> Iterator[Place]:
+def _worst(passage: Passage, count: int, spell: Callable[[int], str | None]) -> Iterator[SurprisingPlace]:
     """Yields the most surprising characters of one passage."""
     nats = np.nan_to_num(passage.guesses.nats, nan=np.inf, posinf=np.inf)  # of weights that have exploded
     order = np.argsort(-np.where(passage.scored, nats, -1), kind="stable")[: min(count, int(passage.scored.sum()))]
@@ -178,7 +180,7 @@ def _worst(passage: Passage, count: int, spell: Callable[[int], str | None]) -> 
     for i in order.tolist():
         last_break = -1 if passage.is_document else whole.rfind("\n", 0, i + shift)
         lines_above = 0 if passage.is_document else passage.text.count("\n", 0, i)
-        yield Place(
+        yield SurprisingPlace(
             float(passage.guesses.nats[i]),
             passage.number + lines_above,
             i + shift - last_break,

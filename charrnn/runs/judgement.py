@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import DataError
-from charrnn.judging.surprise import Passage, Place, ScoredLine, most_surprising
+from charrnn.judging.surprise import Passage, ScoredLine, SurprisingPlace, most_surprising
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batching
 from charrnn.text.origin import origin_of
@@ -42,7 +42,7 @@ class Judgement:
         task: Any = self.run.task
         return list(task.passages(self.run.model, self.run.weights, self.part))
 
-    def most_surprising(self, count: int) -> list[Place]:
+    def most_surprising(self, count: int) -> list[SurprisingPlace]:
         """Returns the places that surprised the model most, where the task knows `surprise`."""
         task: Any = self.run.task
         return most_surprising(self.passages, count, task.spell)
