@@ -182,6 +182,13 @@ FLOORS = {
     "charrnn.pages.parts": 19,
     "charrnn.pages.report": 20,
     "charrnn.pages.comparison": 21,
+    # what a run will be
+    "charrnn.planning": 0,
+    "charrnn.planning.repeats": 1,
+    "charrnn.planning.looking": 24,
+    "charrnn.planning.timing": 24,
+    "charrnn.planning.plan": 25,
+    "charrnn.planning.remarks": 26,
     # what people type
     "charrnn.cli": 0,
     "charrnn.cli.common": 30,
@@ -196,6 +203,14 @@ FLOORS = {
     "charrnn.cli.*": 32,
     "charrnn.cli.main": 33,
     "charrnn.__main__": 34,
+    # what people write in Python
+    "charrnn.interface": 0,
+    "charrnn.interface.settings": 34,
+    "charrnn.interface.given": 34,
+    "charrnn.interface.measuring": 35,
+    "charrnn.interface.thoughts": 35,
+    "charrnn.interface.trained": 36,
+    "charrnn.interface.learning": 37,
 }
 """The floor of each module; NAME.* is for all modules of a package that are not named themselves."""
 
@@ -328,9 +343,14 @@ def is_cli(module):
     return module.startswith("charrnn.cli") or module == "charrnn.__main__"
 
 
+def is_python(module):
+    return module.startswith("charrnn.interface")
+
+
 @pytest.mark.parametrize("module", sorted(module for module in MODULES if not is_cli(module)))
 def test_only_the_command_line_prints_reads_the_environment_and_exits(module):
-    assert list(touches(MODULES[module])) == []
+    allowed = "warnings.warn in" if is_python(module) else "nothing"
+    assert [found for found in touches(MODULES[module]) if not found.startswith(allowed)] == []
 
 
 @pytest.mark.parametrize(
@@ -351,7 +371,7 @@ def test_what_touches_the_terminal_is_noticed(source):
     assert len(list(touches(ast.parse(source)))) == 1
 
 
-def test_the_command_line_is_the_top():
-    assert min(floor(m) for m in MODULES if is_cli(m) and m != "charrnn.cli") > max(
-        floor(m) for m in MODULES if not is_cli(m)
-    )
+def test_the_command_line_and_what_is_written_in_python_are_the_top():
+    doors = {"charrnn.cli", "charrnn.interface"}
+    below = max(floor(m) for m in MODULES if not is_cli(m) and not is_python(m))
+    assert min(floor(m) for m in MODULES if (is_cli(m) or is_python(m)) and m not in doors) > below

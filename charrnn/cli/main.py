@@ -20,7 +20,9 @@ from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
 
-COMMANDS = ("train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus")
+COMMANDS = (
+    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus"
+)  # fmt: skip
 
 
 class _Commands(click.Group):
