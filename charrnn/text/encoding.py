@@ -252,8 +252,8 @@ class Reader:
             remedy = f"name its encoding with {self.naming.format(likely)}"
         else:
             remedy = (
-                f"name its encoding with {self.naming.format('NAME')}, such as cp1251, shift_jis or gb18030 "
-                f"(charrnn[detect] guesses which)"
+                f"name its encoding, as with {self.naming.format('cp1251')} (there are also shift_jis, gb18030 and many "
+                f"others; charrnn[detect] guesses which)"
             )
         return (
             f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "
