@@ -158,6 +158,8 @@ FLOORS = {
     "charrnn.cli.pages": 29,
     "charrnn.cli.heat": 30,
     "charrnn.cli.chart": 30,
+    "charrnn.cli.completing": 31,
+    "charrnn.cli.versions": 31,
     "charrnn.cli.display": 31,
     "charrnn.cli.*": 32,
     "charrnn.cli.main": 33,
