@@ -26,7 +26,6 @@ CONTRACT = {
     "corpus": "list path fetch make",
     "config": "show validate schema list",
     "plan": "-c -o --set --time-budget --json",
-    "completion": "bash zsh fish",
 }
 
 
