@@ -199,6 +199,8 @@ FLOORS = {
     "charrnn.cli.sparkline": 30,
     "charrnn.cli.heat_terminal": 31,
     "charrnn.cli.listing": 31,
+    "charrnn.cli.completing": 31,
+    "charrnn.cli.versions": 31,
     "charrnn.cli.display": 31,
     "charrnn.cli.*": 32,
     "charrnn.cli.main": 33,
