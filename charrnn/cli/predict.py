@@ -17,7 +17,7 @@ from charrnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
-    from charrnn.tasks.base import Answer
+    from charrnn.tasks.answers import Answer
     from charrnn.text.corpus import Library
 
 BLOCK = 2048
