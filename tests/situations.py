@@ -76,6 +76,11 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.training.loop.updates", lost)
 
 
+def _other_shell(patch: pytest.MonkeyPatch) -> None:
+    """The shell is one that is not known."""
+    patch.setenv("SHELL", "/bin/zzzzz")
+
+
 def _few_symbols(patch: pytest.MonkeyPatch) -> None:
     """A model may have few symbols."""
     patch.setattr("charrnn.text.vocabulary.MOST_SYMBOLS", 20)
@@ -170,9 +175,32 @@ SITUATIONS = {
         before=("mkdir {folder}; for n in $(seq 70); do printf 'text %s' $n > {folder}/$n.txt; done",),
     ),
     "planned": Situation(
-        "charrnn plan {text} -c {tiny} --set train.seq_length=6 --time-budget 1s --seed 5", 0, count=2
+        "charrnn plan {text} -c {tiny} --set train.seq_length=6 --time-budget 1s --seed 5", 0, count=3
     ),
-    "planned in a file": Situation("charrnn plan {text} -c {tiny} -o {plan}.yaml", 0, count=2),
+    "planned in a file": Situation("charrnn plan {text} -c {tiny} -o {plan}.yaml", 0, count=3),
+    "planned too wide": Situation("charrnn plan {text} -c {tiny} --set model.hidden_size=256", 0, count=4),
+    "planned too wide for little": Situation("charrnn plan {verse} -c {tiny} --set model.hidden_size=16", 0, count=4),
+    "planned too long": Situation("charrnn plan {text} -c {tiny} --set train.iterations=1000000000", 0, count=4),
+    "planned for few updates": Situation(
+        "charrnn plan {text} -c {tiny} --set train.batch_size=32 --set train.iterations=null --set train.epochs=5",
+        0,
+        count=3,
+    ),
+    "planned to diverge": Situation(
+        "charrnn plan {text} -c {tiny} --set optim.name=sgd --set optim.learning_rate=1e30 --set optim.clip_norm=null",
+        0,
+        count=4,
+        cures=False,
+    ),
+    "diverged": Situation(
+        "charrnn train {text} -c {tiny} --set optim.name=sgd --set optim.learning_rate=1e30 --set optim.clip_norm=null",
+        5,
+    ),
+    "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=4),
+    "planned with line ends of two kinds": Situation("charrnn plan {mixed} -c {tiny}", 0, count=4),
+    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
+    "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
+    "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
     "an unknown option": Situation("charrnn train --zzzzz"),
     "an option of a command in a command": Situation("charrnn config show --zzzzz"),

@@ -47,7 +47,8 @@ def remarks(plan: RunPlan) -> list[str]:
 def _diverges(plan: RunPlan) -> Iterator[str]:
     if plan.timing.diverged:
         rate = plan.prepared.run.config.optim.learning_rate
-        yield f"{plan.timing.diverged}: lower the rate, as with {advice.setting('optim.learning_rate', _round(rate / 10))}"
+        lower = advice.setting("optim.learning_rate", _round(rate / 10))
+        yield f"{plan.timing.diverged}: lower the rate, as with {lower}"
 
 
 def _few_updates(plan: RunPlan) -> Iterator[str]:
@@ -120,9 +121,8 @@ def _memory(plan: RunPlan) -> Iterator[str]:
 def _rare(plan: RunPlan) -> Iterator[str]:
     looked = plan.looked
     if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
-        helps = (
-            f"; to make bytes of them, {advice.setting('data.min_count', RARE)}" if "data.min_count" in keys() else ""
-        )
+        spelled = f"; to make bytes of them, {advice.setting('data.min_count', RARE)}"
+        helps = spelled if "data.min_count" in keys() else ""
         yield (
             f"{looked.rare:,} of {len(looked.counts):,} characters are seen less than {RARE} times, "
             f"{looked.once:,} once: little can be learnt of them, and each costs a column of the output layer{helps}"
