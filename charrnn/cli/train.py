@@ -11,6 +11,7 @@ import click
 from charrnn.cli import common, ending, flags, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
+from charrnn.config.unread import unread
 from charrnn.config.writing import to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
@@ -103,13 +104,15 @@ def _begin(wanted: Options) -> Trainer:
     places.refuse_as_text(text)
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
-    config, _ = resolve(_of_the_network(inherited, settings), settings)
+    config, origins = resolve(_of_the_network(inherited, settings), settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        return Trainer.begin(directory, prepared)
+        trainer = Trainer.begin(directory, prepared)
+        trainer.warnings += unread(config, origins)
+        return trainer
     except CharrnnError:
         directory.close()
         raise
