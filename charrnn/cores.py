@@ -77,6 +77,11 @@ def settle() -> None:
         os.environ |= dict.fromkeys(VARIABLES, "1" if scarce else str(found.cores))
 
 
+def environment_of_one() -> dict[str, str]:
+    """Returns the environment for a process whose BLAS has one thread, and no memory for more."""
+    return {**os.environ, **dict.fromkeys(VARIABLES, "1")}
+
+
 def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan:
     """Returns what is fastest on `threads` cores, or on all where that is None.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import mmap
 import os
 import threading
 
@@ -30,9 +31,14 @@ def limit(name: str) -> float:
     return math.inf if soft in (-1, resource.RLIM_INFINITY) else soft
 
 
+def most_processes() -> float:
+    """Returns how many processes and threads the user, or the control group, may have; infinite without a limit."""
+    return min(limit("RLIMIT_NPROC"), cgroups.processes())
+
+
 def allows_threads(count: int) -> bool:
     """Tells whether so many threads could be started now. They are, for a moment, where the limits are low."""
-    if min(limit("RLIMIT_NPROC"), cgroups.processes()) >= FEW:
+    if most_processes() >= FEW:
         return True
     over, threads = threading.Event(), []
     try:
@@ -47,6 +53,15 @@ def allows_threads(count: int) -> bool:
         over.set()
         for thread in threads:
             thread.join()
+
+
+def require(size: int) -> None:
+    """Raises MemoryError where there is no room for so many bytes within the limit of the address space."""
+    if limit("RLIMIT_AS") < math.inf:
+        try:
+            mmap.mmap(-1, size).close()
+        except OSError as error:
+            raise MemoryError from error
 
 
 def explain(error: BaseException) -> str | None:
@@ -67,7 +82,7 @@ def _of_number(number: int | None) -> str | None:
     reason = os.strerror(number or 0)
     match number:
         case errno.EAGAIN:
-            most = min(limit("RLIMIT_NPROC"), cgroups.processes())
+            most = most_processes()
             return f"no more processes or threads can be started{_of(most, 'ulimit -u')}; raise that, or end some"
         case errno.EMFILE:
             return f"{reason}{_of(limit('RLIMIT_NOFILE'), 'ulimit -n')}; raise that"
