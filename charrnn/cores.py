@@ -72,7 +72,7 @@ def settle() -> None:
     Where threads cannot be started there is one core for us: a BLAS that fails to start one ends the program.
     """
     found = find()
-    scarce = system.limit("RLIMIT_AS") < system.LITTLE or not system.allows_threads(found.affinity + 1)
+    scarce = system.limit("RLIMIT_AS") < system.LITTLE or not system.allows_threads(2 * found.affinity + 2)
     if scarce or found.cores < found.affinity:
         os.environ |= dict.fromkeys(VARIABLES, "1" if scarce else str(found.cores))
 

@@ -11,7 +11,7 @@ import threading
 from charrnn import cgroups
 
 FEW = 512
-"""Processes and threads below which it is worth a try whether there are enough for us."""
+"""Processes and threads that are enough for us, whoever else has some of them."""
 
 LITTLE = 1 << 30
 """Bytes of address space below which BLAS is not given more than one thread: each of them takes dozens of MiB."""
@@ -36,9 +36,17 @@ def most_processes() -> float:
     return min(limit("RLIMIT_NPROC"), cgroups.processes())
 
 
+def few_processes() -> bool:
+    """Tells whether so few may be started that it is worth a try whether there are enough for us."""
+    return most_processes() < FEW
+
+
 def allows_threads(count: int) -> bool:
-    """Tells whether so many threads could be started now. They are, for a moment, where the limits are low."""
-    if most_processes() >= FEW:
+    """Tells whether so many threads could be started now. They are, for a moment, where only few are allowed.
+
+    The system may count them for some time after that: who is to need n should ask for 2 n.
+    """
+    if not few_processes():
         return True
     over, threads = threading.Event(), []
     try:

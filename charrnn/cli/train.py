@@ -44,7 +44,7 @@ class Options:
     "-o",
     "--out",
     metavar="RUN_DIR",
-    type=click.Path(path_type=Path),
+    type=common.Place(path_type=Path),
     help="Where the run is kept [runs/TEXT-N].",
 )
 @common.set_option
@@ -89,8 +89,9 @@ def command(**options: Any) -> None:
 
 def _begin(wanted: Options) -> Trainer:
     from charrnn import tasks
-    from charrnn.runs import checkpoint
+    from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
+    from charrnn.text.origin import stem_of
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
@@ -99,12 +100,13 @@ def _begin(wanted: Options) -> Trainer:
         raise ConfigError(
             "train what? give a file, of a text or of pairs, '-', or the name of a corpus such as harbour"
         )
+    places.refuse_as_text(text)
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
     config, _ = resolve(_of_the_network(inherited, settings), settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
-    stem = "stdin" if text[0] == "-" else Path(text[0]).stem
+    stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         return Trainer.begin(directory, prepared)
@@ -123,6 +125,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 
 
 def _resume(wanted: Options) -> Trainer:
+    from charrnn.runs import places
     from charrnn.runs.directory import RunDirectory
     from charrnn.training.more import ENDS, parse
     from charrnn.training.resuming import is_from_stdin, refuse_another_configuration
@@ -135,7 +138,7 @@ def _resume(wanted: Options) -> Trainer:
             f"--more {wanted.more} says when the run ends, and so does {total[-1]}; leave one of them out"
         )
     if wanted.out is None:
-        raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
+        raise ConfigError(places.without_directory(text))
     directory = RunDirectory(wanted.out, resume=True)
     try:
         run, damaged = directory.newest()

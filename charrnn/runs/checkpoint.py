@@ -19,6 +19,7 @@ from charrnn.errors import CheckpointError, ConfigError, one_line
 from charrnn.files import write_atomically
 from charrnn.runs import archive
 from charrnn.runs.archive import DamagedError
+from charrnn.runs.places import BEST, LAST, inside
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Model, Scores, Task
 from charrnn.text.origin import FileRead
@@ -80,12 +81,13 @@ def find(path: Path) -> Path:
     try:
         if not path.is_dir():
             return path
-        for name in ("best.npz", "last.npz"):
+        for name in (BEST, LAST):
             if (path / name).exists():
                 return path / name
     except (OSError, ValueError) as error:  # a name that no file can have
         raise CheckpointError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    raise CheckpointError(f"{path} holds no checkpoint (best.npz or last.npz); give the directory of a run")
+    within = inside(path) or " (best.npz or last.npz)"
+    raise CheckpointError(f"{path} holds no checkpoint{within}; give the directory of a run")
 
 
 def load(path: Path | str) -> Run:

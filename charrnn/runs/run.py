@@ -15,7 +15,7 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers, schedules
 from charrnn.optim.optimizers import Slots
 from charrnn.tasks.base import Examples, Model, Scores, Task
-from charrnn.text.origin import NOWHERE, FileRead, Origin
+from charrnn.text.origin import FileRead, origin_of
 
 MOST_FILES = 1000
 """Files of which a run keeps the checksum of each; of more it knows only whether any has changed."""
@@ -41,7 +41,7 @@ class Corpus:
     @classmethod
     def of(cls, examples: Examples) -> Corpus:
         """Returns what is kept of these examples."""
-        origin: Origin = getattr(examples, "origin", NOWHERE)
+        origin = origin_of(examples)
         sources = origin.sources if len(origin.sources) > 1 else ()
         files = origin.files if 1 < len(origin.files) <= MOST_FILES else ()
         return cls(examples.name, examples.size, examples.sha256, sources, files)

@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.errors import DivergedError
 from charrnn.nn.parameters import Parameters
 from charrnn.optim.options import OptimConfig
-from charrnn.runs.directory import DIVERGED
+from charrnn.runs.places import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
 from charrnn.training import resuming

@@ -9,7 +9,8 @@ import numpy as np
 from charrnn.errors import DivergedError, LockedError, OutputError
 from charrnn.files import Warn
 from charrnn.nn.parameters import Parameters
-from charrnn.runs.directory import BEST, LAST, RunDirectory
+from charrnn.runs.directory import RunDirectory
+from charrnn.runs.places import BEST, LAST
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batches, Scores
 from charrnn.training import hopeless

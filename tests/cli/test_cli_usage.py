@@ -100,7 +100,12 @@ def test_nothing_at_all_shows_the_help_and_is_a_usage_error(charrnn):
 
 
 def test_an_unknown_command_is_named(charrnn):
-    charrnn("trian").fails(2, "trian", "charrnn --help")
+    charrnn("trian").fails(2, "trian", "Did you mean 'train'?", "charrnn --help")
+    charrnn("corpus", "lst").fails(2, "lst", "Did you mean 'list'?", "charrnn corpus --help")
+
+
+def test_a_choice_in_capitals_is_answered_with_the_one_that_is_meant(charrnn):
+    charrnn("gradcheck", "--cell", "LSTM").fails(2, "'LSTM' is not one of", "; did you mean 'lstm'?; see:")
 
 
 @pytest.mark.parametrize("path", [(), *PATHS], ids=" ".join)
