@@ -45,7 +45,9 @@ FLOORS = {
     "charrnn.text.items": 3,
     "charrnn.text.lines": 6,
     "charrnn.text.rows": 7,
+    "charrnn.text.tables": 6,
     "charrnn.text.pairs": 8,
+    "charrnn.text.inputs": 9,
     "charrnn.text.making": 8,
     "charrnn.text.documents": 9,
     # what the network is

@@ -22,6 +22,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.background import Background
 from charrnn.errors import DataError
@@ -123,9 +124,9 @@ class Reader:
     """
 
     def __init__(
-        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "--set data.encoding={}"
+        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "data.encoding"
     ) -> None:
-        """`naming` is the option that names an encoding, for messages; with `newlines` "lf", line ends become one."""
+        """`naming` is the option or key of an encoding, for messages; with `newlines` "lf", line ends become one."""
         self.encoding, self.naming = encoding, naming
         self.codes = Codes(cache or Path(tempfile.gettempdir()))
         self.marks: list[str] = []
@@ -216,7 +217,8 @@ class Reader:
         if found := doubt(self.encoding, self._head, self._numbering.symbols):
             what, likely = found
             self.doubts.append(
-                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: {self.naming.format(likely)}"
+                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: "
+                f"{advice.option(self.naming, likely)}"
             )
 
     @property
@@ -239,7 +241,8 @@ class Reader:
 
     def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
         """Says where in the file a byte does not fit, and what to do."""
-        as_bytes = ", or read bytes with --set data.encoding=bytes" if "--set" in self.naming else ""
+        as_bytes = f", or read bytes with {advice.setting('data.encoding', BYTES)}"
+        as_bytes *= not self.naming.startswith("-")
         if not isinstance(error, UnicodeDecodeError):
             return f"{self._name} is not {self.encoding}: {error}; name its encoding{as_bytes}"
         rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
@@ -249,10 +252,10 @@ class Reader:
         if likely == "utf-8" and same_encoding(likely, self.encoding):
             remedy = f"the rest is {likely}, so it is damaged there: mend it"
         elif likely:
-            remedy = f"name its encoding with {self.naming.format(likely)}"
+            remedy = f"name its encoding with `{advice.option(self.naming, likely)}`"
         else:
             remedy = (
-                f"name its encoding, as with {self.naming.format('cp1251')} (or shift_jis, gb18030 and many "
+                f"name its encoding, as with `{advice.option(self.naming, 'cp1251')}` (or shift_jis, gb18030 and many "
                 f"others; charrnn[detect] guesses which)"
             )
         return (
