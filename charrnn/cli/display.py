@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from charrnn import system
 from charrnn.cli import common
 from charrnn.cli.sparkline import LEAST, WIDTH, sparkline
 from charrnn.errors import OutputError
@@ -22,6 +23,8 @@ class Display:
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
 
+        if not system.allows_threads(1):
+            tqdm.monitor_interval = 0  # which would be a thread
         self.trainer = trainer
         self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
         self.terminal = not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -92,7 +95,7 @@ class Display:
     def _before(self) -> list[float]:
         """Returns the validation losses of a run that is resumed."""
         from charrnn.reporting.history import History
-        from charrnn.runs.directory import METRICS
+        from charrnn.runs.places import METRICS
 
         with contextlib.suppress(OutputError):
             return [loss for _, loss in History.read(self.trainer.directory.path / METRICS).points("val_nats")]

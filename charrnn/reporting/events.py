@@ -7,7 +7,7 @@ from pathlib import Path
 from charrnn.errors import ConfigError
 from charrnn.files import as_output_error
 from charrnn.reporting.history import History, is_number
-from charrnn.runs.directory import METRICS, SAMPLES
+from charrnn.runs.places import METRICS, SAMPLES
 
 INSTALL = "pip install 'charrnn[tensorboard]'"
 

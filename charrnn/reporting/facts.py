@@ -15,7 +15,7 @@ from charrnn.config.writing import to_dict
 from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.reporting.history import History, Point
 from charrnn.runs import checkpoint
-from charrnn.runs.directory import BEST, CONFIG, LAST, METRICS, PREVIOUS, SAMPLES
+from charrnn.runs.places import BEST, CONFIG, LAST, METRICS, PREVIOUS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Scores, Task
 

@@ -11,7 +11,7 @@ import pytest
 from interrupting import begin, differing, leave, resume, to_the_end
 
 from charrnn.runs import checkpoint
-from charrnn.runs.directory import LAST, SAMPLES
+from charrnn.runs.places import LAST, SAMPLES
 from charrnn.text.documents import Documents
 from charrnn.text.pairs import Pairs
 from charrnn.training import watching
