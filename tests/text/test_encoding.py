@@ -112,9 +112,7 @@ def complaint(data, encoding, name="a text"):
     except UnicodeDecodeError as error:
         place = len(data) - len(error.object) + error.start  # utf-8-sig counts from behind its mark
         return (
-            f"{name} is not {encoding}: byte {data[place]:#04x} at offset {place} "
-            f"(line {data[:place].count(10) + 1}); name its encoding with --set data.encoding=latin-1, "
-            f"or read bytes with --set data.encoding=bytes"
+            f"{name} is not {encoding}: byte {data[place]:#04x} at offset {place} (line {data[:place].count(10) + 1})"
         )
     return None
 
@@ -124,7 +122,12 @@ def attempt(chunks, encoding):
     try:
         read = decode(chunks, "a text", encoding)
     except DataError as error:
-        return str(error)
+        assert (
+            str(error).endswith("or read bytes with --set data.encoding=bytes")
+            or "U+D" in str(error)
+            or "empty" in str(error)
+        )
+        return str(error).partition("; ")[0]
     assert characters(read) == b"".join(chunks).decode(encoding)
     return None
 
