@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from driving import in_process
 from reading import Page
+from small_reports import settings
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BASELINES = ["uniform", "unigram", *(f"{n}_grams" for n in range(2, 7)), "gzip", "bz2", "xz"]
@@ -135,6 +138,21 @@ def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, ru
     assert "There are no baselines: prose.txt" in page.text
     assert "Beside baselines" not in page.headings
     assert page.curves == 5
+
+
+@pytest.mark.parametrize("sources", [["-"], ["prose.txt", "-"], ["pipe"]], ids=" ".join)
+def test_what_came_through_a_pipe_is_not_waited_for(report, runs, sources):
+    text = (runs / "prose.txt").read_bytes()
+    words = ["-o", "piped", "-q", *settings(train__iterations=3)]
+    if sources == ["pipe"]:
+        (runs / "pipe").write_bytes(text)
+    in_process("train", *sources, *words, cwd=runs, stdin=text).ok()
+    if sources == ["pipe"]:
+        (runs / "pipe").unlink()
+        os.mkfifo(runs / "pipe")
+    found = report("piped", "--json").ok().json["runs"][0]
+    assert found["baselines"] == {}
+    assert "came through a pipe" in " ".join(found["notes"])
 
 
 def test_lines_that_a_crash_cut_are_counted(report, runs):

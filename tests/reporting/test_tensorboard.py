@@ -68,6 +68,14 @@ def test_files_of_before_are_replaced_and_each_run_has_a_folder(events, report, 
     assert sorted(path.name for path in (runs / "events").iterdir()) == ["one", "two"]
 
 
+def test_runs_of_one_name_have_folders_of_their_own(events, report, runs):
+    events("one")
+    (runs / "more").mkdir()
+    (runs / "two").rename(runs / "more" / "one")
+    report("one", "more/one", "--tensorboard", "both").ok()
+    assert sorted(path.name for path in (runs / "both").iterdir()) == ["more-one", "runs-one"]
+
+
 def test_without_the_library_one_line_says_how_to_install_it(report, runs, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     report("one", "--tensorboard", "events").fails(2, f"pip install '{EXTRA}'")
