@@ -252,7 +252,7 @@ class Reader:
             remedy = f"name its encoding with {self.naming.format(likely)}"
         else:
             remedy = (
-                f"name its encoding, as with {self.naming.format('cp1251')} (there are also shift_jis, gb18030 and many "
+                f"name its encoding, as with {self.naming.format('cp1251')} (or shift_jis, gb18030 and many "
                 f"others; charrnn[detect] guesses which)"
             )
         return (
