@@ -110,8 +110,9 @@ class DocumentModel(Writer):
     def judged(self, documents: Documents, data: DataConfig) -> Judged:
         """Returns documents as what a model is judged on. Raises DataError for what the model does not know."""
         between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
-        size = encoded_size([text + between for text in documents.texts], data.encoding)
-        return Judged(self.batches(documents, ROWS, WINDOW, 0), size)
+        batches = self.batches(documents, ROWS, WINDOW, 0)
+        size = encoded_size([text + between for text in documents.texts], documents.encoding or data.encoding)
+        return Judged(batches, size)
 
     def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
         """Cuts the documents in three; an evaluation reads about `most` characters of the validation part at most."""
@@ -242,7 +243,7 @@ def _taken(documents: Documents, numbers: Ids) -> Documents:
     chosen = numbers.tolist()
     labels = documents.labels and [documents.labels[i] for i in chosen]
     texts = [documents.texts[i] for i in chosen]
-    return Documents(documents.name, documents.size, documents.sha256, texts, labels)
+    return Documents(documents.name, documents.size, documents.sha256, texts, labels, encoding=documents.encoding)
 
 
 def _at_most(documents: Documents, most: int | None) -> Documents:

@@ -54,7 +54,7 @@ class Documents:
     def of_pairs(cls, pairs: Pairs) -> Documents:
         """Returns the texts of pairs as documents, with their labels."""
         validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
-        given = pairs.second, pairs.first, validation, test, pairs.origin
+        given = pairs.second, pairs.first, validation, test, pairs.origin, pairs.encoding
         return cls(pairs.name, pairs.size, pairs.sha256, *given)
 
     def __len__(self) -> int:
