@@ -39,14 +39,38 @@ encoding_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
+class Place(click.Path):
+    """Is where something is to be written: a name, which a variable that the shell does not know would leave empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path. Raises click's error for an empty name, which would mean the current directory."""
+        if value == "":
+            self.fail("the name is empty; name a directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def say(message: str) -> None:
     """Prints a message to the user, a line on stderr; data alone goes to stdout."""
     click.echo(one_line(message), err=True)
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON object and nothing else."""
-    click.echo(to_json(value, indent=2))
+    """Prints one JSON object and nothing else; a list of many items has a line for each, and a short one is a line."""
+    if not isinstance(value, dict) or not any(isinstance(entry, list) and len(entry) > FEW for entry in value.values()):
+        click.echo(to_json(value, indent=2))
+        return
+    entries = [f"  {to_json(key)}: {_entry(entry)}" for key, entry in value.items()]
+    click.echo("{\n" + ",\n".join(entries) + "\n}")
+
+
+FEW = 20
+"""Items of a list that Python's JSON may indent; it takes seconds, and as many lines as there are numbers, for more."""
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, list):
+        return "[\n    " + ",\n    ".join(map(to_json, value)) + "\n  ]" if value else "[]"
+    return to_json(value, indent=2).replace("\n", "\n  ")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

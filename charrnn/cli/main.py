@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import io
 import os
+import re
 import sys
 import traceback
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
-from charrnn import advice
-from charrnn.cli import signals
+from charrnn import advice, system
+from charrnn.cli import signals, versions
+from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
-from charrnn.version import __version__
 
-COMMANDS = ("train", "sample", "predict", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
+COMMANDS = (
+    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus",
+    "completion",
+)  # fmt: skip
+
+COMPLETE = "_CHARRNN_COMPLETE"
+"""The variable by which a shell asks what could be typed next."""
 
 
 class _Commands(click.Group):
@@ -31,14 +39,33 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"charrnn.cli.{cmd_name}")
         command: click.Command = module.command
+        if COMPLETE in os.environ:
+            from charrnn.cli import completing
+
+            completing.teach(command)
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Finds the command that is named first. Raises click's error for none, with the nearest."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0].lower(), COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="charrnn")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=versions.show,
+    help="Show the versions of charrnn, Python, NumPy and BLAS.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Train character-level recurrent networks: on a text, to let them write; on pairs, to have their answers.
@@ -99,7 +126,7 @@ def _let_go(stream: TextIO) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Finds the command and runs it. Not click's own `main`, which has codes and messages of its own for signals."""
-    if "_CHARRNN_COMPLETE" in os.environ:  # the shell asks what could be typed next
+    if COMPLETE in os.environ:  # the shell asks what could be typed next
         cli.main(arguments, prog_name="charrnn")
     try:
         with cli.make_context("charrnn", list(arguments)) as context:
@@ -132,13 +159,15 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             return 130, ["interrupted, nothing was changed; run the command again"]
         case BrokenPipeError():
             return 0, []  # whoever read our output has had enough
-        case MemoryError():
-            return 6, ["out of memory; use a smaller model, batch_size or seq_length"]
         case OSError():
+            if limit := system.explain(error):
+                return 6, [f"{error.filename}: {limit}" if error.filename else limit]
             where = error.filename or "input/output"
             return 6, [f"{error.strerror or error}: {where}; check the path and the disk"]
         case SystemExit():
             return int(error.code or 0), []
+    if limit := system.explain(error):
+        return 6, [limit]
     if not (sys.stdout and sys.stdin):
         return 6, ["a standard stream is closed; open it, or send it to /dev/null"]
     return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
@@ -146,6 +175,15 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
 
 def _usage(error: click.ClickException) -> str:
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
-    context = getattr(error, "ctx", None)
+    if isinstance(error, click.BadParameter) and (wrong := re.search(r"'([^']*)' is not one of (.*)", message)):
+        near = nearest_value(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
+        message += f"; did you mean {near!r}?" if near else ""
+    context: click.Context | None = getattr(error, "ctx", None)
     where = context.command_path if context else "charrnn"
+    if isinstance(error, click.NoSuchOption) and context:
+        from charrnn.cli import flags
+
+        known = [option for parameter in context.command.params for option in parameter.opts]
+        if "--set" in known and (meant := flags.instead(error.option_name, known)):
+            message = f"No such option {error.option_name!r}; {meant}"
     return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"

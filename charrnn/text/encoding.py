@@ -16,7 +16,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -24,6 +23,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from charrnn.arrays import Ids
+from charrnn.background import Background
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
 from charrnn.text.detecting import MARKS, doubt, guess
@@ -97,6 +97,14 @@ class Text:
             codes.append(block)
         return dataclasses.replace(self, symbols=symbols, codes=codes, marked=False)
 
+    def without(self, symbols: str) -> Text:
+        """Returns the text without some of its characters, as if they had never stood in it."""
+        left_out = set(symbols)
+        kept = [symbol not in left_out for symbol in self.symbols]
+        table = np.where(kept, np.cumsum(kept) - 1, -1)
+        codes = self.codes.translated(table, np.min_scalar_type(max(0, sum(kept) - 1)))
+        return dataclasses.replace(self, symbols="".join(itertools.compress(self.symbols, kept)), codes=codes)
+
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Yields the characters from `start` to `stop`, about a million at a time."""
         return _pieces(self.symbols, self.codes, start, stop)
@@ -140,7 +148,7 @@ class Reader:
         self._translate = newlines == LF
         self._last = ""
         self._numbering = Numbering()
-        self._pool = ThreadPoolExecutor(1)
+        self._background = Background()
         self._digests: list[Any] = []
         """Of the file, and of all files from the second on."""
 
@@ -148,7 +156,7 @@ class Reader:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown()
+        self._background.__exit__(*error)
 
     def begin(self, name: str) -> None:
         """Begins the next file."""
@@ -175,7 +183,7 @@ class Reader:
 
     def _take(self, chunk: bytes) -> None:
         """Decodes bytes of the file, the last of which are none."""
-        hashed = self._pool.submit(self._hash, chunk)  # which takes as long as all the rest
+        hashed = self._background.submit(self._hash, chunk)  # which takes as long as all the rest
         self._size += len(chunk)
         self._lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
         self._head = self._head or chunk
@@ -236,7 +244,7 @@ class Reader:
     def text(self, name: str, origin: Origin = NOWHERE) -> Text:
         """Returns all that was read as one text. Raises EmptyText where that is nothing."""
         if not self.codes:
-            raise EmptyText(f"{name} is empty; give a text to learn from")
+            raise EmptyText(f"{name} is empty; give a text that has characters")
         size = sum(file.size for file in self.files)
         marked = bool(self.marks)
         return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
@@ -256,8 +264,8 @@ class Reader:
             remedy = f"name its encoding with {self.naming.format(likely)}"
         else:
             remedy = (
-                f"name its encoding, as with {self.naming.format('cp1251')} (there are also shift_jis, gb18030 "
-                f"and others; charrnn[detect] guesses which)"
+                f"name its encoding, as with {self.naming.format('cp1251')} (or shift_jis, gb18030 and many "
+                f"others; charrnn[detect] guesses which)"
             )
         return (
             f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "

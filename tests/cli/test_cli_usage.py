@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 
 import click
+import numpy as np
 import pytest
+import threadpoolctl
 
 import charrnn as package
 from charrnn.cli.main import COMMANDS, cli
 
 CONTRACT = {
-    "train": "-c -o --set --resume --init-from --time-budget --seed -q",
+    "train": "-c -o --set --resume --init-from --time-budget --seed -q --epochs --iterations --lr --hidden-size "
+    "--batch-size --seq-length --layers --dropout --cell --optimizer --task",
     "sample": "-n --temperature --top-k --top-p --min-p --prompt --prompt-file --stop --samples --seed --stream "
     "--no-stream",
     "predict": "--json --top --beam --heat",
@@ -22,6 +26,7 @@ CONTRACT = {
     "info": "--json",
     "corpus": "list path fetch make",
     "config": "show validate schema list",
+    "plan": "-c -o --set --time-budget --json",
 }
 
 
@@ -88,8 +93,13 @@ assert "numpy" not in sys.modules
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
-def test_version(charrnn):
-    assert charrnn("--version").ok().text == f"charrnn, version {package.__version__}\n"
+def test_version_names_what_computes(charrnn):
+    first, second = charrnn("--version").ok().text.splitlines()
+    assert first == f"charrnn, version {package.__version__}"
+    assert second.startswith(f"Python {platform.python_version()}, NumPy {np.__version__}, ")
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas":
+            assert f"{library['version']}, {library['architecture']}, {library['num_threads']} thread" in second
 
 
 def test_nothing_at_all_shows_the_help_and_is_a_usage_error(charrnn):
@@ -99,7 +109,12 @@ def test_nothing_at_all_shows_the_help_and_is_a_usage_error(charrnn):
 
 
 def test_an_unknown_command_is_named(charrnn):
-    charrnn("trian").fails(2, "trian", "charrnn --help")
+    charrnn("trian").fails(2, "trian", "Did you mean 'train'?", "charrnn --help")
+    charrnn("corpus", "lst").fails(2, "lst", "Did you mean 'list'?", "charrnn corpus --help")
+
+
+def test_a_choice_in_capitals_is_answered_with_the_one_that_is_meant(charrnn):
+    charrnn("gradcheck", "--cell", "LSTM").fails(2, "'LSTM' is not one of", "; did you mean 'lstm'?; see:")
 
 
 @pytest.mark.parametrize("path", [(), *PATHS], ids=" ".join)
