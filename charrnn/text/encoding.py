@@ -89,6 +89,15 @@ class Text:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
         return TextIds(self.codes, vocabulary.encode(self.symbols))
 
+    def with_mark(self) -> Text:
+        """Returns the text with the byte order mark before it that was left out, as a symbol."""
+        symbols = self.symbols + MARK
+        codes = self.codes.emptied(np.min_scalar_type(len(self.symbols)))
+        codes.append(np.array([len(self.symbols)]))
+        for block in self.codes.blocks():
+            codes.append(block)
+        return dataclasses.replace(self, symbols=symbols, codes=codes, marked=False)
+
     def without(self, symbols: str) -> Text:
         """Returns the text without some of its characters, as if they had never stood in it."""
         left_out = set(symbols)
@@ -132,12 +141,13 @@ class Reader:
         self.marks: list[str] = []
         """The files that began with a byte order mark."""
         self.open_ends = 0
-        """How many files did not end with a line end."""
+        """How many files did not end with a line end, though another came after."""
         self.doubts: list[str] = []
         """What speaks against the encoding of some files, a line each."""
         self.files: list[FileRead] = []
         self._whole = codecs.lookup(_codec(encoding)).name in WHOLE
         self._translate = newlines == LF
+        self._last = ""
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
@@ -151,8 +161,10 @@ class Reader:
 
     def begin(self, name: str) -> None:
         """Begins the next file."""
+        if self.codes:
+            self.open_ends += self._last not in ("\n", "\r")
         self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
-        self._head, self._last = b"", ""
+        self._head, self._is_begun = b"", False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
         self._held: list[bytes] = []
@@ -190,10 +202,11 @@ class Reader:
 
     def _add(self, characters: str, final: bool) -> None:
         """Adds characters of the file; `final` says that there are no more."""
-        if characters and not self._last and self.encoding != BYTES and characters[0] == MARK:
-            characters = characters[1:]
-            self.marks.append(self._name)
-            self._last = MARK
+        if characters and not self._is_begun:
+            self._is_begun = True
+            if characters[0] == MARK and self.encoding != BYTES:
+                characters = characters[1:]
+                self.marks.append(self._name)
         if self._line_ends:
             characters = self._line_ends.decode(characters, final)
         self._last = characters[-1:] or self._last
@@ -213,7 +226,6 @@ class Reader:
     def _end(self) -> None:
         """Ends the file."""
         self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
-        self.open_ends += len(self.codes) > self._start and self._last not in ("\n", "\r")
         if found := doubt(self.encoding, self._head, self._numbering.symbols):
             what, likely = found
             self.doubts.append(
