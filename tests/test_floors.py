@@ -26,9 +26,11 @@ FLOORS = {
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
+    "charrnn.text.utf8": 0,
     "charrnn.text.vocabulary": 2,
     "charrnn.text.streams": 3,
-    "charrnn.text.codes": 3,
+    "charrnn.text.codes": 2,
+    "charrnn.text.spelled": 3,
     "charrnn.text.encoding": 4,
     "charrnn.text.corpus": 5,
     "charrnn.text.items": 3,

@@ -13,7 +13,7 @@ from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.text.encoding import Text, encoded_size
-from charrnn.text.streams import Streams
+from charrnn.text.streams import Spelled, Streams
 
 SEQ_LENGTH = 64
 """Characters per forward pass; the state is carried across, so this changes memory and not the result."""
@@ -59,12 +59,12 @@ class Stretch:
     streams: Streams
 
     def __len__(self) -> int:
-        return len(self.streams)
+        return self.streams.characters
 
     def predicted(self) -> Iterator[str]:
         """Yields the characters, some at a time."""
-        for first, length in zip(self.streams.first + 1, self.streams.lengths, strict=True):
-            yield from self.text.pieces(first, first + length)
+        for start, stop in self.streams.spans():
+            yield from self.text.pieces(start, stop)
 
     def score(self, model: CharLM, params: dict[str, Array]) -> Score:
         """Returns how well a model predicts them."""
@@ -76,10 +76,16 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
     """Returns the loss of each character that `streams` predict, in the order of the text: (N,), float64.
 
     The text is read as B pieces side by side. The state is carried through each piece, and warmed up on the characters
-    before it, so the mean is within 0.001 of that of one pass from the first character to the last (tested).
+    before it, so the mean is within 0.001 of that of one pass from the first character to the last (tested). The loss
+    of a character that is spelled is the sum of those of its bytes.
     """
     nats = np.concatenate([np.zeros((0, streams.batch_size)), *_nats(model, params, streams)])
-    return np.concatenate([nats[:n, b] for b, n in enumerate(streams.lengths)])
+    of_symbols = np.concatenate([nats[:n, b] for b, n in enumerate(streams.lengths)])
+    if not isinstance(streams.ids, Spelled):
+        return of_symbols
+    spans = streams.spans()  # one behind the other: columns, which are not, have no place for what is spelled
+    sizes = streams.ids.sizes(spans[0][0], spans[-1][1])
+    return np.add.reduceat(of_symbols, sizes.cumsum() - sizes)
 
 
 class EvaluationStopped(Exception):
@@ -90,6 +96,8 @@ def evaluate(
     model: CharLM, params: dict[str, Array], streams: Streams, stop: Callable[[], bool] = lambda: False
 ) -> float:
     """Returns the mean nats per character over `streams`; it is rounded once, so the same in any order.
+
+    All nats count, and are shared among the characters, of which one that is spelled is still one.
 
     Raises EvaluationStopped where `stop()`, which is asked every `SEQ_LENGTH` characters, is true.
     """
@@ -103,7 +111,7 @@ def evaluate(
             if stop():
                 raise EvaluationStopped
 
-    return math.fsum(counted()) / int(streams.lengths.sum())
+    return math.fsum(counted()) / streams.characters
 
 
 def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[Array]:

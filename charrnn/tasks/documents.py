@@ -6,6 +6,7 @@ Where nats are counted, an end is a character like any other.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.parts import cut_in_parts
-from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
+from charrnn.tasks.writer import Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
 from charrnn.text.encoding import encoded_size
 from charrnn.text.items import encode_items
@@ -49,12 +50,13 @@ class Judged:
     """Holds documents that a model is judged on."""
 
     batches: DocumentBatches
+    characters: int
+    """How many characters are predicted, ends included."""
     bytes: int
     """How many bytes the documents take, with what ends each of them in a file."""
 
     def __len__(self) -> int:
-        """Returns how many characters are predicted, ends included."""
-        return int(self.batches.lengths.sum())
+        return self.characters
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ class DocumentModel(Writer):
     """Predicts the next character of a document, or that it ends, in the symbols of `vocabulary`.
 
     These are the characters of all documents, those that are validated and tested on too, as in the language model of
-    one text: a document has no place for a character that is not known.
+    one text: a document has no place for a character that is not known. With a byte fallback, there is none such.
     """
 
     vocabulary: Vocabulary
 
     abilities: ClassVar[frozenset[str]] = frozenset({"chance"})
-    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test", "max_vocab", "min_count"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"
@@ -81,7 +83,17 @@ class DocumentModel(Writer):
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
         """Returns the task with the characters of all documents. Raises DataError where they are too many."""
-        return cls(vocabulary_of(all_texts(examples), data.encoding))
+        return cls(cls.vocabulary_of(examples, data, batching.seed))
+
+    @classmethod
+    def vocabulary_of(cls, examples: Documents, data: DataConfig, seed: int) -> Vocabulary:
+        """Returns the characters of all documents; with a byte fallback, as they occur in the training part."""
+        if not data.has_fallback:
+            return vocabulary_of(all_texts(examples), data.encoding)
+        train = cls.parts(examples, data, seed)["train"]
+        counts = collections.Counter("".join(train.texts if train else []))
+        symbols = "".join(counts)
+        return with_fallback(symbols, np.array([*counts.values()], np.int64), data)
 
     @property
     def end(self) -> int:
@@ -112,7 +124,8 @@ class DocumentModel(Writer):
         """Returns documents as what a model is judged on. Raises DataError for what the model does not know."""
         between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
         size = encoded_size([text + between for text in documents.texts], data.encoding)
-        return Judged(self.batches(documents, ROWS, WINDOW, 0), size)
+        characters = sum(len(text) + 1 for text in documents.texts)
+        return Judged(self.batches(documents, ROWS, WINDOW, 0), characters, size)
 
     def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
         """Cuts the documents in three; an evaluation reads about `most` characters of the validation part at most."""
@@ -137,7 +150,7 @@ class DocumentModel(Writer):
         validated = len(validation.batches.lengths) if validation else 0
         return (
             f"{len(train.lengths):,} documents to learn from, {validated:,} to validate on; "
-            f"{len(self.vocabulary)} distinct characters"
+            f"{self.vocabulary.in_words()}"
         )
 
     def model(self, config: ModelConfig) -> CharLM:

@@ -87,4 +87,17 @@ def character_names(vocabulary: Vocabulary) -> list[object]:
     """
     if vocabulary.encoding == BYTES:
         return [symbol if symbol.isascii() else ord(symbol) for symbol in vocabulary.symbols]
-    return list(vocabulary.symbols)
+    return [*vocabulary.symbols, *range(len(vocabulary) - len(vocabulary.symbols))]
+
+
+def with_fallback(symbols: str, counts: Ids, data: DataConfig) -> Vocabulary:
+    """Returns the vocabulary with a byte fallback that `data` asks for; `counts (n,)` are of the training part.
+
+    Raises ConfigError where the text is read as bytes.
+    """
+    if data.encoding == BYTES:
+        raise ConfigError(
+            "data.encoding: bytes makes each byte a symbol, and data.max_vocab and data.min_count choose which "
+            "characters have one; leave them out, or name the text's encoding"
+        )
+    return Vocabulary.of_frequent(symbols, counts, data.encoding, data.max_vocab, data.min_count)

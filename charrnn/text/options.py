@@ -74,8 +74,25 @@ class DataConfig:
         'a folder; or what stands between them, such as `"\\n\\n"`',
         parse=parse_documents,
     )
+    max_vocab: int | None = key(
+        None,
+        "the most characters that get a symbol of their own: the most frequent in the training part; any others are "
+        "spelled in the bytes of their UTF-8",
+        at_least=0,
+    )
+    min_count: int | None = key(
+        None,
+        "how often a character occurs in the training part to get a symbol of its own; any others are spelled in the "
+        "bytes of their UTF-8. With 1, those alone that do not occur there",
+        at_least=1,
+    )
     columns: tuple[int, int] | None = key(
         None, "which two columns of a table are read, where it has more: `[1, 2]`", parse=parse_columns
     )
     validation: str | None = key(None, "a file to validate on, instead of a share of the data")
     test: str | None = key(None, "a file to test on, instead of a share of the data")
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether characters without a symbol of their own are spelled in bytes."""
+        return self.max_vocab is not None or self.min_count is not None
