@@ -31,6 +31,7 @@ FLOORS = {
     "charrnn.text.streams": 3,
     "charrnn.text.codes": 2,
     "charrnn.text.spelled": 3,
+    "charrnn.text.speller": 3,
     "charrnn.text.encoding": 4,
     "charrnn.text.corpus": 5,
     "charrnn.text.items": 3,
@@ -102,6 +103,7 @@ FLOORS = {
     "charrnn.tasks.writer": 11,
     "charrnn.tasks.parts": 11,
     "charrnn.tasks.items": 12,
+    "charrnn.tasks.inheriting": 12,
     "charrnn.tasks.documents": 13,
     "charrnn.tasks.generate": 14,
     "charrnn.tasks.*": 13,
@@ -125,6 +127,7 @@ FLOORS = {
     # how it learns
     "charrnn.training": 0,
     "charrnn.training.resuming": 18,
+    "charrnn.training.fine_tuning": 18,
     "charrnn.training.limits": 18,
     "charrnn.training.progress": 18,
     "charrnn.training.saving": 18,

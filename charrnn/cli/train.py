@@ -92,6 +92,7 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn import tasks
     from charrnn.runs import checkpoint
     from charrnn.runs.directory import RunDirectory
+    from charrnn.training.fine_tuning import gentler, note
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
@@ -102,9 +103,14 @@ def _begin(wanted: Options) -> Trainer:
         )
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
-    config, _ = resolve(_of_the_network(inherited, settings), settings)
+    inherited = _of_the_network(inherited, settings)
+    config, origins = resolve(inherited, settings)
+    lower = gentler(config, origins) if old else []
+    notes = note(config, lower)
+    config, _ = resolve(inherited, settings, lower)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
+    prepared.notes.extend(notes)
     stem = "stdin" if text == "-" else Path(text).stem
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:

@@ -28,7 +28,7 @@ from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.parts import cut_in_parts
-from charrnn.tasks.writer import Writer, character_names, refuse_both_ways, with_fallback
+from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
 from charrnn.text.encoding import encoded_size
 from charrnn.text.items import encode_items
@@ -70,7 +70,7 @@ class DocumentModel(Writer):
     vocabulary: Vocabulary
 
     abilities: ClassVar[frozenset[str]] = frozenset({"chance"})
-    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test", "max_vocab", "min_count"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test", *VOCABULARY_KEYS})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"
@@ -83,14 +83,14 @@ class DocumentModel(Writer):
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
         """Returns the task with the characters of all documents. Raises DataError where they are too many."""
-        return cls(cls.vocabulary_of(examples, data, batching.seed))
+        return cls(cls.vocabulary_of(examples, data, batching))
 
     @classmethod
-    def vocabulary_of(cls, examples: Documents, data: DataConfig, seed: int) -> Vocabulary:
+    def vocabulary_of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Vocabulary:
         """Returns the characters of all documents; with a byte fallback, as they occur in the training part."""
         if not data.has_fallback:
             return vocabulary_of(all_texts(examples), data.encoding)
-        train = cls.parts(examples, data, seed)["train"]
+        train = cls.parts(examples, data, batching.seed)["train"]
         counts = collections.Counter("".join(train.texts if train else []))
         symbols = "".join(counts)
         return with_fallback(symbols, np.array([*counts.values()], np.int64), data)

@@ -19,7 +19,7 @@ from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Batching, Symbols
 from charrnn.tasks.classify import labels_from
 from charrnn.tasks.documents import DocumentModel, random_window
-from charrnn.tasks.writer import refuse_both_ways
+from charrnn.tasks.writer import VOCABULARY_KEYS, refuse_both_ways
 from charrnn.text.documents import Documents
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import read_pairs
@@ -37,7 +37,7 @@ class Generate(DocumentModel):
     counts: tuple[int, ...]
     """How many texts of the training part have each."""
 
-    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", "max_vocab", "min_count"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", *VOCABULARY_KEYS})
     invitation: ClassVar[str] = "let it write: charrnn sample --label NAME"
 
     @classmethod
@@ -55,7 +55,7 @@ class Generate(DocumentModel):
         train = cls.parts(examples, data, batching.seed)["train"]
         assert train is not None
         counts = collections.Counter(_labels(train))
-        vocabulary = cls.vocabulary_of(examples, data, batching.seed)
+        vocabulary = cls.vocabulary_of(examples, data, batching)
         return cls(vocabulary, tuple(labels), tuple(counts[label] for label in labels))
 
     def labels_of(self, documents: Documents) -> Ids:

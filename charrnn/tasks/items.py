@@ -110,7 +110,7 @@ class ItemTask:
     higher_is_better: ClassVar[bool] = True
     invitation: ClassVar[str] = "ask it: charrnn predict"
     abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
-    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", "vocabulary"})
 
     @classmethod
     def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:

@@ -22,7 +22,7 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
-from charrnn.tasks.writer import Writer, character_names, refuse_both_ways, with_fallback
+from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.encoding import Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import (
@@ -53,7 +53,7 @@ class LanguageModel(Writer):
 
     vocabulary: Vocabulary
 
-    data_keys: ClassVar[frozenset[str]] = frozenset({"split_by", "max_vocab", "min_count"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"split_by", *VOCABULARY_KEYS})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
     invitation: ClassVar[str] = "let it write: charrnn sample"

@@ -14,6 +14,9 @@ from charrnn.tasks.base import Batching, Scores
 from charrnn.text.options import DataConfig
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
+VOCABULARY_KEYS = ("max_vocab", "min_count", "vocabulary")
+"""The keys of the section `data` that say which characters have symbols."""
+
 
 class Writer:
     """Is a task whose model can write: one character after another, in the symbols of `vocabulary`."""

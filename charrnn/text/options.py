@@ -86,6 +86,12 @@ class DataConfig:
         "bytes of their UTF-8. With 1, those alone that do not occur there",
         at_least=1,
     )
+    vocabulary: str = key(
+        "new",
+        "with `--init-from`, whose characters have symbols: `new`, those of this text; `keep`, those of the old run, "
+        "an error where this text has others, unless they are spelled in bytes; `union`, those of both",
+        choices=("new", "keep", "union"),
+    )
     columns: tuple[int, int] | None = key(
         None, "which two columns of a table are read, where it has more: `[1, 2]`", parse=parse_columns
     )
