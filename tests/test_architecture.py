@@ -37,7 +37,7 @@ def test_the_picture_is_that_of_the_imports_of_today(drawing):
 def test_every_wing_of_the_package_is_in_the_picture_and_on_the_page(drawing):
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     wings = set(drawing.read_wings())
-    assert wings == set(drawing.PURPOSES) == folders | {"sampling", "foundation"}
+    assert wings == set(drawing.PURPOSES) == folders | {"foundation"}
     listed = re.findall(r"^\| (?:\[(\w+)(?:\.py)?\]\(\.\./charrnn/|(foundation))", PAGE, re.MULTILINE)
     assert {folder or base for folder, base in listed} == wings
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from charrnn import sampling
 from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import DataError
 from charrnn.nn.cells import CELLS
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.run import Corpus, Run
-from charrnn.sampling import Filters, Request, draw, generate, opening, probabilities, sample, sample_many
+from charrnn.sampling import Filters, Generator, Request, draw, generate, generating, probabilities, sample, sample_many
+from charrnn.sampling.openings import opening
 from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.vocabulary import Vocabulary
 
@@ -165,8 +165,8 @@ def model_of(cell="lstm", dtype="float64", symbols="\n abcdefgh"):
 def test_each_character_is_drawn_from_what_one_pass_over_the_text_expects(cell, prompt, monkeypatch):
     run = model_of(cell)
     drawn_from = []
-    monkeypatch.setattr(sampling, "draw", lambda p, rng: (drawn_from.append(p.copy()), draw(p, rng))[1])
-    texts = ["".join(parts) for parts in zip(*sample_many(run, Request(prompt, length=40, seed=2), 3), strict=True)]
+    monkeypatch.setattr(generating, "draw", lambda p, rng: (drawn_from.append(p.copy()), draw(p, rng))[1])
+    texts = ["".join(parts) for parts in zip(*sample_many(run, Request((prompt,), length=40, seed=2), 3), strict=True)]
     assert len(set(texts)) == 3
 
     read = prompt or "\n"
@@ -217,6 +217,12 @@ def test_without_a_prompt_the_model_first_reads_what_most_likely_begins_a_line(s
 # --- the stop text ---
 
 
+def dictate(patch, ids):
+    """Has these ids drawn, one array (B,) after another."""
+    each = iter(ids)
+    patch.setattr(Generator, "__next__", lambda self: next(each))
+
+
 @pytest.fixture
 def writes(monkeypatch):
     """Makes the model write given texts."""
@@ -224,7 +230,7 @@ def writes(monkeypatch):
     def writes(*texts):
         run = model_of()
         ids = np.array([run.task.vocabulary.encode(text) for text in texts]).T
-        monkeypatch.setattr(sampling, "generate", lambda *a, **k: iter(ids))
+        dictate(monkeypatch, ids)
         return run
 
     return writes
@@ -234,7 +240,8 @@ def writes(monkeypatch):
 def test_a_text_ends_before_the_stop_and_holds_back_only_what_may_begin_it(text, stop):
     with pytest.MonkeyPatch.context() as patch:
         run = model_of()
-        patch.setattr(sampling, "generate", lambda *a, **k: (run.task.vocabulary.encode(c) for c in text))
+        text = text.ljust(len(stop), "c")
+        dictate(patch, [run.task.vocabulary.encode(c) for c in text])
         parts = list(sample(run, "a", length=len(text), stop=stop))
     kept, found, _ = text.partition(stop)
     assert "".join(parts) == kept
@@ -263,7 +270,7 @@ def test_what_is_held_back(text, stop, parts, writes):
 
 def test_several_samples_stop_each_by_itself(writes):
     run = writes("abcdefgh", "ccccdeef", "deabbbbb")
-    grown = list(zip(*sample_many(run, Request("a", length=8, stop="de"), 3), strict=True))
+    grown = list(zip(*sample_many(run, Request(("a",), length=8, stop=("de",)), 3), strict=True))
     assert ["".join(parts) for parts in grown] == ["abc", "cccc", ""]
     assert len(grown[0]) == 6  # until the last of them has ended
 

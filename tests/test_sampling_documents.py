@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from interrupting import config
 
-from charrnn import sampling
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import CELLS
 from charrnn.runs.run import Corpus, Run
-from charrnn.sampling import Request, draw, sample, sample_many
+from charrnn.sampling import Filters, Request, draw, generating, sample, sample_many
 from charrnn.tasks.documents import DocumentModel
 from charrnn.tasks.generate import Generate
 from charrnn.tasks.transduce import Transduce
@@ -31,8 +30,9 @@ def run_of(labels=False, cell="lstm", **changes):
     return run
 
 
-def written(run, samples=50, **wanted):
-    grown = sample_many(run, Request(**({"seed": 2, "length": 40} | wanted)), samples)
+def written(run, samples=50, prompt="", **wanted):
+    request = Request((prompt,), **({"seed": 2, "length": 40} | wanted))
+    grown = sample_many(run, request, samples)
     return ["".join(parts) for parts in zip(*grown, strict=True)]
 
 
@@ -48,8 +48,8 @@ def test_it_draws_from_what_the_training_graph_expects(cell, labels, prompt, mon
         drawn.append(draw(p, rng))
         return drawn[-1]
 
-    monkeypatch.setattr(sampling, "draw", noted)
-    list(sample_many(run, Request(prompt, length=12, seed=2, label="other" if labels else None), rows))
+    monkeypatch.setattr(generating, "draw", noted)
+    list(sample_many(run, Request((prompt,), length=12, seed=2, label="other" if labels else None), rows))
     read = [END, *VOCABULARY.encode(prompt)]
     ids = np.concatenate([np.tile(np.array(read)[:, None], rows), np.array(drawn)])
     told = np.ones(rows, int) if labels else None
@@ -93,12 +93,12 @@ def test_nothing_is_drawn_once_all_have_ended():
     assert len(grown) == max(map(len, texts)) + 1
 
 
-@pytest.mark.parametrize("wanted", [{"stop": "ab"}, {"stop": "abcdefgh"}])
+@pytest.mark.parametrize("wanted", [{"stop": ("ab",)}, {"stop": ("abcdefgh",)}])
 def test_what_is_held_back_for_the_stop_is_let_go_at_the_end(wanted):
     run = run_of()
     whole = written(run, samples=200)
     stopped = written(run, samples=200, **wanted)
-    assert stopped == [text.partition(wanted["stop"])[0] for text in whole]
+    assert stopped == [text.partition(wanted["stop"][0])[0] for text in whole]
 
 
 def test_the_same_seed_gives_the_same_texts():
@@ -108,9 +108,9 @@ def test_the_same_seed_gives_the_same_texts():
 
 
 def test_filters_reach_the_draw():
-    greedy = written(run_of(), filters=sampling.Filters(temperature=0))
+    greedy = written(run_of(), filters=Filters(temperature=0))
     assert len(set(greedy)) == 1
-    assert greedy == written(run_of(), seed=8, filters=sampling.Filters(top_k=1))
+    assert greedy == written(run_of(), seed=8, filters=Filters(top_k=1))
     assert "".join(sample(run_of(), temperature=0, length=40)) == greedy[0]
 
 

@@ -56,6 +56,11 @@ class StackStepper:
                 unroll.step(self.cell, p, tape, 0)
         return self.h
 
+    def hold(self, rows: Array) -> None:
+        """Takes the last step back in some rows, bools (B,), whose state is then what it was before."""
+        for before, after in self.carried:
+            after[rows] = before[rows]
+
     def choose(self, rows: Ids) -> None:
         """Puts into each row b the state of row `rows[b]`: so that a beam can go on from the best."""
         for _, after in self.carried:
@@ -80,3 +85,7 @@ class Stepper:
         with overflow_allowed():
             np.matmul(h, self.W, out=self.logits)
             return np.add(self.logits, self.b, out=self.logits)
+
+    def hold(self, rows: Array) -> None:
+        """Takes the last step back in some rows, bools (B,); what their logits are is then nobody's business."""
+        self.layers.hold(rows)

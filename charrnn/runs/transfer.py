@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -145,5 +144,5 @@ def _nothing_fits(changed: list[tuple[str, object, object]]) -> str:
     said = ", ".join(
         f"model.{key} {json.dumps(was)}, and the configuration has {json.dumps(now)}" for key, was, now in changed
     )
-    words = " ".join(f"--set {shlex.quote(f'model.{key}={json.dumps(was)}')}" for key, was, _ in changed)
+    words = " ".join(advice.setting(f"model.{key}", was) for key, was, _ in changed)
     return f"no layer of the weights to begin from fits: they have {said}; give {words}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.errors import DataError
 from charrnn.text.utf8 import BYTES_THERE_ARE, MOST_BYTES, spell
@@ -38,9 +39,10 @@ class Vocabulary:
         """Returns the vocabulary of `text`: its distinct characters, by code point. Raises DataError for too many."""
         symbols = "".join(sorted(set(text)))
         if len(symbols) > MOST_SYMBOLS:
+            most = advice.setting("data.max_vocab", MOST_SYMBOLS >> 4)
             raise DataError(
                 f"the text has {len(symbols):,} distinct characters, and a model may have at most {MOST_SYMBOLS:,}; "
-                f"is its encoding right? else spell the rarest with --set data.max_vocab={MOST_SYMBOLS >> 4}"
+                f"is its encoding right? else spell the rarest in bytes with {most}"
             )
         return cls(symbols, encoding)
 

@@ -137,7 +137,7 @@ def test_writing_ends_before_the_stop_text(sample):
 
 def test_a_stop_text_that_never_appears_holds_nothing_back(sample):
     whole = sample("-n", 50, "--seed", 4)
-    assert sample("-n", 50, "--seed", 4, "--stop", whole[-1] + "\x00") == whole
+    assert sample("-n", 50, "--seed", 4, "--stop", whole[-1] + "z<&V") == whole
 
 
 def test_several_samples_are_shown_one_after_another_and_differ(sample):

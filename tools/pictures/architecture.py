@@ -34,7 +34,7 @@ PURPOSES = {
     "optim": "how gradients become updates",
     BASE: "what all wings may use",
 }
-ONE_FILE = {"sampling": "sampling", "__main__": ROOF}
+ONE_FILE = {"__main__": ROOF}
 """Modules that stand beside the folders and are no part of the foundation."""
 
 Imports = dict[str, set[str]]

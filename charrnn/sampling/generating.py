@@ -1,0 +1,95 @@
+"""Ids, one after another, for several texts at once: the loop in which a model writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from charrnn.arrays import Array, Ids
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import overflow_allowed
+from charrnn.nn.stepper import Stepper
+from charrnn.sampling.constraints import Constraint
+from charrnn.sampling.filters import PLAIN, Filters, draw, probabilities
+
+NOTHING = -1
+"""Stands for an id where a row has nothing left that it may draw."""
+
+
+class Generator:
+    """Draws the next id of each of B texts, again and again, without end: an iterator of ids (B,).
+
+    A row that its constraints have left nothing draws NOTHING.
+    """
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        rng: np.random.Generator,
+        filters: Filters = PLAIN,
+        constraints: Sequence[Constraint] = (),
+        scored: bool = False,
+    ) -> None:
+        """`stepper` has read nothing that is not told to it here, by `read`. With `scored`, `nats` are counted."""
+        self.stepper, self.rng, self.filters = stepper, rng, filters
+        self.constraints, self.scored = list(constraints), scored
+        self.rows = len(stepper.logits)
+        self.nats: Array = np.zeros(self.rows)
+        """What the last ids cost each row under the model's own distribution, before anything was taken from it."""
+        self.pending: Ids | None = None
+        """What was drawn last, and is read before the next is drawn."""
+        self._p = np.empty(stepper.logits.shape)
+
+    def read(self, texts: Sequence[Ids]) -> None:
+        """Reads what comes before: for each row its ids, one at least. Those of unlike length end together."""
+        longest = max(map(len, texts))
+        symbols = np.zeros((longest, self.rows), np.intp)
+        lengths = np.array([len(text) for text in texts])
+        for row, text in enumerate(texts):
+            symbols[longest - len(text) :, row] = text
+        unlike = len(set(lengths.tolist())) > 1
+        for left, ids in zip(range(longest, 0, -1), symbols, strict=True):
+            self.stepper.step(ids)
+            if unlike:
+                self.stepper.hold(lengths < left)  # these have not begun
+
+    def __iter__(self) -> Generator:
+        return self
+
+    def __next__(self) -> Ids:
+        if self.pending is not None:
+            self.stepper.step(self.pending)
+        logits = self.stepper.logits
+        own = log_softmax(logits) if self.scored else None
+        for constraint in self.constraints:
+            constraint.forbid(logits)
+        stuck = np.isneginf(logits.max(axis=-1)) if self.constraints else None
+        if stuck is not None and stuck.any():
+            logits[stuck] = 0
+        else:
+            stuck = None
+        ids = draw(probabilities(logits, self.filters, out=self._p), self.rng)
+        for constraint in self.constraints:
+            constraint.drawn(ids)
+        if own is not None:
+            self.nats = -own[np.arange(self.rows), ids]
+        self.pending = ids
+        return ids if stuck is None else np.where(stuck, NOTHING, ids)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Returns the logarithms of what the model expects: of logits (B, V), (B, V) in float64."""
+    with overflow_allowed():
+        shifted: Array = logits.astype(float) - logits.max(axis=-1, keepdims=True)
+        shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def generate(
+    model: CharLM, params: dict[str, Array], prompt: Ids, rng: np.random.Generator, samples: int = 1
+) -> Generator:
+    """Returns what draws the next id of each of `samples` texts that all continue `prompt (P,)`, P >= 1: (samples,)."""
+    generator = Generator(Stepper(model, params, samples), rng)
+    generator.read([prompt] * samples)
+    return generator
