@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from charrnn.arrays import Array, Ids
@@ -16,9 +18,10 @@ class WholeCharacters:
     document, may be drawn wherever a character may begin.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rows: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, rows: int, allow: str | None = None, ban: str = "") -> None:
+        """Of the characters that are spelled, those in `allow` may be drawn, or all for None, but none in `ban`."""
         self._own = len(vocabulary.symbols)
-        self._spelling = Spelling(vocabulary.symbols)
+        self._spelling = Spelling(vocabulary.symbols + ban, allow)
         self._begun = [b""] * rows
         """The bytes of the character that each row is in the middle of."""
         self._masks: dict[bytes, Array] = {}
@@ -47,8 +50,13 @@ class WholeCharacters:
         return forbidden
 
 
+def reader(vocabulary: Vocabulary) -> Callable[[int], str]:
+    """Returns what makes characters of the ids of one text, as they come: "" while a character is not whole."""
+    return Joiner(vocabulary).push if vocabulary.fallback else vocabulary.symbols.__getitem__
+
+
 class Joiner:
-    """Makes characters of the symbols of one text, as they come."""
+    """Makes characters of the symbols of one text, some of which are bytes, as they come."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary

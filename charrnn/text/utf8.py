@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -38,10 +39,13 @@ class Spelling:
     no character in bytes that is written as one symbol. What is written is then read as the very symbols drawn.
     """
 
-    def __init__(self, symbols: str) -> None:
-        """`symbols` are the characters that have symbols of their own, and are not spelled."""
-        taken = [symbol.encode() for symbol in symbols if not "\ud800" <= symbol <= "\udfff"]
-        self._taken = Counter(spelled[:size] for spelled in taken for size in range(1, len(spelled) + 1))
+    def __init__(self, taken: str, among: str | None = None) -> None:
+        """`taken` are characters that are not spelled, as those with symbols of their own.
+
+        `among`, where given, are the only ones that are.
+        """
+        self._taken = _prefixes(set(taken))
+        self._among = None if among is None else _prefixes(set(among) - set(taken))
         self._masks: dict[bytes, Array] = {}
 
     def allowed(self, begun: bytes) -> Array:
@@ -51,9 +55,21 @@ class Spelling:
         character has a symbol of its own.
         """
         if begun not in self._masks:
-            counts = [_characters(begun + bytes([b])) - self._taken[begun + bytes([b])] for b in range(BYTES_THERE_ARE)]
-            self._masks[begun] = np.array(counts) > 0
+            longer = [begun + bytes([b]) for b in range(BYTES_THERE_ARE)]
+            self._masks[begun] = np.array([self._is_open(each) for each in longer])
         return self._masks[begun]
+
+    def _is_open(self, begun: bytes) -> bool:
+        """Tells whether these bytes begin a character that may be written, or are one."""
+        if self._among is not None:
+            return self._among[begun] > 0
+        return _characters(begun) > self._taken[begun]
+
+
+def _prefixes(characters: Iterable[str]) -> Counter[bytes]:
+    """Counts how many of the characters begin with each row of bytes."""
+    spelled = [character.encode() for character in characters if not "\ud800" <= character <= "\udfff"]
+    return Counter(each[:size] for each in spelled for size in range(1, len(each) + 1))
 
 
 def size_of(lead: int) -> int:
