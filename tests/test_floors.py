@@ -103,6 +103,7 @@ FLOORS = {
     "charrnn.tasks.base": 10,
     "charrnn.tasks.writer": 11,
     "charrnn.tasks.parts": 11,
+    "charrnn.tasks.rare": 11,
     "charrnn.tasks.items": 12,
     "charrnn.tasks.inheriting": 12,
     "charrnn.tasks.documents": 13,

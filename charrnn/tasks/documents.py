@@ -25,6 +25,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
+from charrnn.tasks import rare
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.parts import cut_in_parts
@@ -90,9 +91,13 @@ class DocumentModel(Writer):
         if not data.has_fallback:
             return vocabulary_of(all_texts(examples), data.encoding)
         train = cls.parts(examples, data, batching.seed)["train"]
-        counts = collections.Counter("".join(train.texts if train else []))
-        symbols = "".join(counts)
-        return with_fallback(symbols, np.array([*counts.values()], np.int64), data)
+        return with_fallback(*_counted(train.texts if train else []), data)
+
+    def remarks(self, examples: Documents) -> list[str]:
+        """Returns a line if there are many rare characters, or some that are spelled in bytes."""
+        if not rare.may_matter(self.vocabulary, len(self.vocabulary)):
+            return []
+        return rare.remark(self.vocabulary, *_counted(all_texts(examples)))
 
     @property
     def end(self) -> int:
@@ -238,6 +243,12 @@ def nats_of_documents(
 def all_texts(documents: Documents) -> list[str]:
     """Returns the texts of all parts."""
     return [text for part in (documents, documents.validation, documents.test) if part for text in part.texts]
+
+
+def _counted(texts: Sequence[str]) -> tuple[str, Ids]:
+    """Returns the distinct characters of these texts, and how often each occurs: (S,)."""
+    counts = collections.Counter("".join(texts))
+    return "".join(counts), np.array([*counts.values()], np.int64)
 
 
 def random_window(model: CharLM, rng: np.random.Generator) -> Batch:

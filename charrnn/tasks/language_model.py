@@ -21,6 +21,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
+from charrnn.tasks import rare
 from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
 from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.encoding import Text
@@ -99,13 +100,17 @@ class LanguageModel(Writer):
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
 
     def remarks(self, examples: Text) -> list[str]:
-        """Returns a line if the text looks like pairs, which are for other tasks."""
+        """Returns a line if the text looks like pairs, which are for other tasks, and one of its rare characters."""
+        found = []
+        if rare.may_matter(self.vocabulary, len(examples.symbols)):
+            found += rare.remark(self.vocabulary, examples.symbols, examples.counts())
         lines = next(examples.pieces(0, min(LOOKED_AT, len(examples))), "").split("\n")[:-1]
         if len(lines) < 3 or any(line.count("\t") != 1 for line in lines):
-            return []
+            return found
         return [
+            *found,
             "each line has one tab, as pairs have; to learn answers give another task, for labels "
-            f"{advice.setting('task.name', 'classify')}"
+            f"{advice.setting('task.name', 'classify')}",
         ]
 
     def describe(self, split: Split) -> str:

@@ -19,7 +19,7 @@ class WholeCharacters:
     """
 
     def __init__(self, vocabulary: Vocabulary, rows: int, allow: str | None = None, ban: str = "") -> None:
-        """Of the characters that are spelled, those in `allow` may be drawn, or all for None, but none in `ban`."""
+        """Lets a character be spelled that is in `allow`, or any where that is None, but none that is in `ban`."""
         self._own = len(vocabulary.symbols)
         self._spelling = Spelling(vocabulary.symbols + ban, allow)
         self._begun = [b""] * rows
