@@ -100,6 +100,14 @@ def test_characters_that_are_spelled_can_be_banned_and_allowed(run):
         sample(run, stop="Ω", ban="Ω")
 
 
+def test_what_the_encoding_has_not_is_not_written():
+    text = decode(["aéb c\n".encode("latin-1") * 40], "a text", "latin-1")
+    run = begin(text, **{"data.max_vocab": 2, "data.encoding": "latin-1"})
+    written = "".join(sample(run, length=200, seed=1))
+    written.encode("latin-1")
+    assert any(c > "\x7f" for c in written)
+
+
 def test_no_characters_at_all_may_be_asked_for(run):
     assert "".join(sample(run, length=0, seed=1)) == ""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import itertools
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +12,21 @@ import numpy as np
 from charrnn.arrays import Array, Ids
 from charrnn.text.utf8 import BYTES_THERE_ARE, Spelling, size_of
 from charrnn.text.vocabulary import Vocabulary
+
+
+def characters_of(encoding: str) -> str | None:
+    """Returns the characters that an encoding of one or more bytes has; None where it may have all there are."""
+    if codecs.lookup(encoding).name.startswith("utf") or _encodes("\U0010ffff", encoding):
+        return None
+    points = itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
+    return "".join(character for character in map(chr, points) if _encodes(character, encoding))
+
+
+def _encodes(character: str, encoding: str) -> bool:
+    try:
+        return bool(character.encode(encoding))
+    except UnicodeError:
+        return False
 
 
 class WholeCharacters:
@@ -19,8 +37,14 @@ class WholeCharacters:
     """
 
     def __init__(self, vocabulary: Vocabulary, rows: int, allow: str | None = None, ban: str = "") -> None:
-        """Lets a character be spelled that is in `allow`, or any where that is None, but none that is in `ban`."""
+        """Lets a character be spelled that is in `allow`, or any where that is None, but none that is in `ban`.
+
+        What is written shall be read again as the text was: so none that the text's encoding has not.
+        """
         self._own = len(vocabulary.symbols)
+        there_are = characters_of(vocabulary.encoding)
+        if there_are is not None:
+            allow = there_are if allow is None else "".join(set(allow).intersection(there_are))
         self._spelling = Spelling(vocabulary.symbols + ban, allow)
         self._begun = [b""] * rows
         """The bytes of the character that each row is in the middle of."""
