@@ -66,7 +66,7 @@ def test_a_character_that_the_old_run_had_not_cannot_be_kept_and_both_ways_out_w
     assert union.task.vocabulary.symbols == "abdfz漢"
     run, _, notes = prepare("adz漢", old, data__vocabulary="keep", data__min_count=1)
     assert (run.task.vocabulary.symbols, run.task.vocabulary.fallback) == ("abdf", True)
-    assert notes == ["new to the weights: the bytes in which all other characters are spelled"]
+    assert notes[-1] == "new to the weights: the bytes in which all other characters are spelled"
 
 
 def test_an_old_run_that_spells_goes_on_spelling(prepare, rng):
@@ -75,7 +75,7 @@ def test_an_old_run_that_spells_goes_on_spelling(prepare, rng):
     run, _, notes = prepare("abé漢", old, data__vocabulary="keep")
     assert run.task.vocabulary == old.task.vocabulary
     assert rows(run) == rows(old)
-    assert notes == []
+    assert notes == ["2 of 4 distinct characters, 50 % of the text, are spelled in bytes"]
 
 
 def test_bytes_that_spell_move_behind_more_characters(prepare, rng):
