@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from charrnn import advice
-from charrnn.config.resolve import Setting
+from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import Config
 
 GENTLER = 5
 """By how much the learning rate is smaller: what the weights know already would else be lost in the first updates."""
+
+
+def configure(*layers: Sequence[Setting]) -> tuple[Config, list[str]]:
+    """Returns the configuration of a run that begins from old weights, and what a user is told of it, a line each.
+
+    `layers` are those of `resolve`, later over earlier. Raises ConfigError as that does.
+    """
+    config, origins = resolve(*layers)
+    lower = gentler(config, origins)
+    return resolve(*layers, lower)[0], note(config, lower)
 
 
 def gentler(config: Config, origins: Mapping[str, str]) -> list[Setting]:

@@ -184,3 +184,20 @@ def test_tasks_that_know_an_unknown_symbol_do_not_read_the_keys(task):
 
     with pytest.raises(ConfigError, match=r"data\.min_count: the task"):
         tasks.find(task, DataConfig(min_count=2))
+
+
+def test_python_scores_characters_and_names_bytes(run):
+    from charrnn.interface.trained import TrainedRun
+
+    trained = TrainedRun.of(run)
+    characters = "漢é the 🦊Ω\n"
+    vocabulary = run.task.vocabulary
+    nats, place, expected = nats_by_hand(run, vocabulary.encode(characters)), len(vocabulary.encode("漢")) - 1, []
+    for character in characters[1:]:
+        size = len(vocabulary.encode(character))
+        expected.append(sum(nats[place : place + size]))
+        place += size
+    np.testing.assert_allclose(trained.score(characters), expected, rtol=1e-5)
+    names = trained.symbols
+    assert len(names) == trained.logits(characters).shape[1]
+    assert names[len(vocabulary.symbols) + 0xE6] == "<e6>"
