@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from charrnn.cli import common
 from charrnn.errors import ConfigError, DataError
 from charrnn.text.corpus import Library
 from charrnn.text.pairs import escape
+from charrnn.text.reading import Remarks
+from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES
 
 IN_MEMORY = "what was given in Python"
@@ -31,8 +31,11 @@ class Shelf(Library):
 
     data: bytes = b""
 
-    def _open(self, source: str) -> AbstractContextManager[BinaryIO]:
-        return nullcontext(io.BytesIO(self.data)) if source == IN_MEMORY else super()._open(source)
+    def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
+        if sources == (IN_MEMORY,):
+            yield Opened(IN_MEMORY, iter([self.data]))
+        else:
+            yield from super()._files(sources, remarks)
 
 
 def sources_of(source: Source, encoding: str) -> tuple[Library, list[str]]:
@@ -72,7 +75,7 @@ def encoded(text: str, encoding: str) -> bytes:
 
 
 def _shelf(library: Library, data: bytes) -> Shelf:
-    return Shelf(library.folder, library.cache, data)
+    return Shelf(library.folder, library.cache, data=data)
 
 
 def _is_pair(value: Any) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.arrays import Array
+from charrnn.arrays import Array, Ids
+from charrnn.judging.surprise import Guesses
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
-from charrnn.text.encoding import Text, encoded_size
 from charrnn.text.streams import Spelled, Streams
 
 SEQ_LENGTH = 64
@@ -51,27 +51,6 @@ class Score:
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """Holds characters of a text that are predicted: those that `streams` predict."""
-
-    text: Text
-    streams: Streams
-
-    def __len__(self) -> int:
-        return self.streams.characters
-
-    def predicted(self) -> Iterator[str]:
-        """Yields the characters, some at a time."""
-        for start, stop in self.streams.spans():
-            yield from self.text.pieces(start, stop)
-
-    def score(self, model: CharLM, params: dict[str, Array]) -> Score:
-        """Returns how well a model predicts them."""
-        size = encoded_size(self.predicted(), self.text.encoding)
-        return Score(evaluate(model, params, self.streams), len(self), size)
-
-
 def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:
     """Returns the loss of each character that `streams` predict, in the order of the text: (N,), float64.
 
@@ -80,12 +59,44 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
     of a character that is spelled is the sum of those of its bytes.
     """
     nats = np.concatenate([np.zeros((0, streams.batch_size)), *_nats(model, params, streams)])
-    of_symbols = np.concatenate([nats[:n, b] for b, n in enumerate(streams.lengths)])
-    if not isinstance(streams.ids, Spelled):
-        return of_symbols
+    of_symbols, begins = in_order(nats, streams), begins_of(streams)
+    return of_symbols if begins is None else np.add.reduceat(of_symbols, begins)
+
+
+def logits_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:
+    """Returns the logits from which each character that `streams` predict is guessed, in the order of the text: (N, V).
+
+    Their softmax is what the model thinks of all symbols in its place. A character that is spelled is several.
+    """
+    empty = np.zeros((0, streams.batch_size, model.num_outputs), params["head.b"].dtype)
+    return in_order(np.concatenate([empty, *(logits for logits, _ in _logits(model, params, streams))]), streams)
+
+
+def guesses_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Guesses:
+    """Returns what is thought of each character that `streams` predict, in the order of the text: arrays (N,).
+
+    Of a character that is spelled, the nats of its bytes add up, and `best` is what was thought likeliest to begin it.
+    """
+    windows = [Guesses.of(logits, y) for logits, y in _logits(model, params, streams)]
+    empty = Guesses(*(np.zeros((0, streams.batch_size), dtype) for dtype in (np.float64, np.int64, np.float64)))
+    found = Guesses(*(in_order(np.concatenate(arrays), streams) for arrays in zip(empty, *windows, strict=True)))
+    begins = begins_of(streams)
+    return found if begins is None else found.joined(begins)
+
+
+def in_order(steps: Array, streams: Streams) -> Array:
+    """Puts what was found step by step, (T, B, ...), in the order of the text: (N, ...)."""
+    return np.concatenate([steps[:n, b] for b, n in enumerate(streams.lengths)])
+
+
+def begins_of(streams: Streams) -> Ids | None:
+    """Returns where each character begins among the symbols that are predicted: (N,); None where each is one symbol."""
+    if not isinstance(streams.ids, Spelled) or not len(streams):
+        return None
     spans = streams.spans()  # one behind the other: columns, which are not, have no place for what is spelled
     sizes = streams.ids.sizes(spans[0][0], spans[-1][1])
-    return np.add.reduceat(of_symbols, sizes.cumsum() - sizes)
+    begins: Ids = sizes.cumsum() - sizes
+    return begins
 
 
 class EvaluationStopped(Exception):
@@ -116,6 +127,14 @@ def evaluate(
 
 def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[Array]:
     """Yields the loss of each character, (T, B) at a time; what lies beyond the end of a stream does not count."""
+    for logits, y in _logits(model, params, streams):
+        with overflow_allowed():  # of weights that have exploded, which shows in the loss
+            nats = head.nats(logits, y)
+        yield nats
+
+
+def _logits(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[tuple[Array, Ids]]:
+    """Yields the logits for each character and the character itself: (T, B, V) and (T, B), window after window."""
     B, length = streams.batch_size, int(streams.lengths.max(initial=0))
     warm_up = min(CONTEXT, int(streams.context.max(initial=0)))
     state = model.zero_state(B, params["head.b"].dtype)
@@ -128,6 +147,4 @@ def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator
         x, y = streams.window(start, min(SEQ_LENGTH, length - start))
         starts = cold if start == 0 else np.zeros(B, bool)
         logits, state = model.forward(params, x, state, starts)
-        with overflow_allowed():  # of weights that have exploded, which shows in the loss
-            nats = head.nats(logits, y)
-        yield nats
+        yield logits, y

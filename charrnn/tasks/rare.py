@@ -9,7 +9,7 @@ from charrnn.arrays import Ids
 from charrnn.text.utf8 import BYTES_THERE_ARE
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
-LEAST = 10
+LEAST = 5
 """A character that occurs less often is rare: so few examples teach a model little of it."""
 
 MUCH = 1 / 4

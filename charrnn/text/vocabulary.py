@@ -21,6 +21,15 @@ MOST_SYMBOLS = 1 << 16
 """Symbols that a model may have. No text of people has so many, and each costs a row in every matrix at both ends."""
 
 
+class UnknownCharacters(DataError):
+    """Says that a text has `characters` that a vocabulary lacks."""
+
+    def __init__(self, characters: str, place: str = "") -> None:
+        never = f"the model never saw {describe(characters)}"
+        super().__init__(f"{place}: {never}; take them out, or train on a text that has them" if place else never)
+        self.characters, self.place = characters, place
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Holds the symbols of a model, in the order of their ids: `symbols[i]` is the character with id i.
@@ -105,7 +114,7 @@ class Vocabulary:
     def encode(self, text: str) -> Ids:
         """Returns the ids (N,) of the characters of `text`: one for each, or more for those that are spelled.
 
-        Raises DataError that names the characters the vocabulary lacks.
+        Raises UnknownCharacters that names those the vocabulary lacks.
         """
         if self.fallback:
             spelled, sizes = self.spellings(text)
@@ -116,17 +125,17 @@ class Vocabulary:
         table[known] = np.arange(len(known))
         ids = table[points]
         if (ids < 0).any():
-            raise DataError(f"the model never saw {describe(self.unknown(text))}")
+            raise UnknownCharacters(self.unknown(text))
         return ids.astype(self.dtype)
 
     def spellings(self, characters: str) -> tuple[Ids, Ids]:
         """Returns the ids that each of these n characters is made of, (n, 4), and how many there are: (n,).
 
         Of each row, the first ids count alone. This is for a vocabulary with a byte fallback, in which only lone
-        surrogates are unknown: raises DataError that names them.
+        surrogates are unknown: raises UnknownCharacters that names them.
         """
         if lone := self.unknown(characters):
-            raise DataError(f"{describe(lone)} is no character; take it out")
+            raise UnknownCharacters(lone)
         points, known = code_points(characters), code_points(self.symbols)
         spelled, sizes = spell(points)
         ids = (spelled.astype(np.int64) + len(known)).astype(self.dtype)
@@ -135,6 +144,11 @@ class Vocabulary:
             is_known = known[found] == points
             ids[is_known, 0], sizes[is_known] = found[is_known], 1
         return ids, sizes
+
+    def name(self, symbol: int) -> str:
+        """Returns the character with this id; a byte that is part of others is written as in `<e6>`."""
+        own = len(self.symbols)
+        return self.symbols[symbol] if symbol < own else f"<{symbol - own:02x}>"
 
     def encode_known(self, text: str, unknown: int) -> Ids:
         """Returns the ids (N,) of the characters of `text`; those that the vocabulary lacks become `unknown`."""

@@ -21,13 +21,13 @@ def rare(tmp_path):
 
 @pytest.fixture
 def spelled(charrnn, rare):
-    charrnn("train", rare, "-o", "run", *WORDS, "--set", "data.min_count=10").ok()
+    charrnn("train", rare, "-o", "run", *WORDS, "--set", "data.min_count=5").ok()
     return "run"
 
 
 def test_many_rare_characters_are_told_with_words_that_work_when_pasted(charrnn, rare):
     said = charrnn("train", rare, "-o", "plain", *WORDS).ok().err
-    line = next(line for line in said.splitlines() if "occur less than 10 times" in line)
+    line = next(line for line in said.splitlines() if "occur less than 5 times" in line)
     assert line.startswith("320 of ")
     words = line.split("bytes: ")[1].split()
     after = charrnn("train", rare, "-o", "run", *WORDS, *words).ok().err
@@ -69,13 +69,13 @@ def test_info_says_that_other_characters_are_bytes(charrnn, spelled):
 
 
 def test_such_a_run_goes_on_exactly(charrnn, spelled, rare, contents, tmp_path):
-    more = [*WORDS, "--set", "train.iterations=8", "--set", "data.min_count=10"]
+    more = [*WORDS, "--set", "train.iterations=8", "--set", "data.min_count=5"]
     charrnn("train", rare, "-o", "whole", *more).ok()
     charrnn("train", "-o", spelled, "--resume", "--set", "train.iterations=8").ok()
     one, other = (contents(tmp_path / run / "last.npz")[0] for run in ("whole", spelled))
     assert one.keys() == other.keys()
     again = charrnn("train", "-o", spelled, "--resume", "--set", "data.min_count=3", "--set", "train.iterations=9")
-    again.fails(2, "data.min_count was 10 and cannot become 3")
+    again.fails(2, "data.min_count was 5 and cannot become 3")
 
 
 @pytest.mark.parametrize("task", ["classify", "tag", "transduce"])
@@ -90,3 +90,23 @@ def test_texts_of_labels_are_spelled_too(charrnn, tmp_path):
     charrnn("train", "names.tsv", "-o", "run", *words).ok()
     out = charrnn("sample", "run", "--label", "a", "--samples", 3, "-n", 20, "--seed", 2).ok().out
     assert len(out.decode().split("\n")[:-1]) == 3
+
+
+def test_lines_and_places_count_characters_and_their_nats_add_up(charrnn, spelled, tmp_path):
+    (tmp_path / "other.txt").write_text("Ελ 🐙は\n" * 9, "utf-8")
+    report = json.loads(charrnn("eval", spelled, "other.txt", "--json").ok().out)
+    rows = json.loads(charrnn("eval", spelled, "other.txt", "--lines", "--json").ok().out)["lines"]
+    assert sum(row["chars"] for row in rows) == report["chars"]
+    assert sum(row["nats"] for row in rows) == pytest.approx(report["nats_per_char"] * report["chars"])
+    assert {row["text"] for row in rows} == {"Ελ 🐙は"}
+
+
+def test_lines_of_documents_count_characters_and_ends(charrnn, tmp_path):
+    (tmp_path / "names.txt").write_text("".join(f"x{RARE[n]}y\n" for n in range(60)), "utf-8")
+    words = [*WORDS, "--set", "data.documents=lines", "--set", "data.min_count=5", "--set", "data.split=[1,0,0]"]
+    charrnn("train", "names.txt", "-o", "run", *words).ok()
+    (tmp_path / "others.txt").write_text("🐙\nxΩ\ny\n", "utf-8")
+    report = json.loads(charrnn("eval", "run", "others.txt", "--json").ok().out)
+    rows = json.loads(charrnn("eval", "run", "others.txt", "--lines", "--json").ok().out)["lines"]
+    assert sorted((row["text"], row["chars"]) for row in rows) == [("xΩ", 3), ("y", 2), ("🐙", 2)]
+    assert sum(row["nats"] for row in rows) == pytest.approx(report["nats_per_char"] * report["chars"])
