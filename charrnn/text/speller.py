@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from charrnn.arrays import Array, Ids
-from charrnn.text.utf8 import BYTES_THERE_ARE, Spelling, size_of
+from charrnn.text.utf8 import BYTES_THERE_ARE, ByteRules, size_of
 from charrnn.text.vocabulary import Vocabulary
 
 
@@ -45,7 +45,7 @@ class WholeCharacters:
         there_are = characters_of(vocabulary.encoding)
         if there_are is not None:
             allow = there_are if allow is None else "".join(set(allow).intersection(there_are))
-        self._spelling = Spelling(vocabulary.symbols + ban, allow)
+        self._rules = ByteRules(vocabulary.symbols + ban, allow)
         self._begun = [b""] * rows
         """The bytes of the character that each row is in the middle of."""
         self._masks: dict[bytes, Array] = {}
@@ -70,7 +70,7 @@ class WholeCharacters:
 
     def _forbidden(self, begun: bytes, size: int) -> Array:
         forbidden = np.full(size, bool(begun))
-        forbidden[self._own : self._own + BYTES_THERE_ARE] = ~self._spelling.allowed(begun)
+        forbidden[self._own : self._own + BYTES_THERE_ARE] = ~self._rules.allowed(begun)
         return forbidden
 
 

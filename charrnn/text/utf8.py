@@ -31,7 +31,7 @@ def spell(points: Ids) -> tuple[Ids, Ids]:
     return np.where(shifts >= 0, spelled, 0).astype(np.uint8), sizes
 
 
-class Spelling:
+class ByteRules:
     """Knows which byte may follow those that a character has so far, so that every text is written in one way only.
 
     Allowed is what leads to a character that has no symbol of its own: so no byte is drawn that stands nowhere in

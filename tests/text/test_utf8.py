@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.text.utf8 import MOST_BYTES, Spelling, spell
+from charrnn.text.utf8 import MOST_BYTES, ByteRules, spell
 
 CHARACTERS = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 
@@ -34,22 +34,22 @@ def whole(spelling):
 
 @pytest.mark.parametrize("taken", ["", "aé漢🦊\U0010ffff"])
 def test_all_characters_can_be_written_but_those_with_symbols_of_their_own(taken):
-    found = whole(Spelling(taken))
+    found = whole(ByteRules(taken))
     assert len(found) == len(CHARACTERS) - len(taken)
     assert set(found) == set(CHARACTERS) - set(taken)
 
 
 def test_bytes_that_lead_to_taken_characters_alone_are_not_begun():
     greek = "".join(chr(point) for point in range(0x380, 0x3C0))  # all that begin with 0xCE
-    spelling = Spelling(greek)
+    spelling = ByteRules(greek)
     assert not spelling.allowed(b"")[0xCE]
     assert spelling.allowed(b"")[0xCF]
-    assert Spelling(greek[1:]).allowed(b"")[0xCE]
+    assert ByteRules(greek[1:]).allowed(b"")[0xCE]
 
 
 @given(st.binary(min_size=1, max_size=3))
 def test_what_may_follow_is_what_python_could_still_decode(begun):
-    allowed = Spelling("").allowed(begun)
+    allowed = ByteRules("").allowed(begun)
 
     def leads_somewhere(prefix):
         ends = [b"", b"\x80", b"\xbf", b"\x80\x80", b"\xbf\xbf"]
