@@ -26,9 +26,12 @@ ROWS = 128
 
 
 def symbols(run: Run) -> list[str]:
-    """Returns what the columns of `logits` stand for; '' for the end of a document."""
+    """Returns what the columns of `logits` stand for; '' for the end of a document.
+
+    The bytes in which other characters are spelled, if they are, are written as in `<e6>`.
+    """
     task, _ = writer_of(run.task, run.model)
-    return [*task.vocabulary.symbols, *([] if task.end is None else [""])]
+    return [*map(task.vocabulary.name, range(len(task.vocabulary))), *([] if task.end is None else [""])]
 
 
 def score(run: Run, text: str, label: str | None) -> Array:
@@ -42,7 +45,14 @@ def score(run: Run, text: str, label: str | None) -> Array:
         targets = np.append(ids, task.end)
     chances = log_softmax(rows.astype(np.float64))
     found: Array = -chances[np.arange(len(targets)), targets]
-    return found
+    if not task.vocabulary.fallback:
+        return found
+    _, sizes = task.vocabulary.spellings(text)
+    if task.end is None:  # the first character is read, and of its bytes none counts
+        found, sizes = found[int(sizes[0]) - 1 :], sizes[1:]
+    else:
+        sizes = np.append(sizes, 1)
+    return np.add.reduceat(found, sizes.cumsum() - sizes) if len(sizes) else found
 
 
 def logits(run: Run, text: str, label: str | None) -> Array:

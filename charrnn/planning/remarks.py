@@ -21,11 +21,6 @@ WIDE = 10
 MANY_PASSES = 60
 """Passes above which even a network that is not wide learns by heart, if nothing is dropped."""
 
-MANY_RARE = 0.3
-"""Share of the vocabulary that is rare, from which on it is worth a word, where there are many: `MANY_SYMBOLS`."""
-
-MANY_SYMBOLS = 200
-
 REPEATED = 0.1
 """Share of a text, or of its validation part, in repeated passages, from which on it is worth a word."""
 
@@ -47,7 +42,8 @@ def remarks(plan: RunPlan) -> list[str]:
 def _diverges(plan: RunPlan) -> Iterator[str]:
     if plan.timing.diverged:
         rate = plan.prepared.run.config.optim.learning_rate
-        yield f"{plan.timing.diverged}: lower the rate, as with {advice.setting('optim.learning_rate', _round(rate / 10))}"
+        lower = advice.setting("optim.learning_rate", _round(rate / 10))
+        yield f"{plan.timing.diverged}: lower the rate, as with {lower}"
 
 
 def _few_updates(plan: RunPlan) -> Iterator[str]:
@@ -117,18 +113,6 @@ def _memory(plan: RunPlan) -> Iterator[str]:
         )
 
 
-def _rare(plan: RunPlan) -> Iterator[str]:
-    looked = plan.looked
-    if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
-        helps = (
-            f"; to make bytes of them, {advice.setting('data.min_count', RARE)}" if "data.min_count" in keys() else ""
-        )
-        yield (
-            f"{looked.rare:,} of {len(looked.counts):,} characters are seen less than {RARE} times, "
-            f"{looked.once:,} once: little can be learnt of them, and each costs a column of the output layer{helps}"
-        )
-
-
 def _odd(plan: RunPlan) -> Iterator[str]:
     odd = plan.looked.odd
     if not odd:
@@ -184,7 +168,6 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _wide,
     _many_passes,
     _repeats,
-    _rare,
     _odd,
     _line_ends,
     _little_validation,

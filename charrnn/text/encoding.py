@@ -31,6 +31,7 @@ from charrnn.text.detecting import MARKS, doubt, guess
 from charrnn.text.numbering import Numbering
 from charrnn.text.options import KEEP, LF
 from charrnn.text.origin import NOWHERE, FileRead, Origin
+from charrnn.text.spelled import SpelledIds
 from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
 
 WHOLE = ("punycode", "utf-7")
@@ -85,8 +86,19 @@ class Text:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def ids(self, vocabulary: Vocabulary) -> TextIds:
+    def counts(self, start: int = 0, stop: int | None = None) -> Ids:
+        """Returns how often each of `symbols` occurs from character `start` to `stop`: (S,)."""
+        S = len(self.symbols)
+        counts = np.zeros(S, np.int64)
+        for codes in self.codes.blocks(start, stop):
+            counts += np.bincount(codes, minlength=S)
+        return counts
+
+    def ids(self, vocabulary: Vocabulary) -> TextIds | SpelledIds:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
+        if vocabulary.fallback:
+            spelled, sizes = vocabulary.spellings(self.symbols)
+            return SpelledIds(self.codes, spelled, sizes) if sizes.max() > 1 else TextIds(self.codes, spelled[:, 0])
         return TextIds(self.codes, vocabulary.encode(self.symbols))
 
     def with_mark(self) -> Text:
