@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn import advice
+from charrnn.cli import common
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    from charrnn.runs.run import Run
     from charrnn.text.vocabulary import Vocabulary
 
 
@@ -35,6 +37,7 @@ class Options:
     min_p: float | None
     prompt: str | None
     prompt_file: str | None
+    encoding: str | None
     unknown: str
     stop: str | None
     samples: int
@@ -68,6 +71,7 @@ class Options:
 )
 @click.option("--prompt", metavar="TEXT", help="The text to continue.")
 @click.option("--prompt-file", metavar="FILE|-", help="A file with the text to continue; '-' for stdin.")
+@common.encoding_option
 @click.option(
     "--unknown",
     type=click.Choice(["error", "skip"]),
@@ -109,7 +113,7 @@ def command(**options: Any) -> None:
     run = load(wanted.checkpoint)
     task, model = writer_of(run.task, run.model, wanted.checkpoint)
     vocabulary, samples = task.vocabulary, wanted.samples
-    prompt = _known(_prompt(wanted, vocabulary.encoding), vocabulary, wanted.unknown)
+    prompt = _known(_prompt(wanted, run), vocabulary, wanted.unknown)
     stop = wanted.stop and _in_symbols(wanted.stop, vocabulary.encoding)
     filters = Filters(wanted.temperature, wanted.top_k, wanted.top_p, wanted.min_p)
     in_lines = task.end is not None and "\n" not in vocabulary.symbols
@@ -154,15 +158,13 @@ def _whole(prompt: str, texts: Iterator[list[str]], samples: int) -> list[str]:
     return whole
 
 
-def _prompt(options: Options, encoding: str) -> str:
+def _prompt(options: Options, run: Run) -> str:
     """Returns the prompt, as it was typed or from its file, in the model's symbols."""
-    from charrnn.text.vocabulary import BYTES
-
     prompt_file = options.prompt_file
     if options.prompt is not None and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file are both given; give one of them")
     if prompt_file is None:
-        return _in_symbols(options.prompt or "", encoding)
+        return _in_symbols(options.prompt or "", run.config.data.encoding)
     try:
         with nullcontext(sys.stdin.buffer) if prompt_file == "-" else open(prompt_file, "rb") as file:
             data = file.read(MAX_PROMPT + 1)  # one more than may be, and not all that a device may give
@@ -171,13 +173,9 @@ def _prompt(options: Options, encoding: str) -> str:
                 f"--prompt-file {prompt_file} is larger than {MAX_PROMPT >> 20} MiB; give its last part"
                 + _piped(options.checkpoint, prompt_file)
             )
-        return data.decode("latin-1" if encoding == BYTES else encoding)
     except OSError as error:
         raise ConfigError(f"--prompt-file {prompt_file} cannot be read: {error.strerror}; give a text file") from error
-    except UnicodeError as error:
-        raise ConfigError(
-            f"--prompt-file {prompt_file} is not {encoding}, as the model's text was: {error}; convert it"
-        ) from error
+    return common.decoded(run, data, f"--prompt-file {prompt_file}", options.encoding)
 
 
 def _piped(checkpoint: Path, prompt_file: str) -> str:

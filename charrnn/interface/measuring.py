@@ -25,7 +25,7 @@ def evaluate(run: Run, source: Source, split: str | None, beam: int | None) -> d
     batching = Batching(train.batch_size, train.seq_length, train.seed, None)
     if split is None:  # other files have no part in it
         data = dataclasses.replace(data, validation=None, test=None)
-    library, sources = sources_of(source, data.encoding)
+    library, sources = sources_of(source, data.encoding, common.library_for(run, None))
     examples = task.read(library, sources, data)
     if split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
         raise DataError(

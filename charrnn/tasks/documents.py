@@ -16,6 +16,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
+from charrnn.judging import text_baselines
 from charrnn.judging.evaluation import EvaluationStopped, Score
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
 from charrnn.nn import head
@@ -109,8 +110,7 @@ class DocumentModel(Writer):
 
     def judged(self, documents: Documents, data: DataConfig) -> Judged:
         """Returns documents as what a model is judged on. Raises DataError for what the model does not know."""
-        between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
-        size = encoded_size([text + between for text in documents.texts], data.encoding)
+        size = encoded_size([text + _between(data) for text in documents.texts], data.encoding)
         return Judged(self.batches(documents, ROWS, WINDOW, 0), size)
 
     def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
@@ -162,6 +162,16 @@ class DocumentModel(Writer):
         """Returns the mean nats per character in all units, and over how many characters and bytes."""
         score = Score(self.judge(model, params, part, stop)["nats"], len(part), part.bytes)
         return score.facts()
+
+    def baselines(self, examples: Documents, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what n-grams and compressors reach on a part that they have not seen; none for the training part."""
+        parts = self.parts(examples, data, batching.seed)
+        train, part = parts["train"], parts[name]
+        if train is None or part is None or name == "train":
+            return {}
+        part = _at_most(part, batching.most if name == "validation" else None)
+        encode = self.vocabulary.encode
+        return text_baselines.of_documents(train.texts, part.texts, _between(data), encode, self.vocabulary)
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
@@ -220,6 +230,11 @@ def nats_of_documents(
         yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]
         if stop():
             raise EvaluationStopped
+
+
+def _between(data: DataConfig) -> str:
+    """Returns what stands between documents in a file."""
+    return {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
 
 
 def all_texts(documents: Documents) -> list[str]:

@@ -205,6 +205,8 @@ class ItemTask:
         """Returns what is reached on the part of that name by counting in the training part, by what reaches it."""
         parts = self.parts(examples, data, batching.seed)
         train, part = parts["train"], parts[name]
+        if part and name == "validation":
+            part = self.encode(part).first(batching.most).pairs
         return self.compare(train, part) if train and part else {}
 
     def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
@@ -237,6 +239,18 @@ class ItemTask:
                 nats, _ = model.loss(params, batch.rows(slice(b, b + 1)), state)
             found.append({"row": b, "item": batches.items.pairs.place(int(i)), "nats": float(nats), "text": inputs[i]})
         return found
+
+    def some(self, split: Split, count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+        """Draws some items to look at, of the validation part where there is one: what goes in, and what should come.
+
+        Where an item has several answers, it is one of them.
+        """
+        batches: Any = split.train
+        items: Any = split.validation or batches.items
+        pairs: Pairs = items.pairs
+        answers = (pairs.second, pairs.first)[self.source_column]
+        numbers = rng.choice(len(pairs), size=min(count, len(pairs)), replace=False)
+        return [(self.inputs(pairs)[i], answers[i]) for i in numbers.tolist()]
 
     def in_batches(
         self, items: Items, stop: Callable[[], bool] = lambda: False, chars: int = CHARS

@@ -13,6 +13,7 @@ import numpy as np
 from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
+from charrnn.judging import text_baselines
 from charrnn.judging.evaluation import Stretch, evaluate
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.nn import head
@@ -50,7 +51,7 @@ class LanguageModel(Writer):
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Text:
         """Reads the text of `sources`, one after another. Raises DataError."""
-        return library.read(sources, data.encoding)
+        return library.read(sources, data.encoding, data.newlines)
 
     @classmethod
     def of(cls, examples: Text, data: DataConfig, batching: Batching) -> Self:
@@ -141,6 +142,16 @@ class LanguageModel(Writer):
         """Returns the loss per character in several units, over how many characters and bytes."""
         score = part.score(model, params)
         return score.facts()
+
+    def baselines(self, examples: Text, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what n-grams and compressors reach on a part that they have not seen; none for the training part."""
+        cut = self.cut(examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length)
+        part: Streams | None = getattr(cut, name)
+        if part is not None and name == "validation":
+            part = _at_most(part, batching.most, data.split_by)
+        if part is None or not len(part) or name == "train":
+            return {}
+        return text_baselines.of_streams(cut.train, part, self.vocabulary)
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State

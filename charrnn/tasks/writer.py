@@ -11,8 +11,6 @@ from charrnn.arrays import Ids
 from charrnn.errors import ConfigError
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
-from charrnn.tasks.base import Batching, Scores
-from charrnn.text.options import DataConfig
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
 
@@ -44,10 +42,6 @@ class Writer:
     def extent(self, report: dict[str, Any]) -> str:
         """Says how many characters and bytes a report is about."""
         return f"{report['chars']:,} characters ({report['bytes']:,} bytes)"
-
-    def baselines(self, examples: Any, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
-        """Returns none: programs that compress a text tell what its characters are worth without a network."""
-        return {}
 
     @property
     def end(self) -> int | None:

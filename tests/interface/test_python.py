@@ -183,7 +183,7 @@ def test_a_keyword_is_a_flag_or_the_last_word_of_a_key(keyword, value, key):
 @pytest.mark.parametrize(
     ("settings", "keywords", "parts"),
     [
-        ({}, {"hiden_size": 3}, ["hiden_size", "model.hidden_size"]),
+        ({}, {"hiden_size": 3}, ["hiden_size=", "did you mean 'hidden_size'"]),
         ({}, {"name": "tag"}, ["task.name", "optim.name"]),
         ({"model.hiden_size": 3}, {}, ["model.hidden_size"]),
         ({}, {"hidden_size": 0}, ["model.hidden_size", "at least 1"]),
@@ -229,6 +229,16 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(text):
     package.train(out="parts", resume=True, iterations=12)
     package.train(text, **TINY | {"iterations": 12}, schedule="constant", out="whole")
     assert same_weights(package.load("parts/last.npz"), package.load("whole/last.npz"))
+
+
+def test_a_run_may_be_given_more_to_do(text):
+    package.train(text, **TINY, out="run")
+    assert package.load("run/last.npz").iteration == 6
+    package.train(out="run", resume=True, more=4)
+    assert package.load("run/last.npz").iteration == 10
+    for wrong in ({"more": 3}, {"more": 3, "resume": True, "out": "run", "iterations": 20}):
+        with pytest.raises(package.ConfigError, match="more="):
+            package.train(text, **wrong)
 
 
 def test_what_was_given_in_python_must_be_given_again(text):

@@ -7,15 +7,16 @@ import itertools
 import math
 
 from charrnn.arrays import Array
-from charrnn.cli import pages
 from charrnn.judging.evaluation import Score
+from charrnn.pages import style
 
 LEVELS = 8
 """Colours, one for each bit of surprise; the last is for all that is more."""
 
 STYLE = """
 pre { white-space: pre-wrap; overflow-wrap: anywhere }
-span { border-radius: 2px }
+span { border-radius: 2px; color: #111 }
+.b0 { color: inherit }
 """
 
 
@@ -38,4 +39,4 @@ def page(name: str, text: str, nats: Array, score: Score) -> str:
         f"<p>{score.bits_per_char:.4f} bits per character over {score.chars:,} characters. "
         f"Bits of surprise: {legend}</p>\n<pre>{''.join(body)}</pre>"
     )
-    return pages.page(name, "surprise", STYLE + colours, shown)
+    return style.page(name, "surprise", STYLE + colours, shown)
