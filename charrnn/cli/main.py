@@ -20,19 +20,9 @@ from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
 
 COMMANDS = (
-    "plan",
-    "train",
-    "sample",
-    "predict",
-    "eval",
-    "report",
-    "gradcheck",
-    "gradflow",
-    "info",
-    "config",
-    "corpus",
+    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus",
     "completion",
-)
+)  # fmt: skip
 
 COMPLETE = "_CHARRNN_COMPLETE"
 """The variable by which a shell asks what could be typed next."""

@@ -17,7 +17,7 @@ from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
-    from charrnn.tasks.base import Answer
+    from charrnn.tasks.answers import Answer
 
 BLOCK = 2048
 """Inputs that are answered at a time: sorted by length, these are batches without much padding."""

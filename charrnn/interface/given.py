@@ -32,10 +32,10 @@ class Shelf(Library):
     data: bytes = b""
 
     def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
-        """Yields the text that was given, or the files of all sources."""
-        if sources != (IN_MEMORY,):
-            return super()._files(sources, remarks)
-        return iter([Opened(IN_MEMORY, iter([self.data]))])
+        if sources == (IN_MEMORY,):
+            yield Opened(IN_MEMORY, iter([self.data]))
+        else:
+            yield from super()._files(sources, remarks)
 
 
 def sources_of(source: Source, encoding: str, library: Library | None = None) -> tuple[Library, list[str]]:

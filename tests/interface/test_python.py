@@ -405,6 +405,29 @@ def test_a_part_is_evaluated_beside_baselines(learned, text, charrnn):
         learned.evaluate(text, split="val")
 
 
+def test_unknown_characters_are_skipped_where_that_is_asked_for(learned, text):
+    strange = text.read_text()[:300] + "\u00e9\n"
+    with pytest.raises(package.DataError, match="U\\+00E9"):
+        learned.evaluate(strange)
+    told = learned.evaluate(strange, unknown="skip")
+    assert (told["skipped"], told["chars"]) == (1, 300)
+    with pytest.raises(package.ConfigError, match="unknown"):
+        learned.evaluate(strange, unknown="ignore")
+
+
+def test_where_symbols_are_bytes_each_byte_has_a_score(text):
+    run = package.train(text.read_text() + "\u00e9\n", encoding="bytes", **TINY)
+    assert run.score("a\u00e9b").shape == (3,)
+    assert run.logits("a\u00e9b").shape == (4, len(run.symbols))
+    expected = run.evaluate("row, row\u00e9!\n")
+    assert run.score("row, row\u00e9!\n").mean() == pytest.approx(expected["nats_per_char"], rel=1e-5)
+
+
+def test_a_long_text_is_scored_as_eval_scores_it(learned, text):
+    content = text.read_text()
+    assert learned.score(content).mean() == pytest.approx(learned.evaluate(content)["nats_per_char"], rel=1e-9)
+
+
 # --- the other tasks ---
 
 
