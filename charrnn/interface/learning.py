@@ -16,12 +16,13 @@ from charrnn.cli import signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_settings
-from charrnn.errors import CharrnnError, ConfigError, Interrupted
+from charrnn.errors import CharrnnError, ConfigError, DivergedError, Interrupted
 from charrnn.interface.given import IN_MEMORY, Source, sources_of
 from charrnn.interface.settings import settings_of
 from charrnn.interface.trained import TrainedRun, load
-from charrnn.runs import checkpoint
+from charrnn.runs import checkpoint, places
 from charrnn.runs.directory import RunDirectory
+from charrnn.runs.places import DIVERGED
 from charrnn.training import resuming
 from charrnn.training.more import ENDS, parse
 from charrnn.training.preparing import prepare
@@ -73,6 +74,10 @@ def train(
         trainer = _resume(place, source, asked, more) if resume else _begin(place, source, asked, init_from)
         try:
             _finish(trainer, progress, kept=out is not None)
+        except DivergedError as error:
+            if out is None:  # what it says more of it is gone with the directory
+                error.args = error.messages = (str(error).replace(f"; see {place / DIVERGED}", ""),)
+            raise
         finally:
             trainer.close()
         run = load(place)
@@ -89,6 +94,7 @@ def _begin(
     inherited = to_settings(old.config, str(init_from)) if old else []
     config, _ = resolve([setting for setting in inherited if setting.path.startswith("model.")], asked)
     library, sources = sources_of(source, config.data.encoding)
+    places.refuse_as_text(tuple(sources))
     examples = tasks.find(config.task.name, config.data).read(library, sources, config.data)
     prepared = prepare(config, examples, old)
     directory = RunDirectory(place)

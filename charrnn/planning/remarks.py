@@ -19,6 +19,11 @@ FEW_UPDATES = 500
 WIDE = 10
 """Parameters for each character to learn from, above which a network learns by heart long before its end."""
 
+ENOUGH = 4
+"""Parameters for each character that a narrower network should have at most; none is advised below `NARROW` units."""
+
+NARROW = 32
+
 MANY_PASSES = 60
 """Passes above which even a network that is not wide learns by heart, if nothing is dropped."""
 
@@ -55,7 +60,8 @@ def _few_updates(plan: RunPlan) -> Iterator[str]:
     if plan.updates >= FEW_UPDATES:
         return
     train = plan.prepared.run.config.train
-    told = f"{plan.updates:,} updates are too few for a text to be learnt"
+    what = "much to be learnt" if plan.items else "a text to be learnt"
+    told = f"{plan.updates:,} updates are too few for {what}"
     if plan.foreseen and plan.batches_per_epoch >= FEW_UPDATES:
         yield f"{told}; give it more time, or a smaller network"
         return
@@ -93,7 +99,7 @@ def _wide(plan: RunPlan) -> Iterator[str]:
     parameters, characters = plan.prepared.run.model.num_parameters, max(1, plan.learnt_from)
     if parameters > WIDE * characters:
         width = plan.prepared.run.config.model.hidden_size
-        while width > 16 and _parameters(plan, width) > characters:
+        while width > NARROW and _parameters(plan, width) > ENOUGH * characters:
             width //= 2
         yield (
             f"{parameters:,} parameters for {characters:,} characters to learn from: it will know them by heart; "

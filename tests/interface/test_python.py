@@ -311,6 +311,14 @@ def test_ctrl_c_saves_and_is_a_keyboard_interrupt(text):
     assert int(out.split()[1]) >= 2
 
 
+def test_what_diverges_says_so_and_names_no_file_that_is_gone(text):
+    with pytest.raises(package.DivergedError, match=r"^diverged at iteration 2.*lower optim.learning_rate") as caught:
+        package.train(text, **TINY, lr=1e9)
+    assert "diverged.json" not in str(caught.value)
+    with pytest.raises(package.DivergedError, match=r"see .*diverged.json"):
+        package.train(text, **TINY, lr=1e9, out="run")
+
+
 def test_signals_are_handled_as_before_when_it_is_done(text):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     package.train(text, **TINY)
