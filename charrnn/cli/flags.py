@@ -15,26 +15,10 @@ from click.shell_completion import CompletionItem
 
 from charrnn import advice
 from charrnn.config import reading
+from charrnn.config.flags import FLAGS
 from charrnn.config.resolve import Setting
 from charrnn.config.schema import keys
 from charrnn.config.synonyms import named
-
-FLAGS = {
-    "--epochs": "train.epochs",
-    "--iterations": "train.iterations",
-    "--time-budget": "train.time_budget",
-    "--lr": "optim.learning_rate",
-    "--optimizer": "optim.name",
-    "--cell": "model.cell",
-    "--hidden-size": "model.hidden_size",
-    "--layers": "model.num_layers",
-    "--dropout": "model.dropout",
-    "--batch-size": "train.batch_size",
-    "--seq-length": "train.seq_length",
-    "--task": "task.name",
-    "--seed": "train.seed",
-}
-"""The key that each flag sets."""
 
 METAVARS = {"--time-budget": "TIME", "--lr": "RATE", "--dropout": "P", "--cell": "CELL", "--optimizer": "NAME"}
 """What stands for the value of a flag in its help, where that is not N."""
@@ -77,6 +61,12 @@ def _option(flag: str) -> Callable[[Any], Any]:
         help=f"{text[0].upper()}{text[1:]}{': ' + ', '.join(choices) if choices else ''} [{FLAGS[flag]}].",
         shell_complete=lambda ctx, param, begun: [CompletionItem(c) for c in choices if c.startswith(begun)],
     )
+
+
+def words(options: dict[str, Any]) -> list[str]:
+    """Returns the flags among the options of a command as they were typed: each, and then its value."""
+    given = {flag: options.get(flag.strip("-").replace("-", "_")) for flag in FLAGS}
+    return [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
 
 
 def take_settings(options: dict[str, Any]) -> list[Setting]:

@@ -121,13 +121,16 @@ class TrainedRun(Run):
         """
         return thoughts.logits(self, text, label)
 
-    def evaluate(self, source: Source, split: str | None = None, beam: int | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, source: Source, split: str | None = None, beam: int | None = None, unknown: str = "error"
+    ) -> dict[str, Any]:
         """Returns how good the run is on a text or on pairs: what `charrnn eval --json` prints, as a dict.
 
         `source` is anything that `charrnn.train` takes. `split` is `train`, `validation` or `test`: only this part,
-        and what baselines reach on it. Raises DataError and ConfigError as the command does.
+        and what baselines reach on it. With `unknown="skip"`, characters that the model never saw are left out, and
+        counted as `skipped`. Raises DataError and ConfigError as the command does.
         """
-        return evaluate(self, source, split, beam)
+        return evaluate(self, source, split, beam, unknown)
 
     def predict(self, inputs: Iterable[str], beam: int | None = None) -> list[str]:
         """Returns the answer to each input: its label, or the text that it becomes.
