@@ -117,10 +117,11 @@ class DocumentModel(Writer):
         """
         strange = self.vocabulary.unknown("".join(documents.texts)) if skip else ""
         as_read, read = (documents, documents) if not strange else _without(documents, strange)
-        size = encoded_size([text + _between(data) for text in read.texts], data.encoding)
+        batches = self.batches(read, ROWS, WINDOW, 0)
+        size = encoded_size([text + _between(data) for text in read.texts], documents.encoding or data.encoding)
         count = sum(map(len, documents.texts)) - sum(map(len, read.texts))
         sizes = self._sizes(read.texts) if self.vocabulary.fallback else None
-        return Judged(self.batches(read, ROWS, WINDOW, 0), size, as_read, strange, count, sizes)
+        return Judged(batches, size, as_read, strange, count, sizes)
 
     def _sizes(self, texts: Sequence[str]) -> Ids:
         """Returns how many symbols each character of these documents has, with their ends, which have one."""
@@ -263,7 +264,8 @@ def _taken(documents: Documents, numbers: Ids) -> Documents:
     labels = documents.labels and [documents.labels[i] for i in chosen]
     lines = [documents.numbers[i] if documents.numbers else i + 1 for i in chosen]
     files = documents.files and [documents.files[i] for i in chosen]
-    return Documents(documents.name, documents.size, documents.sha256, texts, labels, numbers=lines, files=files)
+    given = documents.name, documents.size, documents.sha256, texts, labels
+    return Documents(*given, numbers=lines, files=files, encoding=documents.encoding)
 
 
 def _without(documents: Documents, strange: str) -> tuple[Documents, Documents]:
