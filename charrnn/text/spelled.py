@@ -1,7 +1,8 @@
-"""A text in which rare characters are spelled: more symbols than characters, and where each character begins."""
+"""The ids of a text: a symbol for each character, or more where rare characters are spelled in bytes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,22 @@ import numpy as np
 from charrnn.arrays import Ids
 from charrnn.text.codes import BLOCK, Codes
 from charrnn.text.utf8 import MOST_BYTES
+
+
+@dataclass(frozen=True)
+class TextIds:
+    """Stands for the array of a text's ids in a model's vocabulary, and translates what is read of it."""
+
+    codes: Codes
+    table: Ids
+    """The id of each code."""
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, index: Ids, /, *, mode: Literal["clip"]) -> Ids:
+        """Returns the ids (T, B) at `index (T, B)`, whose columns run along the text, as an array does."""
+        return self.table.take(self.codes.take(index))
 
 
 class SpelledIds:

@@ -110,3 +110,15 @@ def test_lines_of_documents_count_characters_and_ends(charrnn, tmp_path):
     rows = json.loads(charrnn("eval", "run", "others.txt", "--lines", "--json").ok().out)["lines"]
     assert sorted((row["text"], row["chars"]) for row in rows) == [("xΩ", 3), ("y", 2), ("🐙", 2)]
     assert sum(row["nats"] for row in rows) == pytest.approx(report["nats_per_char"] * report["chars"])
+
+
+def test_what_programs_make_of_a_text_is_the_same_beside_any_vocabulary(charrnn, spelled, rare):
+    charrnn("train", rare, "-o", "plain", *WORDS).ok()
+    reports = [
+        json.loads(charrnn("eval", run, rare, "--split", "test", "--json").ok().out) for run in (spelled, "plain")
+    ]
+    one, other = reports
+    for name in ("gzip", "bz2", "xz"):
+        assert one["baselines"][name] == other["baselines"][name]
+    assert (one["chars"], one["bytes"]) == (other["chars"], other["bytes"])
+    assert all(math.isfinite(scores["nats_per_char"]) for scores in one["baselines"].values())

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from charrnn.errors import DataError
 from charrnn.text import codes, spelled
-from charrnn.text.encoding import TextIds, decode
+from charrnn.text.encoding import decode
 from charrnn.text.items import encode_items
-from charrnn.text.spelled import SpelledIds
+from charrnn.text.spelled import SpelledIds, TextIds
 from charrnn.text.speller import Joiner, WholeCharacters
 from charrnn.text.streams import side_by_side, split_tail
 from charrnn.text.vocabulary import BYTES, Vocabulary
