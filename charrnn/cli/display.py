@@ -23,7 +23,7 @@ class Display:
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
 
-        if not system.allows_threads(1):
+        if system.few_processes():
             tqdm.monitor_interval = 0  # which would be a thread
         self.trainer = trainer
         self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
