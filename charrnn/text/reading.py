@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from charrnn import advice
 from charrnn.errors import DataError
 from charrnn.text.detecting import marked, wide
 from charrnn.text.encoding import Reader, same_encoding
@@ -36,7 +37,7 @@ class Manner(NamedTuple):
     encoding: str
     newlines: str
     naming: str
-    """The option that names an encoding, for messages: `--encoding {}`."""
+    """The option or the key that names an encoding, for messages: `--encoding`."""
     or_bytes: bool = False
     """Whether what cannot be decoded is read as bytes."""
     certain: bool = False
@@ -138,7 +139,7 @@ class Remarks:
         if self.manner.known is None or own == BYTES:  # else what would be in doubt has been decided
             self._doubts += [] if self.manner.certain else reader.doubts
         elif reader.encoding != own:
-            as_own = f"; to read it as that: {self.manner.naming.format(own)}" if readers.fit_own else ""
+            as_own = f"; to read it as that: {advice.option(self.manner.naming, own)}" if readers.fit_own else ""
             names = _some([file.name for file in reader.files])
             self._others.append(f"{names}: read as {reader.encoding}, though the model's text was {own}{as_own}")
 
@@ -151,8 +152,8 @@ class Remarks:
         lines += _first(self._others)
         if joined and self._open_ends and self.manner.known is None and not self.manner.or_bytes:
             lines.append(
-                f"files whose last line has no end, so that the next file goes on in it: {self._open_ends:,}; "
-                f"--set data.documents=files keeps files apart"
+                f"files whose last line has no end, so that the next file goes on in it: {self._open_ends:,}; to keep "
+                f"files apart: {advice.setting('data.documents', 'files')}"
             )
         return tuple(lines)
 
