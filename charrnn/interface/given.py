@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from charrnn.cli import common
 from charrnn.errors import ConfigError, DataError
 from charrnn.text.corpus import Library
 from charrnn.text.pairs import escape
+from charrnn.text.reading import Remarks
+from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES
 
 IN_MEMORY = "what was given in Python"
@@ -31,18 +31,21 @@ class Shelf(Library):
 
     data: bytes = b""
 
-    def _open(self, source: str) -> AbstractContextManager[BinaryIO]:
-        return nullcontext(io.BytesIO(self.data)) if source == IN_MEMORY else super()._open(source)
+    def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
+        if sources == (IN_MEMORY,):
+            yield Opened(IN_MEMORY, iter([self.data]))
+        else:
+            yield from super()._files(sources, remarks)
 
 
-def sources_of(source: Source, encoding: str) -> tuple[Library, list[str]]:
+def sources_of(source: Source, encoding: str, library: Library | None = None) -> tuple[Library, list[str]]:
     """Returns where examples are read, and by which names.
 
     A string with a line break, or longer than any name, is a text itself, and so are bytes; another is a file or
     a corpus. A list is of such names, or of pairs `(label, text)` or `(source, target)`. Raises ConfigError for
     anything else, DataError for a text that is not of the `encoding`.
     """
-    library = common.library()
+    library = library or common.library()
     if isinstance(source, bytes):
         return _shelf(library, source), [IN_MEMORY]
     if isinstance(source, str):
@@ -72,7 +75,7 @@ def encoded(text: str, encoding: str) -> bytes:
 
 
 def _shelf(library: Library, data: bytes) -> Shelf:
-    return Shelf(library.folder, library.cache, data)
+    return Shelf(**vars(library), data=data)
 
 
 def _is_pair(value: Any) -> bool:

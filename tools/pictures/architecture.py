@@ -22,6 +22,8 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 BASE, ROOF = "foundation", "cli"
 PURPOSES = {
     ROOF: "what people type: the only wing that prints, reads the environment and exits",
+    "interface": "what Python programs call",
+    "planning": "what a run will be",
     "pages": "what is shown in a browser",
     "reporting": "what is known of runs",
     "sampling": "text from a model",
