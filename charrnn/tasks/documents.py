@@ -101,9 +101,10 @@ class DocumentModel(Writer):
         """
         strange = self.vocabulary.unknown("".join(documents.texts)) if skip else ""
         as_read, read = (documents, documents) if not strange else _without(documents, strange)
-        size = encoded_size([text + _between(data) for text in read.texts], data.encoding)
+        batches = self.batches(read, ROWS, WINDOW, 0)
+        size = encoded_size([text + _between(data) for text in read.texts], documents.encoding or data.encoding)
         count = sum(map(len, documents.texts)) - sum(map(len, read.texts))
-        return Judged(self.batches(read, ROWS, WINDOW, 0), size, as_read, strange, count)
+        return Judged(batches, size, as_read, strange, count)
 
     def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
         """Cuts the documents in three; an evaluation reads about `most` characters of the validation part at most."""
@@ -235,7 +236,8 @@ def _taken(documents: Documents, numbers: Ids) -> Documents:
     labels = documents.labels and [documents.labels[i] for i in chosen]
     lines = [documents.numbers[i] if documents.numbers else i + 1 for i in chosen]
     files = documents.files and [documents.files[i] for i in chosen]
-    return Documents(documents.name, documents.size, documents.sha256, texts, labels, numbers=lines, files=files)
+    given = documents.name, documents.size, documents.sha256, texts, labels
+    return Documents(*given, numbers=lines, files=files, encoding=documents.encoding)
 
 
 def _without(documents: Documents, strange: str) -> tuple[Documents, Documents]:

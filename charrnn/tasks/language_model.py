@@ -26,7 +26,7 @@ from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
 from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
-from charrnn.text.encoding import Text
+from charrnn.text.encoding import MARK, Text
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
 from charrnn.text.vocabulary import UnknownCharacters, Vocabulary
@@ -73,11 +73,19 @@ class LanguageModel(Writer):
 
         Raises DataError if the text is too short, or has characters that the vocabulary lacks.
         """
+        examples = self._with_known_mark(examples)
         train, validation, test = self.cut(
             examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
         )
         windows = Windows(train, batching.seq_length)
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
+
+    def _with_known_mark(self, examples: Text) -> Text:
+        """Returns the text, with its byte order mark where the model knows it: runs did, before it was left out."""
+        symbols = self.vocabulary.symbols
+        return (
+            examples.with_mark() if examples.marked and MARK in symbols and MARK not in examples.symbols else examples
+        )
 
     def remarks(self, examples: Text) -> list[str]:
         """Returns a line if the text looks like pairs, which are for other tasks."""
@@ -122,6 +130,7 @@ class LanguageModel(Writer):
         Raises DataError where there are none, or some that the vocabulary lacks. With `skip` these are left out: the
         model reads the text as if they had never stood in it.
         """
+        examples = self._with_known_mark(examples)
         strange = self.vocabulary.unknown(examples.symbols)
         if strange and not skip:
             raise UnknownCharacters(strange, examples.name)

@@ -57,9 +57,13 @@ class Codes:
                 _write(self._file, data)
         self._count += len(codes)
 
+    def emptied(self, dtype: npt.DTypeLike) -> Codes:
+        """Returns a place for other integers, in the same folder."""
+        return Codes(self._folder, dtype)
+
     def widened(self, dtype: npt.DTypeLike) -> Codes:
         """Returns the same integers in a wider type."""
-        wider = Codes(self._folder, dtype)
+        wider = self.emptied(dtype)
         for block in self.blocks():
             wider.append(block)
         return wider

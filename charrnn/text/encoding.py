@@ -22,6 +22,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.background import Background
 from charrnn.errors import DataError
@@ -88,6 +89,15 @@ class Text:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
         return TextIds(self.codes, vocabulary.encode(self.symbols))
 
+    def with_mark(self) -> Text:
+        """Returns the text with the byte order mark before it that was left out, as a symbol."""
+        symbols = self.symbols + MARK
+        codes = self.codes.emptied(np.min_scalar_type(len(self.symbols)))
+        codes.append(np.array([len(self.symbols)]))
+        for block in self.codes.blocks():
+            codes.append(block)
+        return dataclasses.replace(self, symbols=symbols, codes=codes, marked=False)
+
     def without(self, symbols: str) -> Text:
         """Returns the text without some of its characters, as if they had never stood in it."""
         left_out = set(symbols)
@@ -123,20 +133,21 @@ class Reader:
     """
 
     def __init__(
-        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "--set data.encoding={}"
+        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "data.encoding"
     ) -> None:
-        """`naming` is the option that names an encoding, for messages; with `newlines` "lf", line ends become one."""
+        """`naming` is the option or key of an encoding, for messages; with `newlines` "lf", line ends become one."""
         self.encoding, self.naming = encoding, naming
         self.codes = Codes(cache or Path(tempfile.gettempdir()))
         self.marks: list[str] = []
         """The files that began with a byte order mark."""
         self.open_ends = 0
-        """How many files did not end with a line end."""
+        """How many files did not end with a line end, though another came after."""
         self.doubts: list[str] = []
         """What speaks against the encoding of some files, a line each."""
         self.files: list[FileRead] = []
         self._whole = codecs.lookup(_codec(encoding)).name in WHOLE
         self._translate = newlines == LF
+        self._last = ""
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
@@ -150,8 +161,10 @@ class Reader:
 
     def begin(self, name: str) -> None:
         """Begins the next file."""
+        if self.codes:
+            self.open_ends += self._last not in ("\n", "\r")
         self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
-        self._head, self._last = b"", ""
+        self._head, self._is_begun = b"", False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
         self._held: list[bytes] = []
@@ -189,10 +202,11 @@ class Reader:
 
     def _add(self, characters: str, final: bool) -> None:
         """Adds characters of the file; `final` says that there are no more."""
-        if characters and not self._last and self.encoding != BYTES and characters[0] == MARK:
-            characters = characters[1:]
-            self.marks.append(self._name)
-            self._last = MARK
+        if characters and not self._is_begun:
+            self._is_begun = True
+            if characters[0] == MARK and self.encoding != BYTES:
+                characters = characters[1:]
+                self.marks.append(self._name)
         if self._line_ends:
             characters = self._line_ends.decode(characters, final)
         self._last = characters[-1:] or self._last
@@ -212,11 +226,11 @@ class Reader:
     def _end(self) -> None:
         """Ends the file."""
         self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
-        self.open_ends += len(self.codes) > self._start and self._last not in ("\n", "\r")
         if found := doubt(self.encoding, self._head, self._numbering.symbols):
             what, likely = found
             self.doubts.append(
-                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: {self.naming.format(likely)}"
+                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: "
+                f"{advice.option(self.naming, likely)}"
             )
 
     @property
@@ -239,7 +253,8 @@ class Reader:
 
     def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
         """Says where in the file a byte does not fit, and what to do."""
-        as_bytes = ", or read bytes with --set data.encoding=bytes" if "--set" in self.naming else ""
+        as_bytes = f", or read bytes with {advice.setting('data.encoding', BYTES)}"
+        as_bytes *= not self.naming.startswith("-")
         if not isinstance(error, UnicodeDecodeError):
             return f"{self._name} is not {self.encoding}: {error}; name its encoding{as_bytes}"
         rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
@@ -249,10 +264,10 @@ class Reader:
         if likely == "utf-8" and same_encoding(likely, self.encoding):
             remedy = f"the rest is {likely}, so it is damaged there: mend it"
         elif likely:
-            remedy = f"name its encoding with {self.naming.format(likely)}"
+            remedy = f"name its encoding with `{advice.option(self.naming, likely)}`"
         else:
             remedy = (
-                f"name its encoding, as with {self.naming.format('cp1251')} (or shift_jis, gb18030 and many "
+                f"name its encoding, as with `{advice.option(self.naming, 'cp1251')}` (or shift_jis, gb18030 and many "
                 f"others; charrnn[detect] guesses which)"
             )
         return (
