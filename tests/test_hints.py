@@ -138,7 +138,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 def test_what_a_message_tells_to_type_works(desk: Desk, name: str) -> None:
     situation, told = SITUATIONS[name], desk.told(name)
     assert told.result.code == situation.code, told.result.err
-    found = hints(told.result.err + told.result.text * told.line.startswith("charrnn plan"))
+    found = hints(told.result.err + told.result.text * situation.typed.startswith(PLAN))
     assert len(found) == situation.count, told.result.err
     for hint in found if situation.cures else []:
         line = f"{told.line} {hint}" if hint.startswith("-") else hint

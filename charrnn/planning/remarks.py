@@ -213,5 +213,4 @@ def _round(rate: float) -> float:
 
 def _option(key: str, value: Any) -> str:
     """Returns the option that gives a key this value, after whatever was typed: its flag, which wins, or `--set`."""
-    flag = flag_of(key)
-    return f"{flag} {advice.word(value)}" if flag else advice.setting(key, value)
+    return advice.option(flag_of(key) or key, value)
