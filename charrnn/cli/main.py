@@ -15,14 +15,17 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from charrnn import advice, system
-from charrnn.cli import signals
+from charrnn.cli import signals, versions
 from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
-from charrnn.version import __version__
 
 COMMANDS = (
-    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus"
+    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus",
+    "completion",
 )  # fmt: skip
+
+COMPLETE = "_CHARRNN_COMPLETE"
+"""The variable by which a shell asks what could be typed next."""
 
 
 class _Commands(click.Group):
@@ -36,6 +39,10 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"charrnn.cli.{cmd_name}")
         command: click.Command = module.command
+        if COMPLETE in os.environ:
+            from charrnn.cli import completing
+
+            completing.teach(command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -51,7 +58,14 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="charrnn")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=versions.show,
+    help="Show the versions of charrnn, Python, NumPy and BLAS.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Train character-level recurrent networks: on a text, to let them write; on pairs, to have their answers.
@@ -86,7 +100,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             if sys.stdout:
                 sys.stdout.flush()
     except BaseException as error:
-        code, messages = _explain(_signal_behind(error) or error)
+        code, messages = _explain(_signal_behind(error) or error, arguments)
         if "--debug" in arguments:
             traceback.print_exception(error)
     if messages:
@@ -112,7 +126,7 @@ def _let_go(stream: TextIO) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Finds the command and runs it. Not click's own `main`, which has codes and messages of its own for signals."""
-    if "_CHARRNN_COMPLETE" in os.environ:  # the shell asks what could be typed next
+    if COMPLETE in os.environ:  # the shell asks what could be typed next
         cli.main(arguments, prog_name="charrnn")
     try:
         with cli.make_context("charrnn", list(arguments)) as context:
@@ -129,7 +143,7 @@ def _signal_behind(error: BaseException | None) -> signals.StoppedBySignal | Non
     return error
 
 
-def _explain(error: BaseException) -> tuple[int, list[str]]:
+def _explain(error: BaseException, arguments: list[str]) -> tuple[int, list[str]]:
     """Returns the exit code of an error, and its messages."""
     match error:
         case CharrnnError():
@@ -138,7 +152,7 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             error.show()
             return 2, []
         case click.ClickException():
-            return 2, [_usage(error)]
+            return 2, [_usage(error, arguments)]
         case signals.StoppedBySignal():
             return 128 + error.number, [str(error)]
         case KeyboardInterrupt() | click.Abort():
@@ -159,7 +173,8 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
     return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage(error: click.ClickException, arguments: list[str]) -> str:
+    """Returns the message of an error in what was typed."""
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
     if isinstance(error, click.BadParameter) and (wrong := re.search(r"'([^']*)' is not one of (.*)", message)):
         near = nearest_value(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
@@ -170,6 +185,6 @@ def _usage(error: click.ClickException) -> str:
         from charrnn.cli import flags
 
         known = [option for parameter in context.command.params for option in parameter.opts]
-        if "--set" in known and (meant := flags.instead(error.option_name, known)):
+        if "--set" in known and (meant := flags.instead(error.option_name, known, arguments)):
             message = f"No such option {error.option_name!r}; {meant}"
     return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"

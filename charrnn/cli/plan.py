@@ -172,7 +172,7 @@ def _refuse_to_overwrite(path: Path | None) -> None:
     if str(path) == "-":
         raise ConfigError("'-' is no file to write a plan to; name one, such as plan.yaml")
     if path.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"{path} is no name of a configuration, which `charrnn train -c` takes; end it in .yaml")
+        raise ConfigError(f"{path} is no name of a configuration; end it in .yaml")
     try:
         found = path.read_bytes()[: len(MARK)]
     except OSError:  # there is none, or what is wrong with it will be told when it is written

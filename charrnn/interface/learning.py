@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from charrnn import advice, tasks
+from charrnn import tasks
 from charrnn.cli import signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
@@ -134,8 +134,8 @@ def _finish(trainer: Trainer, progress: bool, kept: bool) -> None:
         display.close()
     if noted.stop:
         signal.raise_signal(noted.stop)  # which the handlers of this program turn into a KeyboardInterrupt
-        how = advice.command("train", "-o", trainer.directory.path, "--resume")
-        saved = f"and saved; continue with: {how}" if kept else "and not saved, as there is no out="
+        how = f"out={str(trainer.directory.path)!r} and resume=True"
+        saved = f"and saved; continue with {how}" if kept else "and not saved, as there is no out="
         raise Interrupted(noted.stop, f"stopped by {signals.name_of(noted.stop)}, {saved}")
 
 

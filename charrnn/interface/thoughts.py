@@ -34,13 +34,12 @@ def symbols(run: Run) -> list[str]:
 def score(run: Run, text: str, label: str | None) -> Array:
     """Returns the nats of each character that something comes before. See `TrainedRun.score`."""
     task, _ = writer_of(run.task, run.model)
+    rows = logits(run, text, label)
     ids = task.vocabulary.encode(text)
     if task.end is None:
-        targets = ids[1:]
-        rows = logits(run, text, label)[:-1]
+        rows, targets = rows[:-1], ids[1:]
     else:
         targets = np.append(ids, task.end)
-        rows = logits(run, text, label)
     chances = log_softmax(rows.astype(np.float64))
     found: Array = -chances[np.arange(len(targets)), targets]
     return found

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator
 
-from charrnn.advice import setting
+from charrnn import advice
 from charrnn.config.schema import keys
 from charrnn.planning.looking import RARE
 from charrnn.planning.plan import RunPlan
@@ -44,7 +44,7 @@ def remarks(plan: RunPlan) -> list[str]:
 def _diverges(plan: RunPlan) -> Iterator[str]:
     if plan.timing.diverged:
         rate = plan.prepared.run.config.optim.learning_rate
-        yield f"{plan.timing.diverged}: lower the rate, as with {setting('optim.learning_rate', _round(rate / 10))}"
+        yield f"{plan.timing.diverged}: lower the rate, as with {advice.setting('optim.learning_rate', _round(rate / 10))}"
 
 
 def _few_updates(plan: RunPlan) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _budget(plan: RunPlan) -> Iterator[str]:
     elif plan.seconds > LONG:
         yield (
             f"it will take {plan.seconds / 3600:.0f} hours; to end it on the clock, with the schedule of the rate, "
-            f"{setting('train.time_budget', '1h')}"
+            f"{advice.setting('train.time_budget', '1h')}"
         )
 
 
@@ -90,7 +90,7 @@ def _many_passes(plan: RunPlan) -> Iterator[str]:
     if plan.epochs > MANY_PASSES and not plan.prepared.run.config.model.dropout:
         yield (
             f"{plan.epochs:,.0f} passes: what is read so often is learnt by heart, long before the end; more text "
-            f"helps most, or {setting('model.dropout', 0.5)}"
+            f"helps most, or {advice.setting('model.dropout', 0.5)}"
         )
 
 
@@ -106,7 +106,9 @@ def _memory(plan: RunPlan) -> Iterator[str]:
 def _rare(plan: RunPlan) -> Iterator[str]:
     looked = plan.looked
     if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
-        helps = f"; {setting('data.min_count', RARE)} makes bytes of them" if "data.min_count" in keys() else ""
+        helps = (
+            f"; to make bytes of them, {advice.setting('data.min_count', RARE)}" if "data.min_count" in keys() else ""
+        )
         yield (
             f"{looked.rare:,} of {len(looked.counts):,} characters are seen less than {RARE} times, "
             f"{looked.once:,} once: little can be learnt of them, and each costs a column of the output layer{helps}"
@@ -125,7 +127,7 @@ def _odd(plan: RunPlan) -> Iterator[str]:
 def _line_ends(plan: RunPlan) -> Iterator[str]:
     kinds = [f"{count:,} {kind}" for kind, count in plan.looked.line_ends.items() if count]
     if len(kinds) > 1 and "labels" not in plan.items:
-        helps = f"; {setting('data.newlines', 'lf')} makes them one" if "data.newlines" in keys() else ""
+        helps = f"; to make them one, {advice.setting('data.newlines', 'lf')}" if "data.newlines" in keys() else ""
         yield f"line ends of several kinds, {' and '.join(kinds)}: they are learnt as they are{helps}"
 
 
@@ -148,8 +150,8 @@ def _little_validation(plan: RunPlan) -> Iterator[str]:
         yield "nothing is validated on, so nobody will see when it learns by heart"
     elif not plan.items and len(part) < LITTLE_VALIDATION:
         yield (
-            f"{len(part):,} characters to validate on are few: the validation loss is mostly chance; "
-            f"{setting('data.split', [0.8, 0.2, 0])} gives it more"
+            f"{len(part):,} characters to validate on are few: the validation loss is mostly chance; for more, "
+            f"{advice.setting('data.split', [0.8, 0.2, 0])}"
         )
 
 
@@ -181,8 +183,8 @@ def _narrower(plan: RunPlan, width: int) -> str:
     """Returns the options for a narrower network, or for dropout where it is narrow already."""
     model = plan.prepared.run.config.model
     if width < model.hidden_size:
-        return setting("model.hidden_size", width)
-    return setting("model.dropout", 0.5)
+        return advice.setting("model.hidden_size", width)
+    return advice.setting("model.dropout", 0.5)
 
 
 def _parameters(plan: RunPlan, width: int) -> int:

@@ -24,7 +24,8 @@ from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.writer import refuse_both_ways
 from charrnn.text.documents import Documents
 from charrnn.text.options import DataConfig
-from charrnn.text.pairs import read_pairs
+from charrnn.text.pairs import read_pairs, refuse_columns_of_objects
+from charrnn.text.tables import remarks
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
@@ -52,6 +53,7 @@ class Generate(DocumentModel):
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
         """Returns the task with the characters and labels of all texts. Raises DataError where the labels are one."""
+        refuse_columns_of_objects(examples.name, data)
         parts = (examples, examples.validation, examples.test)
         labels = sorted({label for part in parts if part for label in _labels(part)})
         if len(labels) < 2:
@@ -61,6 +63,10 @@ class Generate(DocumentModel):
         counts = collections.Counter(_labels(train))
         vocabulary = vocabulary_of(all_texts(examples), data.encoding)
         return cls(vocabulary, tuple(labels), tuple(counts[label] for label in labels))
+
+    def remarks(self, examples: Documents) -> list[str]:
+        """Returns a line for each sign that labels and texts are not what they should be."""
+        return list(remarks(_labels(examples), examples.texts, labelled=True))
 
     def labels_of(self, documents: Documents) -> Ids:
         """Returns the number of each text's label: (N,). Raises DataError for one that was not in training."""

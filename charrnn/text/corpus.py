@@ -47,8 +47,8 @@ class Library:
 
     folder: Path
     cache: Path
-    naming: str = "--set data.encoding={}"
-    """The option by which the user of a command names an encoding."""
+    naming: str = "data.encoding"
+    """The option, or the key, by which the user of a command names an encoding."""
     encoding: str | None = None
     """The encoding that a user has named for what is read, whatever the configuration says."""
     or_bytes: bool = False

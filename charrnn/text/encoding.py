@@ -8,6 +8,7 @@ they are read.
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import hashlib
 import io
 import itertools
@@ -21,6 +22,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.background import Background
 from charrnn.errors import DataError
@@ -87,6 +89,14 @@ class Text:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
         return TextIds(self.codes, vocabulary.encode(self.symbols))
 
+    def without(self, symbols: str) -> Text:
+        """Returns the text without some of its characters, as if they had never stood in it."""
+        left_out = set(symbols)
+        kept = [symbol not in left_out for symbol in self.symbols]
+        table = np.where(kept, np.cumsum(kept) - 1, -1)
+        codes = self.codes.translated(table, np.min_scalar_type(max(0, sum(kept) - 1)))
+        return dataclasses.replace(self, symbols="".join(itertools.compress(self.symbols, kept)), codes=codes)
+
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Yields the characters from `start` to `stop`, about a million at a time."""
         return _pieces(self.symbols, self.codes, start, stop)
@@ -114,9 +124,9 @@ class Reader:
     """
 
     def __init__(
-        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "--set data.encoding={}"
+        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "data.encoding"
     ) -> None:
-        """`naming` is the option that names an encoding, for messages; with `newlines` "lf", line ends become one."""
+        """`naming` is the option or key of an encoding, for messages; with `newlines` "lf", line ends become one."""
         self.encoding, self.naming = encoding, naming
         self.codes = Codes(cache or Path(tempfile.gettempdir()))
         self.marks: list[str] = []
@@ -207,7 +217,8 @@ class Reader:
         if found := doubt(self.encoding, self._head, self._numbering.symbols):
             what, likely = found
             self.doubts.append(
-                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: {self.naming.format(likely)}"
+                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: "
+                f"{advice.option(self.naming, likely)}"
             )
 
     @property
@@ -223,14 +234,15 @@ class Reader:
     def text(self, name: str, origin: Origin = NOWHERE) -> Text:
         """Returns all that was read as one text. Raises EmptyText where that is nothing."""
         if not self.codes:
-            raise EmptyText(f"{name} is empty; give a text to learn from")
+            raise EmptyText(f"{name} is empty; give a text that has characters")
         size = sum(file.size for file in self.files)
         marked = bool(self.marks)
         return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
 
     def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
         """Says where in the file a byte does not fit, and what to do."""
-        as_bytes = ", or read bytes with --set data.encoding=bytes" if "--set" in self.naming else ""
+        as_bytes = f", or read bytes with {advice.setting('data.encoding', BYTES)}"
+        as_bytes *= not self.naming.startswith("-")
         if not isinstance(error, UnicodeDecodeError):
             return f"{self._name} is not {self.encoding}: {error}; name its encoding{as_bytes}"
         rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
@@ -240,11 +252,11 @@ class Reader:
         if likely == "utf-8" and same_encoding(likely, self.encoding):
             remedy = f"the rest is {likely}, so it is damaged there: mend it"
         elif likely:
-            remedy = f"name its encoding with {self.naming.format(likely)}"
+            remedy = f"name its encoding with `{advice.option(self.naming, likely)}`"
         else:
             remedy = (
-                f"name its encoding with {self.naming.format('NAME')}, such as cp1251, shift_jis or gb18030 "
-                f"(charrnn[detect] guesses which)"
+                f"name its encoding, as with `{advice.option(self.naming, 'cp1251')}` (or shift_jis, gb18030 and many "
+                f"others; charrnn[detect] guesses which)"
             )
         return (
             f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "

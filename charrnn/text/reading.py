@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from charrnn import advice
 from charrnn.errors import DataError
 from charrnn.text.detecting import marked
 from charrnn.text.encoding import Reader, same_encoding
 from charrnn.text.origin import MOST_NAMED
 from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES
+
+MANY = 60
+"""Files from which on they can be learnt as documents, each of which is in one part of the data alone."""
 
 
 class Known(NamedTuple):
@@ -36,7 +40,7 @@ class Manner(NamedTuple):
     encoding: str
     newlines: str
     naming: str
-    """The option that names an encoding, for messages: `--encoding {}`."""
+    """The option or the key that names an encoding, for messages: `--encoding`."""
     or_bytes: bool = False
     """Whether what cannot be decoded is read as bytes."""
     known: Known | None = None
@@ -141,12 +145,13 @@ class Remarks:
         for encoding, names in self._others.items():
             lines.append(
                 f"{_some(names)} read as {encoding}, though the model's text was {self.manner.encoding}; to read "
-                f"as that: {self.manner.naming.format(self.manner.encoding)}"
+                f"as that: {advice.option(self.manner.naming, self.manner.encoding)}"
             )
         if joined and self._files > 1 and self._open_ends:
+            apart = f"; to keep files apart: {advice.setting('data.documents', 'files')}"
             lines.append(
                 f"{self._open_ends:,} of {self._files:,} files do not end with a line end, so that the next goes on in "
-                f"the same line; --set data.documents=files keeps files apart"
+                f"the same line{apart * (self._files >= MANY)}"
             )
         return tuple(lines)
 
