@@ -43,8 +43,8 @@ def remarks(plan: RunPlan) -> list[str]:
 
 def _diverges(plan: RunPlan) -> Iterator[str]:
     if plan.timing.diverged:
-        rate = plan.prepared.run.config.optim.learning_rate
-        yield f"{plan.timing.diverged}: lower the rate, as with {advice.setting('optim.learning_rate', _round(rate / 10))}"
+        rate = _round(plan.prepared.run.config.optim.learning_rate / 10)
+        yield f"{plan.timing.diverged}: lower the rate, as with {advice.setting('optim.learning_rate', rate)}"
 
 
 def _few_updates(plan: RunPlan) -> Iterator[str]:
