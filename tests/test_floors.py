@@ -28,6 +28,7 @@ FLOORS = {
     "charrnn.text.options": 1,
     "charrnn.text.vocabulary": 2,
     "charrnn.text.streams": 3,
+    "charrnn.text.openings": 4,
     "charrnn.text.codes": 3,
     "charrnn.text.encoding": 4,
     "charrnn.text.corpus": 5,

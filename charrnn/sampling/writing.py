@@ -60,7 +60,7 @@ class Writing:
         rng = np.random.default_rng(request.seed)
         labels = task.told(request.label, self.rows, rng)
         prompts = [prompt for prompt in request.prompts for _ in range(samples)]
-        read = [first(task, prompt) for prompt in prompts]
+        read = first(task, run.openings, prompts, rng)
         self.texts = [Growing(task.vocabulary.symbols, task.end, request.stop) for _ in range(self.rows)]
         stepper = Stepper(model, run.weights, self.rows, labels)
         self.generator = Generator(stepper, rng, request.filters, _constraints(task, request, prompts), scored)

@@ -20,9 +20,10 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
-from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
+from charrnn.tasks.base import Batches, Batching, Model, Scores, Split, Symbols, Task
 from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
 from charrnn.text.encoding import Text
+from charrnn.text.openings import openings
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
 from charrnn.text.vocabulary import Vocabulary
@@ -76,6 +77,11 @@ class LanguageModel(Writer):
         )
         windows = Windows(train, batching.seq_length)
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
+
+    def openings(self, batches: Batches) -> list[list[int]]:
+        """Returns the ids before some places at which a line begins."""
+        assert isinstance(batches, Windows)
+        return openings(batches.streams, self.vocabulary.symbols)
 
     def remarks(self, examples: Text) -> list[str]:
         """Returns a line if the text looks like pairs, which are for other tasks."""

@@ -10,7 +10,7 @@ from charrnn.arrays import Ids
 from charrnn.errors import ConfigError
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
-from charrnn.tasks.base import Batching, Scores
+from charrnn.tasks.base import Batches, Batching, Scores
 from charrnn.text.options import DataConfig
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
@@ -48,6 +48,13 @@ class Writer:
     def end(self) -> int | None:
         """The id that ends a text where it is written, and begins it where it is read; None where texts have no end."""
         return None
+
+    def openings(self, batches: Batches) -> list[list[int]]:
+        """Returns the ids before some places at which the text that is trained on begins anew, as lines do.
+
+        They are read where a text is to be written that follows nothing. None where texts have a beginning of their own.
+        """
+        return []
 
     def told(self, label: str | None, samples: int, rng: np.random.Generator) -> Ids | None:
         """Returns what each of `samples` texts is told at every step: (samples,); None where there is nothing to tell.

@@ -21,7 +21,7 @@ from charrnn.training import gradients, limits, loop, metrics, resuming
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
-from charrnn.training.preparing import Prepared, split_of
+from charrnn.training.preparing import Prepared, openings_of, split_of
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 from charrnn.training.team import LostWorkerError
@@ -69,6 +69,7 @@ class Trainer:
         if _judged(before) != _judged(split):
             run.best = None  # it was measured on other examples than those to come
         run.config = config
+        run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
         trainer = cls(directory, run, split)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(config))
