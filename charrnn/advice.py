@@ -31,11 +31,12 @@ def word(value: object) -> str:
     text = str(value)
     if isinstance(value, PurePath) and text.startswith("-"):
         text = f"./{text}"
-    if not _CONTROL.search(text):
+    if not CONTROL.search(text):
         return shlex.quote(text)
     # Messages are one line: what is no character to print stands in $'...' as bash, zsh and ksh read it.
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
-    return "$'" + _CONTROL.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), quoted) + "'"
+    return "$'" + CONTROL.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), quoted) + "'"
 
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What would move a terminal's cursor or turn its text around, as the name of a file may."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from charrnn.advice import CONTROL
 
 
 class CharrnnError(Exception):
@@ -70,7 +70,4 @@ class Interrupted(CharrnnError):
 
 def one_line(text: str) -> str:
     """Escapes what would move a terminal's cursor or turn its text around, as the name of a file may."""
-    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
-
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+    return CONTROL.sub(lambda match: repr(match[0])[1:-1], text)

@@ -6,12 +6,13 @@ It is in the table once it is registered. `python tests/parity_task.py train bit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging.evaluation import EvaluationStopped
@@ -90,13 +91,15 @@ class Parity:
     data_keys: ClassVar[frozenset[str]] = frozenset()
     measure: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
-    invitation: ClassVar[str] = "see what it has learnt: charrnn info"
     abilities: ClassVar[frozenset[str]] = frozenset()
     in_words: ClassVar[dict[str, str]] = {"accuracy": "of the strings are right", "nats": "nats per string"}
 
+    def invite(self, run: object) -> str:
+        return f"see what it has learnt: {advice.command('info', run)}"
+
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Bits:
-        text = library.read(source, data.encoding)
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Bits:
+        text = library.read(sources, data.encoding)
         strings = "".join(text.pieces()).removesuffix("\n").split("\n")
         for line, string in enumerate(strings, 1):
             if not string or set(string) - set("01"):

@@ -27,6 +27,7 @@ FLOORS = {
     "charrnn.text": 0,
     "charrnn.text.options": 1,
     "charrnn.text.vocabulary": 2,
+    "charrnn.text.origin": 2,
     "charrnn.text.streams": 3,
     "charrnn.text.openings": 4,
     "charrnn.text.codes": 3,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
 from charrnn.errors import ConfigError, one_line
@@ -116,7 +117,7 @@ def read_config(name: str | None) -> list[Setting]:
         return reading.read_yaml(text, one_line(str(path)))
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "`charrnn config list` names the shipped ones"
+        hint = f"did you mean {near[0]!r}?" if near else f"`{advice.command('config', 'list')}` names the shipped ones"
         raise ConfigError(f"{name}: no such config; {hint}") from None
     except (OSError, UnicodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"

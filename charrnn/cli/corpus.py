@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from charrnn import advice
 from charrnn.cli import common
 from charrnn.errors import ConfigError
 
@@ -112,6 +113,6 @@ def _capitals(text: str | None, rows: int | None) -> list[TextPair]:
     if text is None:
         raise ConfigError(
             "capitals are made of a TEXT; name a file or a corpus, as in: "
-            "charrnn corpus make capitals harbour -o capitals.tsv"
+            f"{advice.command('corpus', 'make', 'capitals', 'harbour', '-o', 'capitals.tsv')}"
         )
-    return capitals(characters_of(common.library().read(text, "utf-8")))[:rows]
+    return capitals(characters_of(common.library().read([text], "utf-8")))[:rows]

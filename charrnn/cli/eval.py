@@ -73,7 +73,7 @@ def command(**options: Any) -> None:
     batching = Batching(train.batch_size, train.seq_length, train.seed, None)
     if wanted.split is None:  # other files have no part in it
         data = dataclasses.replace(data, validation=None, test=None)
-    examples = task.read(common.library(), wanted.source, data)
+    examples = task.read(common.library(), [wanted.source], data)
     if wanted.split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
         raise DataError(
             f"{examples.name} is not the file of this run, {run.corpus.name}, as it was: its {wanted.split} part may "

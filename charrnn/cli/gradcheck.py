@@ -140,7 +140,7 @@ def _configuration(wanted: Options) -> Config:
     source, task, settings = wanted.source, wanted.task, common.read_assignments(wanted.assignments)
     for setting in settings:
         if setting.path in keys() and setting.path not in KEYS:
-            raise ConfigError(f"--set {setting.path}: no gradient depends on it; leave it out")
+            raise ConfigError(f"{setting.origin}: no gradient depends on it; leave it out")
     if task:
         settings.append(Setting("task.name", task, f"--task {task}"))
     if source and common.is_checkpoint(source):

@@ -153,7 +153,7 @@ def _networks(wanted: Options) -> list[Measured]:
     settings = common.read_assignments(assignments)
     for setting in settings:
         if setting.path in keys() and setting.path not in KEYS:
-            raise ConfigError(f"--set {setting.path}: it does not change a network that is not trained yet")
+            raise ConfigError(f"{setting.origin}: it does not change a network that is not trained yet")
     base = resolve(common.read_config(source), settings)[0].model
     chosen = {cell: dataclasses.replace(base, cell=cell) for cell in cells}
     if not cells:
@@ -170,7 +170,7 @@ def _trained(source: str) -> Measured:
     from charrnn.tasks.language_model import language_model_of
 
     run = checkpoint.load(Path(source))
-    _, model = language_model_of(run.task, run.model)
+    _, model = language_model_of(run.task, run.model, Path(source))
     return Measured(source, model, run.weights, True)
 
 

@@ -80,7 +80,7 @@ def _text(source: str) -> dict[str, Any]:
     from charrnn.text.vocabulary import BYTES
 
     library = common.library()
-    text = library.read(source, BYTES)  # once, for it may be a pipe
+    text = library.read([source], BYTES)  # once, for it may be a pipe
     try:
         text = decode((piece.encode("latin-1") for piece in text.pieces()), text.name, "utf-8", library.cache)
     except DataError as error:

@@ -12,6 +12,7 @@ from typing import NoReturn, TextIO
 
 import click
 
+from charrnn import advice
 from charrnn.cli import signals
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
@@ -147,4 +148,4 @@ def _usage(error: click.ClickException) -> str:
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "charrnn"
-    return f"{message}; see: {where} --help"
+    return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.cli import common
 from charrnn.errors import ConfigError
 
@@ -87,7 +87,7 @@ def command(**options: Any) -> None:
     encoding = run.config.data.encoding
     inputs = read_inputs(common.library(), wanted.source, encoding)
     codec = "latin-1" if encoding == BYTES and not wanted.as_json else "utf-8"
-    seen, out = Seen(), sys.stdout.buffer
+    seen, out = Seen(_comparison(run, wanted.checkpoint)), sys.stdout.buffer
     looked: list[Any] = []
     for answers in _answered(run, wanted, inputs):
         for answer in answers:
@@ -110,7 +110,7 @@ def _refuse(run: Run, wanted: Options) -> None:
     if "predict" not in run.task.abilities:
         raise ConfigError(
             f"{wanted.checkpoint} has learnt the task {run.config.task.name}, which answers no inputs; "
-            f"{run.task.invitation} {shlex.quote(str(wanted.checkpoint))}"
+            f"{run.task.invite(wanted.checkpoint)}"
         )
     for ability, value in {"top": wanted.top, "beam": wanted.beam}.items():
         if value is not None:
@@ -125,6 +125,12 @@ def _refuse(run: Run, wanted: Options) -> None:
                 f"--heat shows attention, and the run has none: its model.context is {run.config.model.context}; "
                 f"leave it out"
             )
+
+
+def _comparison(run: Run, checkpoint: Path) -> str:
+    """Returns the command that judges a run on what it was validated on, and with it what counting reaches there."""
+    split = run.config.data.split[1] or run.config.data.validation
+    return advice.command("eval", checkpoint, Path(run.corpus.name), *["--split", "validation"] * bool(split))
 
 
 def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iterable[Any]]:
@@ -145,6 +151,8 @@ def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iter
 class Seen:
     """Remembers of all answers what a user is warned of."""
 
+    comparison: str
+    """The command that compares the run with what needs no network."""
     inputs: int = 0
     strange: int = 0
     """Inputs with characters that were never seen in training."""
@@ -186,5 +194,5 @@ class Seen:
         if self.alike and len(self.different) == MANY:
             yield (
                 f"all {self.inputs:,} answers are {self.first!r}, whatever the input; the model may have learnt "
-                f"nothing of the inputs: train it longer, or compare with: charrnn eval"
+                f"nothing of the inputs: train it longer, or compare it with what counting reaches: {self.comparison}"
             )

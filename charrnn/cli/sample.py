@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,9 +103,11 @@ def command(**options: Any) -> None:
         "--min-p": wanted.min_p,
     }.items():
         if value is not None and not math.isfinite(value):
-            raise ConfigError(f"{option} {value} is not a number of use; leave it out, or see: charrnn sample --help")
+            raise ConfigError(
+                f"{option} {value} is not a number of use; leave it out, or see: {advice.command('sample', '--help')}"
+            )
     run = load(wanted.checkpoint)
-    task, model = writer_of(run.task, run.model)
+    task, model = writer_of(run.task, run.model, wanted.checkpoint)
     vocabulary, samples = task.vocabulary, wanted.samples
     prompt = _known(_prompt(wanted, vocabulary.encoding), vocabulary, wanted.unknown)
     stop = wanted.stop and _in_symbols(wanted.stop, vocabulary.encoding)
@@ -165,8 +168,8 @@ def _prompt(options: Options, encoding: str) -> str:
             data = file.read(MAX_PROMPT + 1)  # one more than may be, and not all that a device may give
         if len(data) > MAX_PROMPT:
             raise ConfigError(
-                f"--prompt-file {prompt_file} is larger than {MAX_PROMPT >> 20} MiB; give its last part, as with: "
-                f"tail -c 10000 FILE | charrnn sample ... --prompt-file -"
+                f"--prompt-file {prompt_file} is larger than {MAX_PROMPT >> 20} MiB; give its last part"
+                + _piped(options.checkpoint, prompt_file)
             )
         return data.decode("latin-1" if encoding == BYTES else encoding)
     except OSError as error:
@@ -175,6 +178,12 @@ def _prompt(options: Options, encoding: str) -> str:
         raise ConfigError(
             f"--prompt-file {prompt_file} is not {encoding}, as the model's text was: {error}; convert it"
         ) from error
+
+
+def _piped(checkpoint: Path, prompt_file: str) -> str:
+    """Returns how the last part of a file is given, as the end of a message; nothing for what is no file."""
+    sample = advice.command("sample", checkpoint, "--prompt-file", "-")
+    return "" if prompt_file == "-" else f": tail -c 10000 {advice.word(Path(prompt_file))} | {sample}"
 
 
 def _known(prompt: str, vocabulary: Vocabulary, unknown: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn import advice
 from charrnn.cli import common, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Options:
     """Holds what is typed behind `charrnn train`: a field for each option."""
 
-    text: str | None
+    text: tuple[str, ...]
     config_name: str | None
     out: Path | None
     assignments: tuple[str, ...]
@@ -45,7 +45,7 @@ class Options:
 
 
 @click.command("train", short_help="Train a model on a text, or on pairs.")
-@click.argument("text", required=False, metavar="[TEXT|PAIRS]")
+@click.argument("text", nargs=-1, metavar="[TEXT|PAIRS]...")
 @common.config_option
 @click.option(
     "-o",
@@ -96,7 +96,7 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn.training.trainer import Trainer
 
     settings, text, init_from = wanted.settings(), wanted.text, wanted.init_from
-    if text is None:
+    if not text:
         raise ConfigError(
             "train what? give a file, of a text or of pairs, '-', or the name of a corpus such as harbour"
         )
@@ -105,7 +105,7 @@ def _begin(wanted: Options) -> Trainer:
     config, _ = resolve(_of_the_network(inherited, settings), settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
-    stem = "stdin" if text == "-" else Path(text).stem
+    stem = "stdin" if text[0] == "-" else Path(text[0]).stem
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         return Trainer.begin(directory, prepared)
@@ -125,7 +125,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 
 def _resume(wanted: Options) -> Trainer:
     from charrnn.runs.directory import RunDirectory
-    from charrnn.text.corpus import STDIN
+    from charrnn.text.origin import STDIN
     from charrnn.training.resuming import refuse_another_configuration
     from charrnn.training.trainer import Trainer
 
@@ -137,9 +137,9 @@ def _resume(wanted: Options) -> Trainer:
         run, damaged = directory.newest()
         config, _ = resolve(to_settings(run.config, "the run"), settings)
         refuse_another_configuration(run, config)  # before anything is read as it says
-        if text is None and run.corpus.name == STDIN:
+        if not text and {"-", STDIN} & {*run.corpus.found_at}:
             raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
-        examples = run.task.read(common.library(), text or run.corpus.name, config.data)
+        examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
         trainer = Trainer.resume(directory, run, config, examples)
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         trainer.notes.append(f"resuming at iteration {run.iteration:,}")
@@ -175,12 +175,12 @@ def _train(trainer: Trainer, quiet: bool) -> None:
                 raise Interrupted(
                     noted.stop,
                     f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; "
-                    f"continue with: charrnn train -o {shlex.quote(str(place))} --resume",
+                    f"continue with: {advice.command('train', '-o', place, '--resume')}",
                 )
     display.close()
     if run.best is not None:
         display.say(f"best validation {_best(run)}")
-    display.say(f"{run.task.invitation} {shlex.quote(str(place))}")
+    display.say(run.task.invite(place))
 
 
 def _best(run: Run) -> str:
@@ -194,7 +194,7 @@ def _more(trainer: Trainer) -> str:
     """Returns the options that make a complete run twice as long."""
     train = to_dict(trainer.run.config)["train"]
     ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
-    return " ".join(f"--set train.{name}={2 * value:g}" for name, value in ends.items())
+    return " ".join(advice.setting(f"train.{name}", 2 * value) for name, value in ends.items())
 
 
 def _summary(trainer: Trainer) -> list[str]:

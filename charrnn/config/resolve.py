@@ -10,6 +10,7 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from charrnn import advice
 from charrnn.config.schema import SECTIONS, Config, keys, types_of_keys
 from charrnn.errors import ConfigError
 
@@ -92,7 +93,7 @@ def nearest(path: str, known: Iterable[str]) -> str:
         last = path.rpartition(".")[2]
         tails = {k.rpartition(".")[2]: k for k in known}
         near = [tails[t] for t in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
-    return f"; did you mean {near[0]!r}?" if near else "; `charrnn config schema` lists the keys"
+    return f"; did you mean {near[0]!r}?" if near else f"; `{advice.command('config', 'schema')}` lists the keys"
 
 
 def _checked(f: dataclasses.Field[Any], annotation: Any, value: Any) -> Any:

@@ -22,6 +22,7 @@ from charrnn.runs.archive import DamagedError
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Model, Scores, Task
 from charrnn.tasks.writer import Writer
+from charrnn.text.origin import FileRead
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
@@ -53,7 +54,7 @@ def to_bytes(run: Run) -> bytes:
         "environment": run.environment,
         "config": writing.to_dict(run.config),
         **run.task.to_meta(),
-        "corpus": vars(run.corpus),
+        "corpus": _corpus_meta(run.corpus),
         "iteration": run.iteration,
         "chars": run.chars,
         "scores": run.scores,
@@ -163,8 +164,23 @@ def _read_config(meta: Any) -> tuple[Config, Task, Corpus]:
         task = tasks.find(config.task.name, config.data).from_meta(meta, config.data)
     except ValueError as error:
         raise DamagedError(str(error)) from error
-    corpus = meta["corpus"]
-    return config, task, Corpus(str(corpus["name"]), _count(corpus["size"]), str(corpus["sha256"]))
+    return config, task, _read_corpus(meta["corpus"])
+
+
+def _corpus_meta(corpus: Corpus) -> dict[str, Any]:
+    """Returns what is kept of a corpus; `sources` and `files` only where there are several."""
+    meta: dict[str, Any] = {"name": corpus.name, "size": corpus.size, "sha256": corpus.sha256}
+    if corpus.sources:
+        meta["sources"] = list(corpus.sources)
+    if corpus.files:
+        meta["files"] = [[file.name, file.size, file.sha256] for file in corpus.files]
+    return meta
+
+
+def _read_corpus(meta: Any) -> Corpus:
+    files = tuple(FileRead(str(name), _count(size), str(sha256)) for name, size, sha256 in meta.get("files", ()))
+    sources = tuple(map(str, meta.get("sources", ())))
+    return Corpus(str(meta["name"]), _count(meta["size"]), str(meta["sha256"]), sources, files)
 
 
 def _read_progress(run: Run, meta: Any) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from charrnn import advice
 from charrnn.errors import CheckpointError, ConfigError, LockedError, OutputError
 from charrnn.files import (
     Warn,
@@ -54,7 +55,8 @@ class RunDirectory:
         if holds_a_run and not resume:
             self.close()
             raise ConfigError(
-                f"{path} already holds a run; continue it with --resume, or choose another directory with -o"
+                f"{path} already holds a run; choose another directory with -o, or continue it: "
+                f"{advice.command('train', '-o', path, '--resume')}"
             )
         # What a process that was killed while it wrote has left; nobody else's, as we hold the lock.
         for name in (*CHECKPOINTS, CONFIG, METRICS, DIVERGED):

@@ -15,6 +15,10 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers, schedules
 from charrnn.optim.optimizers import Slots
 from charrnn.tasks.base import Examples, Model, Scores, Task
+from charrnn.text.origin import NOWHERE, FileRead, Origin
+
+MOST_FILES = 1000
+"""Files of which a run keeps the checksum of each; of more it knows only whether any has changed."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,23 @@ class Corpus:
     name: str
     size: int
     sha256: str
+    sources: tuple[str, ...] = ()
+    """What a user named; nothing where that is `name` alone."""
+    files: tuple[FileRead, ...] = ()
+    """The files that were read for it, where they are several, and not too many to be kept."""
+
+    @property
+    def found_at(self) -> tuple[str, ...]:
+        """The sources at which the examples are found again."""
+        return self.sources or (self.name,)
 
     @classmethod
     def of(cls, examples: Examples) -> Corpus:
         """Returns what is kept of these examples."""
-        return cls(examples.name, examples.size, examples.sha256)
+        origin: Origin = getattr(examples, "origin", NOWHERE)
+        sources = origin.sources if len(origin.sources) > 1 else ()
+        files = origin.files if 1 < len(origin.files) <= MOST_FILES else ()
+        return cls(examples.name, examples.size, examples.sha256, sources, files)
 
 
 @dataclass

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Ids
 from charrnn.errors import CheckpointError
 from charrnn.nn.build import INITIALIZATION_KEYS
@@ -116,5 +116,5 @@ def _nothing_fits(changed: list[tuple[str, object, object]]) -> str:
     said = ", ".join(
         f"model.{key} {json.dumps(was)}, and the configuration has {json.dumps(now)}" for key, was, now in changed
     )
-    words = " ".join(f"--set {shlex.quote(f'model.{key}={json.dumps(was)}')}" for key, was, _ in changed)
+    words = " ".join(advice.setting(f"model.{key}", was) for key, was, _ in changed)
     return f"no layer of the weights to begin from fits: they have {said}; give {words}"

@@ -2,7 +2,7 @@
 
 What the trainer does with a task, in this order (`LanguageModel` is the example to read beside it):
 
-    examples = Kind.read(library, source, data)              the data, as they are
+    examples = Kind.read(library, sources, data)             the data, as they are
     task     = Kind.of(examples, data, batching)             knows the symbols of these examples
     split    = task.split(examples, data, batching)          a part to train on, one to validate on, one to test on
     model    = task.model(config)                            the network, without its numbers
@@ -18,7 +18,7 @@ is of a type that the task chooses, and that nobody else looks into.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -90,6 +90,8 @@ class Examples(Protocol):
     @property
     def sha256(self) -> str:
         """The checksum of those bytes: a resumed run must find the same."""
+
+    # They may also have `origin`, an `Origin`, which says from which files they were read; several are resumed by it.
 
 
 class Batches(Protocol):
@@ -223,16 +225,14 @@ class Task(Protocol):
     """The score by which one checkpoint is better than another, a key of what `judge` returns."""
     higher_is_better: ClassVar[bool]
     """Whether more of that score is better."""
-    invitation: ClassVar[str]
-    """What can be done with a run when it is trained, and the command for it, as in `let it write: charrnn sample`."""
     abilities: ClassVar[frozenset[str]]
     """What commands may ask of a run, words of `ABILITIES`. All runs are trained, measured and described."""
     in_words: ClassVar[dict[str, str]]
     """The scores of `report` in words, in the order of reading, as `nats_per_char`: `nats per character`."""
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Any:
-        """Reads the `Examples` at `source`: a file, '-', or a name. Raises DataError that says where they are wrong."""
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Any:
+        """Reads the `Examples` at `sources`, as `Library` finds them. Raises DataError for what is wrong."""
 
     @classmethod
     def of(cls, examples: Any, data: DataConfig, batching: Batching) -> Self:
@@ -252,6 +252,9 @@ class Task(Protocol):
 
     def describe(self, split: Split) -> str:
         """Says how many examples there are, of what, for the first line that a user sees."""
+
+    def invite(self, run: object) -> str:
+        """Says what can be done with a trained run at that path: `let it write: charrnn sample runs/harbour-1`."""
 
     def facts(self) -> dict[str, Any]:
         """Returns what `charrnn info` says of the task: plain values by name."""

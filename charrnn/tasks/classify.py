@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
 from charrnn.judging import scores
@@ -88,7 +89,7 @@ class Classify(ItemTask):
         if len(labels) > 10 and len(labels) > 2 * (texts := len(set(train.second))):
             raise DataError(
                 f"{train.name}: {len(labels)} labels for {texts} different texts: are the columns swapped? "
-                f"--set 'data.columns=[2,1]' reads them the other way round"
+                f"to read them the other way round, {advice.setting('data.columns', [2, 1])}"
             )
         return cls(vocabulary_of(train.second, data.encoding), labels)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -71,12 +71,11 @@ class DocumentModel(Writer):
     data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
-    invitation: ClassVar[str] = "let it write: charrnn sample"
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Documents:
-        """Reads the documents of `source`, as `data.documents` cuts them. Raises DataError."""
-        return read_documents(library, source, data)
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
+        """Reads the documents of `sources`, as `data.documents` cuts them. Raises DataError."""
+        return read_documents(library, sources, data)
 
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:

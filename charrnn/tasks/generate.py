@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Batch, Ids
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE
@@ -28,6 +29,9 @@ from charrnn.text.pairs import read_pairs
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
 
+MOST_LISTED = 20
+"""Labels that a message lists; of more it names the nearest alone."""
+
 
 @dataclass(frozen=True)
 class Generate(DocumentModel):
@@ -39,12 +43,11 @@ class Generate(DocumentModel):
     """How many texts of the training part have each."""
 
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
-    invitation: ClassVar[str] = "let it write: charrnn sample --label NAME"
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Documents:
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
         """Reads texts with their labels: a table, JSON lines, or a folder with a file for each label."""
-        return Documents.of_pairs(read_pairs(library, source, data, ("label", "text"), folder=True))
+        return Documents.of_pairs(read_pairs(library, sources, data, ("label", "text"), folder=True))
 
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
@@ -75,14 +78,27 @@ class Generate(DocumentModel):
         if label is None:
             p = np.array(self.counts, float)
             return rng.choice(len(p), size=samples, p=p / p.sum())
-        if label not in self.labels:
-            raise ConfigError(f"--label {label!r}: no text had it; {self._nearest(label)}")
+        if label not in self._learnt:
+            held_back = " that was learnt from" if label in self.labels else ""
+            raise ConfigError(f"--label {label!r}: no text{held_back} had it; {self._nearest(label)}")
         return np.full(samples, self.labels.index(label))
 
+    @property
+    def _learnt(self) -> list[str]:
+        """The labels that a text of the training part had; others are known from the parts that are held back."""
+        return [label for label, count in zip(self.labels, self.counts, strict=True) if count]
+
     def _nearest(self, label: str) -> str:
-        spelled = {known.casefold(): known for known in self.labels}
+        learnt = self._learnt
+        spelled = {known.casefold(): known for known in learnt}
         near = difflib.get_close_matches(label.casefold(), spelled, n=1, cutoff=0.0)
-        return f"the nearest is {spelled[near[0]]!r}, and charrnn info lists all {len(self.labels)}"
+        all_of_them = f": {', '.join(learnt)}" if len(learnt) <= MOST_LISTED else ""
+        return f"the nearest is {spelled[near[0]]!r}, of {len(learnt)}{all_of_them}"
+
+    def invite(self, run: object) -> str:
+        """Says that it can write, and that it may be told the label that it has seen most."""
+        often = self.labels[self.counts.index(max(self.counts))]
+        return f"let it write: {advice.command('sample', run, '--label', often)}"
 
     def facts(self) -> dict[str, Any]:
         """Returns the labels, and the characters with their encoding."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
 from charrnn.judging.evaluation import EvaluationStopped
@@ -108,17 +109,16 @@ class ItemTask:
     """Which of them goes in."""
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
-    invitation: ClassVar[str] = "ask it: charrnn predict"
     abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
-        """Reads the pairs at `source`, and those to validate and test on, where they are files of their own.
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Pairs:
+        """Reads the pairs of `sources`, and those to validate and test on, where they are files of their own.
 
         Raises DataError with file, line and column of what is wrong.
         """
-        return read_pairs(library, source, data, cls.columns, cls.takes_folder)
+        return read_pairs(library, sources, data, cls.columns, cls.takes_folder)
 
     @classmethod
     def parts(cls, pairs: Pairs, data: DataConfig, seed: int) -> dict[str, Pairs | None]:
@@ -178,7 +178,7 @@ class ItemTask:
             raise DataError(
                 f"{judged.pairs.name}: nothing of the {len(judged):,} {what}s to validate on is in the training "
                 f"part; add items, name another file in data.validation, or leave the part out with "
-                f"--set 'data.split=[1,0,0]'"
+                f"{advice.setting('data.split', [1, 0, 0])}"
             )
         return Split(batches, judged, test)
 
@@ -192,6 +192,10 @@ class ItemTask:
         if part is None:
             raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
         return self.encode(part)
+
+    def invite(self, run: object) -> str:
+        """Says that it answers."""
+        return f"ask it: {advice.command('predict', run)}"
 
     def extent(self, report: dict[str, Any]) -> str:
         """Says how many items a report is about."""

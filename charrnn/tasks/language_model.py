@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging.evaluation import Stretch, evaluate
@@ -45,13 +46,12 @@ class LanguageModel(Writer):
     data_keys: ClassVar[frozenset[str]] = frozenset({"split_by"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
-    invitation: ClassVar[str] = "let it write: charrnn sample"
     abilities: ClassVar[frozenset[str]] = frozenset({"surprise"})
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Text:
-        """Reads the text of `source`: a file, '-' for standard input, or the name of a corpus. Raises DataError."""
-        return library.read(source, data.encoding)
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Text:
+        """Reads the text of `sources`, one after another. Raises DataError."""
+        return library.read(sources, data.encoding)
 
     @classmethod
     def of(cls, examples: Text, data: DataConfig, batching: Batching) -> Self:
@@ -88,7 +88,10 @@ class LanguageModel(Writer):
         lines = next(examples.pieces(0, min(LOOKED_AT, len(examples))), "").split("\n")[:-1]
         if len(lines) < 3 or any(line.count("\t") != 1 for line in lines):
             return []
-        return ["each line has one tab, as pairs have; to learn labels or answers, --set task.name=classify or another"]
+        return [
+            "each line has one tab, as pairs have; to learn answers give another task, for labels "
+            f"{advice.setting('task.name', 'classify')}"
+        ]
 
     def describe(self, split: Split) -> str:
         """Says it as in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""
@@ -180,11 +183,15 @@ class LanguageModel(Writer):
         return cls(Vocabulary.from_meta(meta["vocabulary"], data.encoding))
 
 
-def language_model_of(task: Task, model: Model) -> tuple[LanguageModel, CharLM]:
-    """Returns both as what they are in a run of this task. Raises ConfigError where they are of another."""
+def language_model_of(task: Task, model: Model, run: object) -> tuple[LanguageModel, CharLM]:
+    """Returns both as what they are in a run of this task. Raises ConfigError where they are of another.
+
+    `run` is where they come from, as a user would type it.
+    """
     if not isinstance(task, LanguageModel) or not isinstance(model, CharLM):
         raise ConfigError(
-            "this is for language models of one text, and the run has learnt another task; charrnn info says which"
+            f"this is for language models of one text, and the run has learnt another task; see: "
+            f"{advice.command('info', run)}"
         )
     return task, model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.errors import DataError
 from charrnn.text.documents import Documents
@@ -33,10 +34,10 @@ def cut_in_parts(
             different = len(set(keys))
             count = f"{len(examples)}" + f", of which {different} differ" * (different < len(examples))
             few = isinstance(examples, Pairs) and 10 * different < len(examples)
-            swapped = "are the columns swapped (--set 'data.columns=[2,1]')? else " if few else ""
+            swapped = f"are the columns swapped (`{advice.setting('data.columns', [2, 1])}`)? else " if few else ""
             raise DataError(
                 f"{examples.name} has too few items for a {name} part: {count}; {swapped}"
-                f"add some, or leave the part out with --set 'data.split=[1,0,0]'"
+                f"add some, or leave the part out with {advice.setting('data.split', [1, 0, 0])}"
             )
     return {name: part if len(part) else None for name, part in found.items()}
 

@@ -73,9 +73,9 @@ class Tag(ItemTask):
     }
 
     @classmethod
-    def read(cls, library: Library, source: str, data: DataConfig) -> Pairs:
-        """Reads the pairs at `source`. Raises DataError for what is wrong, as a pair of unequal length."""
-        pairs = super().read(library, source, data)
+    def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Pairs:
+        """Reads the pairs of `sources`. Raises DataError for what is wrong, as a pair of unequal length."""
+        pairs = super().read(library, sources, data)
         for part in (pairs, pairs.validation, pairs.test):
             if part is not None:
                 refuse_unequal(part)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.errors import ConfigError
 from charrnn.nn.model import CharLM
@@ -27,6 +28,10 @@ class Writer:
         "bits_per_byte": "bits per byte",
         "perplexity": "perplexity",
     }
+
+    def invite(self, run: object) -> str:
+        """Says that it can write."""
+        return f"let it write: {advice.command('sample', run)}"
 
     def facts(self) -> dict[str, Any]:
         """Returns the characters and their encoding."""
@@ -64,17 +69,18 @@ class Writer:
         if label is not None:
             raise ConfigError(
                 f"--label {label!r}: the texts of this run had no labels; leave it out, or train with "
-                f"--set task.name=generate"
+                f"{advice.setting('task.name', 'generate')}"
             )
         return None
 
 
-def writer_of(task: Any, model: Any) -> tuple[Writer, CharLM]:
-    """Returns both as what they are where the task can write. Raises ConfigError, which says what else can be done."""
+def writer_of(task: Any, model: Any, run: object = "RUN") -> tuple[Writer, CharLM]:
+    """Returns both as what they are where the task can write. Raises ConfigError, which says what else can be done.
+
+    `run` is where they come from, as a user would type it.
+    """
     if not isinstance(task, Writer) or not isinstance(model, CharLM):
-        raise ConfigError(
-            f"only language models can write, and this run has learnt something else; {task.invitation} RUN"
-        )
+        raise ConfigError(f"only language models can write, and this run has learnt something else; {task.invite(run)}")
     return task, model
 
 

@@ -9,6 +9,7 @@ A recipe is a small YAML file with one of three kinds:
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import http.client
@@ -21,7 +22,7 @@ import sysconfig
 import tokenize
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,11 @@ from typing import Any, BinaryIO
 
 import yaml
 
+from charrnn import advice
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
 from charrnn.text.encoding import Text, decode
-
-STDIN = "standard input"
-"""The name of a text that was read from there."""
+from charrnn.text.origin import STDIN, Origin, listed, name_of
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
@@ -83,7 +83,7 @@ class Library:
         if self.recipe(name)["kind"] == "gathered":
             self._store(path, gather_python_sources(self.recipe(name)["without"]))
             return path
-        raise DataError(f"the corpus {name!r} is not here yet; run: charrnn corpus fetch {name}")
+        raise DataError(f"the corpus {name!r} is not here yet; run: {advice.command('corpus', 'fetch', name)}")
 
     def fetch(self, name: str, progress: OnProgress = lambda done, total: None) -> Path:
         """Downloads the corpus, verifies size and sha256, and only then puts it in the cache.
@@ -124,12 +124,15 @@ class Library:
             self.cache.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
 
-    def read(self, source: str, encoding: str) -> Text:
-        """Reads the text of `source`, once: a file, '-' for standard input, or the name of a corpus.
+    def read(self, sources: Sequence[str], encoding: str) -> Text:
+        """Reads the text of `sources`, once, one after another: files, '-' for standard input, names of corpora.
 
-        Raises DataError if it cannot be read or decoded, OutputError if it is large and cannot be kept.
+        Raises DataError if one cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
-        return decode(self._chunks(source), STDIN if source == "-" else source, encoding, self.cache)
+        sources = listed(sources)
+        chunks = itertools.chain.from_iterable(map(self._chunks, sources))
+        text = decode(chunks, name_of(sources), encoding, self.cache)
+        return dataclasses.replace(text, origin=Origin(sources))
 
     def _chunks(self, source: str) -> Iterator[bytes]:
         """Yields the bytes of `source`: first a few that tell how they are encoded, then many at a time.
@@ -151,7 +154,11 @@ class Library:
                     raise DataError(f"{name} changed while it was read; try again when nobody writes it")
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
-            hint = f"did you mean the corpus {near[0]!r}?" if near else "`charrnn corpus list` names corpora"
+            hint = (
+                f"did you mean the corpus {near[0]!r}?"
+                if near
+                else f"`{advice.command('corpus', 'list')}` names corpora"
+            )
             raise DataError(f"{source}: no such file; {hint}") from None
         except IsADirectoryError:
             raise DataError(f"{name} is a directory; give a file, or: cat {name}/* | charrnn ... -") from None

@@ -21,6 +21,7 @@ from charrnn.text.encoding import EmptyText
 from charrnn.text.items import Buckets
 from charrnn.text.lines import characters_of, files_in, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
+from charrnn.text.origin import NOWHERE, Origin, listed
 from charrnn.text.pairs import Pairs
 
 if TYPE_CHECKING:
@@ -44,26 +45,28 @@ class Documents:
     """What to validate on, if a file was given."""
     test: Documents | None = None
     """What to test on, if a file was given."""
+    origin: Origin = NOWHERE
+    """Where they are found again."""
 
     @classmethod
     def of_pairs(cls, pairs: Pairs) -> Documents:
         """Returns the texts of pairs as documents, with their labels."""
         validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
-        return cls(pairs.name, pairs.size, pairs.sha256, pairs.second, pairs.first, validation, test)
+        return cls(pairs.name, pairs.size, pairs.sha256, pairs.second, pairs.first, validation, test, pairs.origin)
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
-def read_documents(library: Library, source: str, data: DataConfig) -> Documents:
-    """Reads the documents of `source`, as `data.documents` says, and those for validation and test that `data` names.
+def read_documents(library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
+    """Reads the documents of `sources`, as `data.documents` says, and those for validation and test that `data` names.
 
     Windows line ends and a byte order mark are nothing, and so is an empty document. Raises DataError where there are
     none, or what there is cannot be read or decoded.
     """
-    documents = _read_part(library, source, data)
+    documents = _read_part(library, listed(sources), data)
     validation, test = (
-        None if path is None else _read_part(library, path, data) for path in (data.validation, data.test)
+        None if path is None else _read_part(library, (path,), data) for path in (data.validation, data.test)
     )
     return dataclasses.replace(
         documents,
@@ -74,11 +77,11 @@ def read_documents(library: Library, source: str, data: DataConfig) -> Documents
     )
 
 
-def _read_part(library: Library, source: str, data: DataConfig) -> Documents:
-    """Reads the documents of one file or folder."""
+def _read_part(library: Library, sources: tuple[str, ...], data: DataConfig) -> Documents:
+    """Reads the documents of one part of the data."""
     if data.documents == "files":
-        return _read_files(library, source, data.encoding)
-    text = library.read(source, data.encoding)
+        return _read_files(library, sources[0], data.encoding)
+    text = library.read(sources, data.encoding)
     texts = lines_of(text) if data.documents == "lines" else cut(characters_of(text), data.documents or "")
     if not any(texts):
         raise DataError(f"{text.name} has no documents; give one with texts in it, or choose another data.documents")

@@ -24,6 +24,7 @@ import numpy as np
 from charrnn.arrays import Ids
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
+from charrnn.text.origin import NOWHERE, Origin
 from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
 
 WHOLE = ("punycode", "utf-7")
@@ -70,6 +71,8 @@ class Text:
     """How many bytes were read."""
     sha256: str
     """The checksum of those bytes."""
+    origin: Origin = NOWHERE
+    """Where it is found again."""
 
     def __len__(self) -> int:
         return len(self.codes)

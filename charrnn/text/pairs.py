@@ -18,6 +18,7 @@ from charrnn.errors import DataError
 from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.lines import each_line, files_in, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
+from charrnn.text.origin import NOWHERE, Origin, listed
 from charrnn.text.rows import Fault, from_json, from_table, is_json, unescape
 from charrnn.text.rows import escape as escape
 
@@ -48,6 +49,8 @@ class Pairs:
     """What to validate on, if a file was given."""
     test: Pairs | None = None
     """What to test on, if a file was given."""
+    origin: Origin = NOWHERE
+    """Where they are found again."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -58,16 +61,20 @@ class Pairs:
 
 
 def read_pairs(
-    library: Library, source: str, data: DataConfig, columns: tuple[str, str] = ("label", "text"), folder: bool = False
+    library: Library,
+    sources: Sequence[str],
+    data: DataConfig,
+    columns: tuple[str, str] = ("label", "text"),
+    folder: bool = False,
 ) -> Pairs:
-    """Reads the pairs of `source`, and those of the files for validation and test that `data` names.
+    """Reads the pairs of `sources`, and those of the files for validation and test that `data` names.
 
     `columns` names the two, as the keys of JSON objects and in messages; in a table they are the first two columns, or
     those that `data.columns` says. With `folder`, a folder may be given that has a file for each label, named after it,
     with a text in each line. Raises DataError with file, line and column of what is wrong.
     """
     read = partial(_read_part, library, data=data, columns=columns, folder=folder)
-    pairs = read(source)
+    pairs = read(listed(sources)[0])
     validation, test = (None if path is None else read(path) for path in (data.validation, data.test))
     return dataclasses.replace(
         pairs,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 
+from charrnn import advice
 from charrnn.text.lines import SURROGATE
 from charrnn.text.vocabulary import BYTES
 
@@ -44,8 +45,8 @@ def from_table(line: str, columns: tuple[str, str], chosen: tuple[int, int] | No
         if len(cells) > 2:
             raise Fault(
                 _column(cells, 3),
-                f"{len(cells)} columns and not two; choose two with --set data.columns=[1,2] in training, keep two "
-                f"with cut -f 1,2, or write a tab that is part of a text as \\t",
+                f"{len(cells)} columns and not two; write a tab that is part of a text as \\t, keep two columns with "
+                f"`cut -f 1,2`, or choose two in training: {advice.setting('data.columns', [1, 2])}",
             )
         chosen = 1, 2
     for name, number in zip(columns, chosen, strict=True):

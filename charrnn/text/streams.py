@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
 
@@ -124,7 +125,7 @@ def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: 
         if fraction and n < 2:
             raise DataError(
                 f"the text is too short: its {name} part has {n} of the 2 characters needed; "
-                f"use more text, or set the split of this part to 0 with --set data.split=[1,0,0]"
+                f"use more text, or set the split of this part to 0 with {advice.setting('data.split', [1, 0, 0])}"
             )
     length = (n_train - 1) // batch_size
     first = np.arange(batch_size) * length
@@ -165,10 +166,11 @@ def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_siz
 def _advice(pairs: int, windows: int, seq_length: int) -> str:
     """Says what to do with a text of `pairs` characters to predict, of which `windows` of (T, B) must be made."""
     if pairs >= windows * seq_length:
-        return f"use more text, or --set train.batch_size={pairs // (windows * seq_length)}"
+        return f"use more text, or {advice.setting('train.batch_size', pairs // (windows * seq_length))}"
     if pairs >= windows:
-        return f"use more text, or --set train.batch_size=1 --set train.seq_length={pairs // windows}"
-    return "use more text, or --set data.split=[1,0,0]"
+        settings = advice.setting("train.batch_size", 1), advice.setting("train.seq_length", pairs // windows)
+        return f"use more text, or {' '.join(settings)}"
+    return f"use more text, or {advice.setting('data.split', [1, 0, 0])}"
 
 
 CUTS = {"tail": split_tail, "columns": split_columns}

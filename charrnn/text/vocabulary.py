@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from charrnn import advice
 from charrnn.arrays import Ids
 from charrnn.errors import DataError
 
@@ -33,7 +34,7 @@ class Vocabulary:
         if len(symbols) > MOST_SYMBOLS:
             raise DataError(
                 f"the text has {len(symbols):,} distinct characters, and a model may have at most {MOST_SYMBOLS:,}; "
-                f"is its encoding right? else read it as bytes with --set data.encoding=bytes"
+                f"is its encoding right? else read it as bytes with {advice.setting('data.encoding', BYTES)}"
             )
         return cls(symbols, encoding)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from threadpoolctl import threadpool_limits
 
-from charrnn import cores
+from charrnn import advice, cores
 from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.cores import Plan
@@ -103,8 +103,10 @@ class Trainer:
                         self.divergence.roll_back(error)
         except LostWorkerError as error:  # what was there before its batch can be saved
             saved = bool(self.run.iteration) and self.saver.try_to_save()
-            advice = "go on with --resume, or with --set train.threads=1 too" if saved else "try --set train.threads=1"
-            raise LostWorkerError(f"{error}; {advice}") from None
+            one = advice.setting("train.threads", 1)
+            resume = advice.command("train", "-o", self.directory.path, "--resume")
+            what = f"go on with that too: {resume} {one}" if saved else f"try {one}"
+            raise LostWorkerError(f"{error}; {what}") from None
         except MemoryError:  # perhaps in the middle of an update
             raise OutputError(limits.out_of_memory(self.run.config, self.run.model)) from None
 

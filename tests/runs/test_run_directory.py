@@ -121,7 +121,7 @@ def test_the_lock_is_free_after_close_and_held_until_then(run):
 def test_a_directory_that_holds_a_run_is_never_begun_again(run):
     save_at(run, 1)
     run.close()
-    with pytest.raises(ConfigError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(ConfigError, match="already holds a run; choose another directory with -o, or continue it"):
         RunDirectory(run.directory.path)
     RunDirectory(run.directory.path, resume=True).close()  # and the refusal gave the lock back
 

@@ -101,7 +101,7 @@ def test_two_columns_can_be_chosen_of_more_in_any_order(read, line_end):
     [
         ("a\tb\nno tab", {}, "2:7: no tab; write label, a tab, text"),
         ("a\tb\n \n", {}, "2:2: no tab"),
-        ("ab\tcde\tf\n", {}, "1:8: 3 columns and not two; choose two with --set data.columns=[1,2]"),
+        ("ab\tcde\tf\n", {}, "1:8: 3 columns and not two; write a tab"),
         ("a\tb\nc\t\n", {}, "2:3: the text is empty"),
         ("a\tb\n\n\tc\r\n", {}, "3:1: the label is empty"),
         ("a\tb\tc\nd\te\n", {"columns": (1, 3)}, "2:4: no column 3, which data.columns has for the text"),

@@ -83,7 +83,7 @@ def judge(row: Row, out: Path, test: Path) -> dict[str, float]:
     """The figures of a run on the test file."""
     run: Run = load(out)
     task: Any = run.task
-    pairs = type(task).read(library(), str(test), run.config.data)
+    pairs = type(task).read(library(), [str(test)], run.config.data)
     beam = {"beam": row.beam} if row.beam > 1 else {}
     figures = task.report(run.model, run.weights, task.encode(pairs), **beam)
     if "f1" in row.figures:
