@@ -11,12 +11,13 @@ from charrnn.tasks.writer import Writer
 
 
 def first(
-    task: Writer, openings: Sequence[Sequence[int]], prompts: Sequence[str], rng: np.random.Generator
+    task: Writer, openings: Sequence[Sequence[int]], prompts: Sequence[str], rng: np.random.Generator | None
 ) -> list[Ids]:
     """Returns for each prompt the ids (P,) that are read before anything is drawn.
 
     A document begins with its boundary. In a text that has no documents, an empty prompt is one of the `openings` of
-    the run, for each text another as long as there are. Raises DataError for characters that the model never saw.
+    the run, for each text another as long as there are; the first for all where `rng` is None, as nothing shall be left
+    to chance. Raises DataError for characters that the model never saw.
     """
     vocabulary = task.vocabulary
     known = {prompt: vocabulary.encode(prompt) for prompt in dict.fromkeys(prompts)}
@@ -25,10 +26,10 @@ def first(
     if "" not in known:
         return [known[prompt] for prompt in prompts]
     ways = [np.array(ids) for ids in openings] or [vocabulary.encode(opening(vocabulary.symbols))]
-    order = rng.permutation(len(ways)) if len(ways) > 1 else [0]
+    order = [0] if rng is None or len(ways) == 1 else rng.permutation(len(ways)).tolist()
     places = np.cumsum([not prompt for prompt in prompts]) - 1
     return [
-        known[prompt] if prompt else ways[order[place % len(ways)]]
+        known[prompt] if prompt else ways[order[place % len(order)]]
         for prompt, place in zip(prompts, places.tolist(), strict=True)
     ]
 

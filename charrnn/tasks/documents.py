@@ -107,6 +107,11 @@ class DocumentModel(Writer):
             raise DataError(f"{documents.name}: {error}; take them out, or train on a text that has them") from error
         return DocumentBatches.of(ids, self.end, batch_size, seq_length, seed, self.labels_of(documents))
 
+    def all_ids(self, examples: Documents) -> Ids:
+        """Returns the ids of all documents, one after another, with the boundary before and behind each."""
+        ids = encode_items(self.vocabulary, all_texts(examples))
+        return DocumentBatches.of(ids, self.end, 1, 1, 0).symbols
+
     def judged(self, documents: Documents, data: DataConfig) -> Judged:
         """Returns documents as what a model is judged on. Raises DataError for what the model does not know."""
         between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")

@@ -83,6 +83,10 @@ class LanguageModel(Writer):
         assert isinstance(batches, Windows)
         return openings(batches.streams, self.vocabulary.symbols)
 
+    def all_ids(self, examples: Text) -> LongIds:
+        """Returns the ids of the whole text."""
+        return examples.ids(self.vocabulary)
+
     def remarks(self, examples: Text) -> list[str]:
         """Returns a line if the text looks like pairs, which are for other tasks."""
         lines = next(examples.pieces(0, min(LOOKED_AT, len(examples))), "").split("\n")[:-1]
