@@ -14,7 +14,7 @@ help: ## Show this list
 demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let the model write
 	$(BIN)/charrnn train harbour -c quickstart
 	@echo
-	$(BIN)/charrnn sample $$(ls -td runs/harbour-* | head -1)/last.npz -n 700 --temperature 0.5 --prompt "MARTHA:"
+	$(BIN)/charrnn sample $$(ls -td runs/harbour-* | head -1) -n 700 --temperature 0.5 --prompt "MARTHA:"
 
 test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
 	$(BIN)/python -m pytest -n auto

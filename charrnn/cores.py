@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from typing import NamedTuple
+
+from charrnn import cgroups, system
 
 LEAST_WORK = 2e8
 """Floating-point operations of a batch below which a second process costs more than it brings."""
@@ -28,9 +32,49 @@ class Plan(NamedTuple):
         return "1 process" if self.blas_threads == 1 else f"{self.blas_threads} threads"
 
 
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What tells a BLAS, and us, how many threads to have."""
+
+
+class Found(NamedTuple):
+    """Holds what limits the cores of this process."""
+
+    affinity: int
+    """Cores that the system may run it on."""
+    quota: float
+    """Cores' worth of time that its control group has; infinite where that has no limit."""
+    variables: dict[str, int]
+    """What the environment says, by the name of the variable."""
+
+    @property
+    def cores(self) -> int:
+        """The cores to use. A quota is rounded: half a core is worth another process, and less is not."""
+        quota = self.affinity if math.isinf(self.quota) else int(self.quota + 0.5)
+        return max(1, min([self.affinity, quota, *self.variables.values()]))
+
+
+def find() -> Found:
+    """Returns what limits the cores of this process."""
+    affinity = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    set_to = {name: re.match(r"\s*(\d+)", os.environ.get(name, "")) for name in VARIABLES}  # OMP's may be `4,2`
+    variables = {name: int(match[1]) for name, match in set_to.items() if match and int(match[1])}
+    return Found(affinity, cgroups.cpus(), variables)
+
+
 def available_cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    """Returns the number of cores that this process may use: what it may run on, its time, and what a user has set."""
+    return find().cores
+
+
+def settle() -> None:
+    """Tells BLAS, in the environment, to start no more threads than there are cores; to be called before it is loaded.
+
+    Where threads cannot be started there is one core for us: a BLAS that fails to start one ends the program.
+    """
+    found = find()
+    scarce = system.limit("RLIMIT_AS") < system.LITTLE or not system.allows_threads(found.affinity + 1)
+    if scarce or found.cores < found.affinity:
+        os.environ |= dict.fromkeys(VARIABLES, "1" if scarce else str(found.cores))
 
 
 def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan:

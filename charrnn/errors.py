@@ -35,15 +35,12 @@ class CheckpointError(CharrnnError):
 
 
 class DivergedError(CharrnnError):
-    """Says that the loss, a gradient or a weight became infinite or not a number."""
+    """Says that the loss, a gradient or a weight became infinite or not a number, or the loss hopeless."""
 
     exit_code = 5
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what}; what was saved before is whole: lower optim.learning_rate or optim.clip_norm, or choose another "
-            f"train.on_divergence"
-        )
+    def __init__(self, what: str, advice: str = "lower optim.learning_rate") -> None:
+        super().__init__(f"{what}; {advice}")
         self.what = what
         """What happened, without the advice that the message ends with."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from charrnn import system
 from charrnn.errors import OutputError
 
 Warn = Callable[[str], None]
@@ -104,5 +105,5 @@ def as_output_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"cannot write {path}: {reason}; make room or choose another place") from error
+        reason = system.explain(error) or f"{error.strerror or error}; choose another place"
+        raise OutputError(f"cannot write {path}: {reason}") from error

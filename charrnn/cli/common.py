@@ -16,7 +16,7 @@ import click
 from charrnn import advice
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
-from charrnn.errors import ConfigError, one_line
+from charrnn.errors import ConfigError, DataError, one_line
 from charrnn.resources import CONFIGS, CORPORA
 
 if TYPE_CHECKING:
@@ -33,7 +33,20 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Override a key, as in model.hidden_size=256.",
 )
+encoding_option = click.option(
+    "--encoding", metavar="NAME", help="Of the text [that of the model's own, or UTF-8, whichever it is]."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+class Place(click.Path):
+    """Is where something is to be written: a name, which a variable that the shell does not know would leave empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path. Raises click's error for an empty name, which would mean the current directory."""
+        if value == "":
+            self.fail("the name is empty; name a directory", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def say(message: str) -> None:
@@ -65,6 +78,67 @@ def library() -> Library:
     from charrnn.text.corpus import Library
 
     return Library(CORPORA, cache_directory())
+
+
+def library_for(run: Run, encoding: str | None) -> Library:
+    """Returns the corpora for a command that gives a run texts, in an `encoding` if a user has named one.
+
+    Raises ConfigError where the run's symbols are bytes and it names another, or the other way round.
+    """
+    from dataclasses import replace
+
+    from charrnn.text.reading import Known
+    from charrnn.text.vocabulary import BYTES
+
+    own = run.config.data.encoding
+    encoding = _known_encoding(encoding)
+    if encoding is not None and (encoding == BYTES) != (own == BYTES):
+        symbols = "bytes" if own == BYTES else "characters"
+        raise ConfigError(f"--encoding {encoding}: the symbols of this run are {symbols}; leave it out")
+    vocabulary = getattr(run.task, "vocabulary", None)
+    known = Known(vocabulary.symbols, run.corpus.sha256) if vocabulary else None
+    return replace(library(), naming="--encoding {}", encoding=encoding, known=known)
+
+
+def library_to_look(encoding: str | None) -> Library:
+    """Returns the corpora for a command that looks at texts before anything is decided: what is not UTF-8 is bytes."""
+    from dataclasses import replace
+
+    return replace(library(), naming="--encoding {}", encoding=_known_encoding(encoding), or_bytes=encoding is None)
+
+
+def _known_encoding(encoding: str | None) -> str | None:
+    """Returns what `--encoding` names. Raises ConfigError for what is no encoding."""
+    from charrnn.text.options import parse_encoding
+
+    try:
+        return None if encoding is None else parse_encoding(encoding)
+    except ValueError as error:
+        raise ConfigError(f"--encoding {encoding}: not {error}") from None
+
+
+def decoded(run: Run, data: bytes, name: str, encoding: str | None) -> str:
+    """Returns the characters of `data`, which are of a file that an option `name` gives to a run.
+
+    Raises ConfigError where they are not in its encoding.
+    """
+    from charrnn.text.encoding import EmptyText
+
+    config = run.config.data
+    try:
+        text = library_for(run, encoding).decoded(data, name, config.encoding, config.newlines)
+    except EmptyText:
+        return ""
+    except DataError as error:
+        raise ConfigError(*error.messages) from error
+    tell(text.origin.notes)
+    return "".join(text.pieces())
+
+
+def tell(notes: Sequence[str]) -> None:
+    """Prints what a user may want to know of how texts were read."""
+    for note in notes:
+        say(note)
 
 
 def cache_directory() -> Path:

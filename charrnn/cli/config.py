@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from charrnn.cli import common
+from charrnn.cli import common, flags
 from charrnn.config import writing
 from charrnn.config.resolve import resolve
 from charrnn.errors import ConfigError, one_line
@@ -22,9 +24,11 @@ def command() -> None:
 @command.command("show")
 @click.argument("config", required=False)
 @common.set_option
-def show(config: str | None, assignments: tuple[str, ...]) -> None:
-    """Print the configuration that CONFIG and --set give, and where each value comes from."""
-    resolved, origins = resolve(common.read_config(config), common.read_assignments(assignments))
+@flags.options()
+def show(config: str | None, assignments: tuple[str, ...], **options: Any) -> None:
+    """Print the configuration that CONFIG, --set and flags give, and where each value comes from."""
+    given = flags.take_settings(options)
+    resolved, origins = resolve(common.read_config(config), common.read_assignments(assignments), given)
     click.echo(writing.to_yaml(resolved, origins), nl=False)
 
 

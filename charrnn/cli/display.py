@@ -6,6 +6,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
+from charrnn import system
 from charrnn.cli import common
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ class Display:
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
 
+        if not system.allows_threads(1):
+            tqdm.monitor_interval = 0  # which would be a thread
         self.trainer = trainer
         self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
         self.terminal = not self.quiet and sys.stderr.isatty()

@@ -24,6 +24,7 @@ class Options:
     checkpoint: Path
     source: str
     split: str | None
+    encoding: str | None
     as_json: bool
     beam: int | None
     heat: Path | None
@@ -38,6 +39,7 @@ class Options:
     type=click.Choice(["train", "validation", "test"]),
     help="Only this part of it, cut as the run's configuration says; what baselines reach on it is told too.",
 )
+@common.encoding_option
 @common.json_option
 @click.option("--beam", type=click.IntRange(1, 1000), metavar="N", help="Search with a beam, for transduce [1].")
 @click.option(
@@ -64,6 +66,7 @@ def command(**options: Any) -> None:
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
     from charrnn.tasks.base import Batching
+    from charrnn.text.origin import origin_of
 
     wanted = Options(**options)
     run = load(wanted.checkpoint)
@@ -73,7 +76,7 @@ def command(**options: Any) -> None:
     batching = Batching(train.batch_size, train.seq_length, train.seed, None)
     if wanted.split is None:  # other files have no part in it
         data = dataclasses.replace(data, validation=None, test=None)
-    examples = task.read(common.library(), [wanted.source], data)
+    examples = task.read(common.library_for(run, wanted.encoding), [wanted.source], data)
     if wanted.split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
         raise DataError(
             f"{examples.name} is not the file of this run, {run.corpus.name}, as it was: its {wanted.split} part may "
@@ -81,6 +84,7 @@ def command(**options: Any) -> None:
         )
     part = task.part(examples, data, batching, wanted.split)
     asked = {"beam": wanted.beam} if wanted.beam else {}
+    common.tell(origin_of(examples).notes)
     report = task.report(run.model, run.weights, part, **asked)
     if wanted.split:
         report["baselines"] = task.baselines(examples, data, batching, wanted.split)

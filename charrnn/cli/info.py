@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from charrnn.cli import common
-from charrnn.errors import one_line
+from charrnn.errors import DataError, one_line
 
 QUOTED = ("symbols", "answers")
 """Facts that are characters, of which spaces and line ends would not be seen."""
@@ -17,14 +18,15 @@ QUOTED = ("symbols", "answers")
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
 @click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
+@click.option("--encoding", metavar="NAME", help="Of a text [utf-8].")
 @common.json_option
-def command(source: str, as_json: bool) -> None:
+def command(source: str, encoding: str | None, as_json: bool) -> None:
     """Say what is in a checkpoint, a run directory or a text.
 
     \b
     charrnn info runs/harbour-1
     """  # noqa: D301  # click wants the backspace itself
-    facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source)
+    facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source, encoding)
     if as_json:
         common.print_json(facts)
         return
@@ -35,14 +37,21 @@ def command(source: str, as_json: bool) -> None:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    if os.path.isdir(path) or path.suffix == ".npz":
+    """Tells whether a path is of a checkpoint or a run, and not of a text, a folder of texts or an archive."""
+    from charrnn.text.sources import is_run
+
+    if path.suffix == ".npz":
         return True
-    if not os.path.isfile(path):  # what a pipe gives, it gives once
-        return False
     try:
+        if os.path.isdir(path):
+            return is_run(path) or all(name.startswith(".") for name in os.listdir(path))
+        if not os.path.isfile(path):  # what a pipe gives, it gives once
+            return False
         with open(path, "rb") as file:
-            return file.read(4) == b"PK\x03\x04"
-    except OSError:
+            head = file.read(1024)
+            length = int.from_bytes(head[26:28], "little")
+            return head.startswith(b"PK\x03\x04") and head[30 : 30 + length].endswith(b".npy")
+    except (OSError, ValueError):
         return False
 
 
@@ -74,33 +83,40 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     }
 
 
-def _text(source: str) -> dict[str, Any]:
-    from charrnn.errors import DataError
+def _text(source: str, encoding: str | None) -> dict[str, Any]:
+    from charrnn.text.detecting import guess
     from charrnn.text.encoding import decode
+    from charrnn.text.lines import count_line_ends
     from charrnn.text.vocabulary import BYTES
 
-    library = common.library()
-    text = library.read([source], BYTES)  # once, for it may be a pipe
-    try:
-        text = decode((piece.encode("latin-1") for piece in text.pieces()), text.name, "utf-8", library.cache)
-    except DataError as error:
-        if not isinstance(error.__cause__, UnicodeError):
-            raise
-    lines = pairs = 0
-    before = ""
-    for piece in text.pieces():
-        lines += piece.count("\n")
-        pairs += (before + piece).count("\r\n")
-        before = piece[-1]
+    library = common.library_to_look(encoding)
+    text = library.read([source], "utf-8")  # once, for it may be a pipe
+    read_as = text.encoding
+    if text.encoding == BYTES and encoding != BYTES:
+        data = (piece.encode("latin-1") for piece in text.pieces())
+        likely = guess(next(text.pieces()).encode("latin-1"))
+        with suppress(DataError):
+            text = decode(data, text.name, likely or BYTES, library.cache)
+        read_as = f"not utf-8, read as {text.encoding}" + " (likely; else bytes)" * (text.encoding != BYTES)
+    common.tell(text.origin.notes)
+    ends = count_line_ends(text)
+    found = {name: count for name, count in ends.items() if count}
     return {
         "text": text.name,
-        "encoding": text.encoding if text.encoding != BYTES else "not utf-8, read as bytes",
+        "encoding": read_as,
         "bytes": text.size,
         "characters": len(text),
         "distinct": len(text.symbols),
         "symbols": "".join(sorted(text.symbols)),
-        "lines": lines,
-        "line_ends": "CRLF" if pairs and pairs == lines else "LF and CRLF" if pairs else "LF",
-        "byte_order_mark": "yes" if text.symbols.startswith("\ufeff") else "no",
+        "lines": sum(ends.values()),
+        "line_ends": _in_words(found),
+        "byte_order_mark": "yes" if text.marked else "no",
         "sha256": text.sha256,
     }
+
+
+def _in_words(ends: dict[str, int]) -> str:
+    """Says which line ends there are, with their numbers if they are of several kinds."""
+    if len(ends) < 2:
+        return next(iter(ends), "none")
+    return "mixed: " + ", ".join(f"{count:,} {name}" for name, count in ends.items())

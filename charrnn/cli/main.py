@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import io
 import os
+import re
 import sys
 import traceback
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
-from charrnn import advice
+from charrnn import advice, system
 from charrnn.cli import signals
+from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
 from charrnn.version import __version__
 
@@ -32,6 +35,14 @@ class _Commands(click.Group):
         module = importlib.import_module(f"charrnn.cli.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Finds the command that is named first. Raises click's error for none, with the nearest."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0].lower(), COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(
@@ -132,13 +143,15 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             return 130, ["interrupted, nothing was changed; run the command again"]
         case BrokenPipeError():
             return 0, []  # whoever read our output has had enough
-        case MemoryError():
-            return 6, ["out of memory; use a smaller model, batch_size or seq_length"]
         case OSError():
+            if limit := system.explain(error):
+                return 6, [f"{error.filename}: {limit}" if error.filename else limit]
             where = error.filename or "input/output"
             return 6, [f"{error.strerror or error}: {where}; check the path and the disk"]
         case SystemExit():
             return int(error.code or 0), []
+    if limit := system.explain(error):
+        return 6, [limit]
     if not (sys.stdout and sys.stdin):
         return 6, ["a standard stream is closed; open it, or send it to /dev/null"]
     return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
@@ -146,6 +159,15 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
 
 def _usage(error: click.ClickException) -> str:
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
-    context = getattr(error, "ctx", None)
+    if isinstance(error, click.BadParameter) and (wrong := re.search(r"'([^']*)' is not one of (.*)", message)):
+        near = nearest_value(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
+        message += f"; did you mean {near!r}?" if near else ""
+    context: click.Context | None = getattr(error, "ctx", None)
     where = context.command_path if context else "charrnn"
+    if isinstance(error, click.NoSuchOption) and context:
+        from charrnn.cli import flags
+
+        known = [option for parameter in context.command.params for option in parameter.opts]
+        if "--set" in known and (meant := flags.instead(error.option_name, known)):
+            message = f"No such option {error.option_name!r}; {meant}"
     return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"

@@ -38,6 +38,7 @@ class Options:
 
     checkpoint: Path
     source: str
+    encoding: str | None
     as_json: bool
     top: int | None
     beam: int | None
@@ -47,6 +48,7 @@ class Options:
 @click.command("predict", short_help="Answer inputs, one a line.")
 @click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
 @click.argument("source", default="-", metavar="[FILE|-]")
+@common.encoding_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout for each input.")
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="K", help="The K best answers to each input, of labels or of a beam."
@@ -85,7 +87,8 @@ def command(**options: Any) -> None:
     if wanted.source == "-" and sys.stdin.isatty():
         common.say("one input a line; Ctrl-D after the last (Ctrl-Z on Windows)")
     encoding = run.config.data.encoding
-    inputs = read_inputs(common.library(), wanted.source, encoding)
+    library = common.library_for(run, wanted.encoding)
+    inputs = read_inputs(library, wanted.source, encoding, run.config.data.newlines, common.tell)
     codec = "latin-1" if encoding == BYTES and not wanted.as_json else "utf-8"
     seen, out = Seen(_comparison(run, wanted.checkpoint)), sys.stdout.buffer
     looked: list[Any] = []
@@ -130,7 +133,7 @@ def _refuse(run: Run, wanted: Options) -> None:
 def _comparison(run: Run, checkpoint: Path) -> str:
     """Returns the command that judges a run on what it was validated on, and with it what counting reaches there."""
     split = run.config.data.split[1] or run.config.data.validation
-    return advice.command("eval", checkpoint, Path(run.corpus.name), *["--split", "validation"] * bool(split))
+    return advice.command("eval", checkpoint, *map(Path, run.corpus.found_at), *["--split", "validation"] * bool(split))
 
 
 def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iterable[Any]]:

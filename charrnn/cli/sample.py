@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from charrnn import advice
+from charrnn.cli import common
 from charrnn.cli.sample_options import Options
 from charrnn.errors import ConfigError
 
@@ -33,6 +34,7 @@ from charrnn.errors import ConfigError
 @click.option("--prompt", metavar="TEXT", help="The text to continue.")
 @click.option("--prompt-file", metavar="FILE|-", help="A file with the text to continue; '-' for stdin.")
 @click.option("--prompts", metavar="FILE|-", help="A file with many texts to continue, one a line; '-' for stdin.")
+@common.encoding_option
 @click.option(
     "--unknown",
     type=click.Choice(["error", "skip"]),
@@ -77,7 +79,7 @@ from charrnn.errors import ConfigError
 @click.option("--text", multiple=True, metavar="TEXT", help="Where that text is, if no longer where it was.")
 @click.option(
     "--save-state",
-    type=click.Path(path_type=Path),
+    type=common.Place(path_type=Path),
     metavar="FILE",
     help="Keep where the texts end.",
 )
@@ -112,7 +114,7 @@ def command(**options: Any) -> None:
     run = load(wanted.checkpoint)
     task, _ = writer_of(run.task, run.model, wanted.checkpoint)
     try:
-        write(run, wanted.request(task), wanted, sys.stdout.buffer)
+        write(run, wanted.request(run, task), wanted, sys.stdout.buffer)
     except RequestError as error:
         option = f"--{error.field.replace('_', '-')}"
         raise ConfigError(f"{option} {error.what}; see: {advice.command('sample', '--help')}") from error

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.cli.escapes import typed
-from charrnn.cli.prompts import read_prompts
+from charrnn.cli.prompts import Prompts
 
 if TYPE_CHECKING:
+    from charrnn.runs.run import Run
     from charrnn.sampling import Request
     from charrnn.tasks.writer import Writer
 
@@ -27,6 +28,7 @@ class Options:
     prompt: str | None
     prompt_file: str | None
     prompts: str | None
+    encoding: str | None
     unknown: str
     stop: tuple[str, ...]
     samples: int
@@ -45,7 +47,7 @@ class Options:
     save_state: Path | None
     load_state: Path | None
 
-    def request(self, task: Writer) -> Request:
+    def request(self, run: Run, task: Writer) -> Request:
         """Returns what is wanted of a model, in its symbols. Raises ConfigError for a text that cannot be meant."""
         from charrnn.sampling import Filters, Request
 
@@ -54,9 +56,9 @@ class Options:
             None if value is None else typed(value, option, vocabulary.encoding)
             for option, value in (("--allow", self.allow), ("--ban", self.ban))
         )
-        sources = self.prompt, self.prompt_file, self.prompts
+        prompts = Prompts(run, task, self.checkpoint, self.encoding, self.unknown)
         return Request(
-            read_prompts(*sources, vocabulary, self.unknown, self.checkpoint),
+            prompts.read(self.prompt, self.prompt_file, self.prompts),
             self.length,
             self.seed,
             tuple(typed(stop, "--stop", vocabulary.encoding) for stop in self.stop),

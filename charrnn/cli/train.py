@@ -8,40 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn import advice
-from charrnn.cli import common, signals
+from charrnn.cli import common, ending, flags, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
-from charrnn.config.writing import to_dict, to_settings
+from charrnn.config.writing import to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
-    from charrnn.runs.run import Run
     from charrnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
 class Options:
-    """Holds what is typed behind `charrnn train`: a field for each option."""
+    """Holds what is typed behind `charrnn train`: a field for each option, and one for all flags that set a key."""
 
     text: tuple[str, ...]
     config_name: str | None
     out: Path | None
     assignments: tuple[str, ...]
     resume: bool
+    more: str | None
     init_from: Path | None
-    time_budget: str | None
-    seed: int | None
+    flags: list[Setting]
     quiet: bool
 
     def settings(self) -> list[Setting]:
         """Returns the settings of the configuration that these options ask for, later ones over earlier ones."""
-        settings = [*common.read_config(self.config_name), *common.read_assignments(self.assignments)]
-        if self.time_budget is not None:
-            settings.append(Setting("train.time_budget", self.time_budget, f"--time-budget {self.time_budget}"))
-        if self.seed is not None:
-            settings.append(Setting("train.seed", self.seed, f"--seed {self.seed}"))
-        return settings
+        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *self.flags]
 
 
 @click.command("train", short_help="Train a model on a text, or on pairs.")
@@ -51,19 +44,21 @@ class Options:
     "-o",
     "--out",
     metavar="RUN_DIR",
-    type=click.Path(path_type=Path),
+    type=common.Place(path_type=Path),
     help="Where the run is kept [runs/TEXT-N].",
 )
 @common.set_option
 @click.option("--resume", is_flag=True, help="Continue the run in RUN_DIR exactly where it stopped.")
+@click.option(
+    "--more", metavar="AMOUNT", help="With --resume: how much more than is done: 300 (iterations), 5epochs or 10m."
+)
 @click.option(
     "--init-from",
     metavar="CHECKPOINT",
     type=click.Path(path_type=Path),
     help="Begin with the weights of another run.",
 )
-@click.option("--time-budget", metavar="TIME", help="Stop after this time: 90s, 10m, 1h30m.")
-@click.option("--seed", type=int, metavar="N", help="Of all that is random.")
+@flags.options()
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no messages.")
 def command(**options: Any) -> None:
     """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
@@ -75,12 +70,16 @@ def command(**options: Any) -> None:
 
     \b
     charrnn train harbour --time-budget 2m
-    charrnn train names.tsv --set task.name=classify -o runs/names
-    charrnn train -o runs/names --resume --set train.epochs=20
+    charrnn train names.tsv --task classify -o runs/names
+    charrnn train -o runs/names --resume --more 5epochs
     """  # noqa: D301  # click wants the backspace itself
-    wanted = Options(**options)
+    wanted = Options(flags=flags.take_settings(options), **options)
     if wanted.resume and wanted.init_from:
         raise ConfigError("--resume and --init-from are two things: continue a run, or begin one; give one of them")
+    if wanted.more is not None and not wanted.resume:
+        raise ConfigError(
+            "--more is for a run that is continued; name it with --resume -o RUN_DIR, or leave --more out"
+        )
     trainer = _resume(wanted) if wanted.resume else _begin(wanted)
     try:
         _train(trainer, wanted.quiet)
@@ -90,8 +89,9 @@ def command(**options: Any) -> None:
 
 def _begin(wanted: Options) -> Trainer:
     from charrnn import tasks
-    from charrnn.runs import checkpoint
+    from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
+    from charrnn.text.origin import stem_of
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
@@ -100,12 +100,13 @@ def _begin(wanted: Options) -> Trainer:
         raise ConfigError(
             "train what? give a file, of a text or of pairs, '-', or the name of a corpus such as harbour"
         )
+    places.refuse_as_text(text)
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
     config, _ = resolve(_of_the_network(inherited, settings), settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
-    stem = "stdin" if text[0] == "-" else Path(text[0]).stem
+    stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         return Trainer.begin(directory, prepared)
@@ -124,25 +125,32 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 
 
 def _resume(wanted: Options) -> Trainer:
+    from charrnn.runs import places
     from charrnn.runs.directory import RunDirectory
-    from charrnn.text.origin import STDIN
-    from charrnn.training.resuming import refuse_another_configuration
+    from charrnn.training.more import ENDS, parse
+    from charrnn.training.resuming import is_from_stdin, refuse_another_configuration
     from charrnn.training.trainer import Trainer
 
     settings, text = wanted.settings(), wanted.text
+    more = None if wanted.more is None else parse(wanted.more)
+    if more and (total := [s.origin for s in settings if s.path in [f"train.{end}" for end in ENDS]]):
+        raise ConfigError(
+            f"--more {wanted.more} says when the run ends, and so does {total[-1]}; leave one of them out"
+        )
     if wanted.out is None:
-        raise ConfigError("--resume needs the directory of the run: -o RUN_DIR")
+        raise ConfigError(places.without_directory(text))
     directory = RunDirectory(wanted.out, resume=True)
     try:
         run, damaged = directory.newest()
         config, _ = resolve(to_settings(run.config, "the run"), settings)
         refuse_another_configuration(run, config)  # before anything is read as it says
-        if not text and {"-", STDIN} & {*run.corpus.found_at}:
+        if not text and is_from_stdin(run):
             raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
         examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
-        trainer = Trainer.resume(directory, run, config, examples)
+        trainer = Trainer.resume(directory, run, config, examples, more)
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
-        trainer.notes.append(f"resuming at iteration {run.iteration:,}")
+        going_on = f", for {more} more than was done; nothing else ends it" if more else ""
+        trainer.notes.append(f"resuming at iteration {run.iteration:,}{going_on}")
         return trainer
     except BaseException:
         directory.close()
@@ -150,6 +158,9 @@ def _resume(wanted: Options) -> Trainer:
 
 
 def _train(trainer: Trainer, quiet: bool) -> None:
+    from charrnn.training import resuming
+    from charrnn.training.more import as_much_again
+
     place, run, progress = trainer.directory.path, trainer.run, trainer.progress
     display = Display(trainer, quiet)
     display.say(*_summary(trainer), *trainer.notes)
@@ -158,7 +169,8 @@ def _train(trainer: Trainer, quiet: bool) -> None:
     trainer.warn = display.warn
     if progress.complete:
         raise ConfigError(
-            f"{place} is complete at iteration {run.iteration:,}; give it more to do, as with {_more(trainer)}"
+            f"{place} is complete at iteration {run.iteration:,}; to do as much again: "
+            f"{resuming.command(run, place, '--more', as_much_again(progress))}"
         )
     with signals.Noted() as noted:
         for record in trainer.records(lambda: bool(noted.stop)):
@@ -175,26 +187,10 @@ def _train(trainer: Trainer, quiet: bool) -> None:
                 raise Interrupted(
                     noted.stop,
                     f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; "
-                    f"continue with: {advice.command('train', '-o', place, '--resume')}",
+                    f"continue with: {resuming.command(run, place)}",
                 )
     display.close()
-    if run.best is not None:
-        display.say(f"best validation {_best(run)}")
-    display.say(run.task.invite(place))
-
-
-def _best(run: Run) -> str:
-    """Says in words what the best score of a run is."""
-    if run.task.measure == "nats" and run.best is not None:
-        return f"loss: {common.describe_loss(run.best)}"
-    return f"{run.task.measure}: {run.best:.4f}"
-
-
-def _more(trainer: Trainer) -> str:
-    """Returns the options that make a complete run twice as long."""
-    train = to_dict(trainer.run.config)["train"]
-    ends = {name: train[name] for name in ("epochs", "iterations", "time_budget") if train[name]}
-    return " ".join(advice.setting(f"train.{name}", 2 * value) for name, value in ends.items())
+    display.say(*ending.words(progress), run.task.invite(place))
 
 
 def _summary(trainer: Trainer) -> list[str]:

@@ -115,11 +115,11 @@ def _pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) ->
         origin = _at(name, key_node)
         if path in lines:
             errors.append(
-                f"{origin}: {_short(prefix + path)!r} stands in line {lines[path]} already; remove one of the two"
+                f"{origin}: {shortened(prefix + path)!r} stands in line {lines[path]} already; remove one of the two"
             )
             continue
         lines[path] = key_node.start_mark.line + 1
-        yield _short(path), value, origin
+        yield shortened(path), value, origin
 
 
 def _construct(node: yaml.Node) -> Any:
@@ -132,7 +132,7 @@ def _construct(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
     """Shortens what may be endless to what is shown of it; no key is so long."""
     return text if len(text) <= 100 else text[:97] + "..."
 
@@ -144,7 +144,7 @@ def _at(name: str, item: yaml.Node | yaml.Token) -> str:
 def read_assignment(assignment: str, option: str = "--set") -> Setting:
     """Returns the setting that is written as `model.hidden_size=256`, its value in YAML. Raises ConfigError."""
     path, equals, value = assignment.partition("=")
-    path, origin = _short(path.strip()), f"{option} {_short(' '.join(assignment.split()))}"
+    path, origin = shortened(path.strip()), f"{option} {shortened(' '.join(assignment.split()))}"
     if not equals:
         raise ConfigError(f"{origin}: no '='; write {option} SECTION.KEY=VALUE")
     node = _compose(value, f"{option} {path}")

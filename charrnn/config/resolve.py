@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 from charrnn import advice
 from charrnn.config.schema import SECTIONS, Config, keys, types_of_keys
+from charrnn.config.synonyms import meant, nearest_value
 from charrnn.errors import ConfigError
 
 
@@ -88,12 +88,11 @@ def _contradictions(values: dict[str, Any], origins: dict[str, str]) -> Iterator
 
 def nearest(path: str, known: Iterable[str]) -> str:
     """Returns the end of an error message about a key that is not in `known`."""
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.6)
-    if not near:  # a key without its section, or in the wrong one
-        last = path.rpartition(".")[2]
-        tails = {k.rpartition(".")[2]: k for k in known}
-        near = [tails[t] for t in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
-    return f"; did you mean {near[0]!r}?" if near else f"; `{advice.command('config', 'schema')}` lists the keys"
+    near = meant(path, known)
+    last = path.rpartition(".")[2].casefold()
+    if near is None:  # the name of a choice, such as nesterov=true
+        near = next((f"{key}={last}" for key, f in keys().items() if last in f.metadata["choices"]), None)
+    return f"; did you mean {near!r}?" if near else f"; `{advice.command('config', 'schema')}` lists the keys"
 
 
 def _checked(f: dataclasses.Field[Any], annotation: Any, value: Any) -> Any:
@@ -112,8 +111,8 @@ def _checked(f: dataclasses.Field[Any], annotation: Any, value: Any) -> Any:
     if type(value) is not kind or value != value:
         raise ValueError(_requirement(rules, kind, optional))
     if rules["choices"] and value not in rules["choices"]:
-        near = difflib.get_close_matches(value, rules["choices"], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest_value(value, rules["choices"])
+        hint = f"; did you mean {near!r}?" if near else ""
         raise ValueError(_requirement(rules, kind, optional) + hint)
     low, high = rules["at_least"], rules["at_most"]
     if (

@@ -53,8 +53,8 @@ class TrainConfig:
     checkpoint_every: int = key(200, "iterations between checkpoints", at_least=1)
     on_divergence: str = key(
         "stop",
-        "where a loss or gradient is infinite or not a number: `stop`, `skip` the batch, or `rollback` to the last "
-        "checkpoint at half the rate",
+        "where a loss or gradient is infinite or not a number, or ten losses in a row are hopeless: `stop`, `skip` the "
+        "batch, or `rollback` to the last checkpoint at half the rate",
         choices=("stop", "skip", "rollback"),
     )
     dtype: str = key("float32", "of all numbers", choices=("float32", "float64"))

@@ -199,12 +199,15 @@ def _check_end(file: IO[bytes], size: int) -> None:
         raise DamagedError("it has more members than any checkpoint")
 
 
+GIVE = "give a checkpoint (.npz) or a run directory"
+
+
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
     """Opens a file for reading. Whatever is wrong with it, here or within the block, is one CheckpointError."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
-            raise CheckpointError(f"{path} is not a file; give a checkpoint (.npz) or a run directory")
+            raise CheckpointError(f"{path} is not a file; {GIVE}")
         with open(path, "rb") as file:
             size = os.stat(file.fileno()).st_size  # of this file: by now, the name may be another's
             _check_end(file, size)
@@ -212,12 +215,14 @@ def open_archive(path: Path) -> Iterator[Archive]:
                 archive = zipfile.ZipFile(file)
             yield Archive(archive, size)
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file; give a checkpoint (.npz) or a run directory") from None
+        raise CheckpointError(f"{path}: no such file; {GIVE}") from None
     except DamagedError as error:
-        raise CheckpointError(f"{path} is not a charrnn checkpoint, or is damaged: {error}") from error
+        raise CheckpointError(f"{path} is not a charrnn checkpoint, or is damaged: {error}; {GIVE}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
     except MemoryError:
         raise CheckpointError(f"{path} cannot be read: it needs more memory than there is; make room") from None
     except _FAULTS as error:
-        raise CheckpointError(f"{path} is not a charrnn checkpoint, or is damaged ({type(error).__name__})") from error
+        raise CheckpointError(
+            f"{path} is not a charrnn checkpoint, or is damaged ({type(error).__name__}); {GIVE}"
+        ) from error

@@ -19,6 +19,7 @@ from charrnn.errors import CheckpointError, ConfigError, one_line
 from charrnn.files import write_atomically
 from charrnn.runs import archive
 from charrnn.runs.archive import DamagedError
+from charrnn.runs.places import BEST, LAST, inside
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Model, Scores, Task
 from charrnn.tasks.writer import Writer
@@ -59,10 +60,13 @@ def to_bytes(run: Run) -> bytes:
         "chars": run.chars,
         "scores": run.scores,
         "best": run.best,
+        "best_at": run.best_at,
         "without_best": run.without_best,
         "reductions": run.reductions,
         "elapsed": run.elapsed if run.config.train.time_budget else 0.0,
         "losses": run.losses,
+        "lowest": run.lowest,
+        "hopeless_in_a_row": run.hopeless_in_a_row,
         "grad_norm": run.grad_norm,
         "learning_rate": run.learning_rate,
         "skipped": run.skipped,
@@ -82,12 +86,13 @@ def find(path: Path) -> Path:
     try:
         if not path.is_dir():
             return path
-        for name in ("best.npz", "last.npz"):
+        for name in (BEST, LAST):
             if (path / name).exists():
                 return path / name
     except (OSError, ValueError) as error:  # a name that no file can have
         raise CheckpointError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    raise CheckpointError(f"{path} holds no checkpoint (best.npz or last.npz); give the directory of a run")
+    within = inside(path) or " (best.npz or last.npz)"
+    raise CheckpointError(f"{path} holds no checkpoint{within}; give the directory of a run")
 
 
 def load(path: Path | str) -> Run:
@@ -136,7 +141,7 @@ def _as_written_now(meta: Any, path: Path) -> Any:
         scores = None if nats is None else {"nats": nats}
         meta = {**meta, "chars": FROM_BATCHES, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
     if version < 5:  # what is written without a prompt follows one line break
-        meta = {**meta, "openings": []}
+        meta = {"best_at": 0, "lowest": None, "hopeless_in_a_row": 0, "openings": [], **meta}
     return meta
 
 
@@ -189,10 +194,14 @@ def _read_progress(run: Run, meta: Any) -> None:
     if meta["chars"] is FROM_BATCHES:
         train = run.config.train
         meta = {**meta, "chars": _count(meta["iteration"]) * train.batch_size * train.seq_length}
-    for name in ("iteration", "chars", "without_best", "reductions", "skipped", "skipped_in_a_row", "rollbacks"):
+    for name in (
+        "iteration", "chars", "best_at", "without_best", "reductions", "hopeless_in_a_row", "skipped",
+        "skipped_in_a_row", "rollbacks",
+    ):  # fmt: skip
         setattr(run, name, _count(meta[name]))
     run.scores = _scores(meta["scores"])
     run.best = _number_or_none(meta["best"])
+    run.lowest = _number_or_none(meta["lowest"])
     run.elapsed = _number_or_none(meta["elapsed"]) or 0.0
     run.losses = [_number(nats) for nats in meta["losses"]]
     run.grad_norm, run.learning_rate = _number_or_none(meta["grad_norm"]), _number(meta["learning_rate"])

@@ -25,10 +25,20 @@ from charrnn.files import (
 from charrnn.runs import checkpoint, metrics_file
 from charrnn.runs.checkpoint import TooNewError
 from charrnn.runs.lock import lock
+from charrnn.runs.places import (
+    BEST,
+    CHECKPOINTS,
+    CONFIG,
+    DIVERGED,
+    LAST,
+    LOCK,
+    METRICS,
+    PREVIOUS,
+    holds_a_run,
+    refuse_to_begin,
+    refuse_to_resume,
+)
 from charrnn.runs.run import Run
-
-LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
-CONFIG, METRICS, DIVERGED, LOCK = "config.yaml", "metrics.jsonl", "diverged.json", ".lock"
 
 
 class RunDirectory:
@@ -46,13 +56,12 @@ class RunDirectory:
         self._damaged: set[str] = set()
         """Checkpoints that could not be read; they are set aside before others take their names."""
         with as_output_error(path):
-            if resume and not path.is_dir():
-                raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
+            (refuse_to_resume if resume else refuse_to_begin)(path)
             make_directory(path)
             self._lock = lock(path / LOCK)
             self._folder = _opened(path)
-        holds_a_run = self._holds_a_run()
-        if holds_a_run and not resume:
+        holds_one = self.holds_a_run()
+        if holds_one and not resume:
             self.close()
             raise ConfigError(
                 f"{path} already holds a run; choose another directory with -o, or continue it: "
@@ -63,7 +72,7 @@ class RunDirectory:
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
-        if not holds_a_run:  # of a run that ended before its first checkpoint
+        if not holds_one:  # of a run that ended before its first checkpoint
             with as_output_error(path):
                 for name in (METRICS, DIVERGED):
                     (path / name).unlink(missing_ok=True)
@@ -154,8 +163,9 @@ class RunDirectory:
                 replace(self.path / name, aside)
             self._damaged.discard(name)
 
-    def _holds_a_run(self) -> bool:
-        return any((self.path / name).exists() for name in CHECKPOINTS)
+    def holds_a_run(self) -> bool:
+        """Tells whether there is a checkpoint, whole or not."""
+        return holds_a_run(self.path)
 
     def _hold(self) -> None:
         """Makes the directory again if somebody has removed it. Raises LockedError if it is another run's by now."""
@@ -166,7 +176,7 @@ class RunDirectory:
             make_directory(self.path, self.warn)
             held = lock(self.path / LOCK)
             same = self._folder is not None and os.path.samestat(os.stat(self.path), os.fstat(self._folder))
-            if self._holds_a_run() and not same:
+            if self.holds_a_run() and not same:
                 held.close()
                 raise LockedError(f"{self.path} is another run's by now, and was left alone; this one is not saved")
             self.close()

@@ -15,7 +15,7 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers, schedules
 from charrnn.optim.optimizers import Slots
 from charrnn.tasks.base import Examples, Model, Scores, Task
-from charrnn.text.origin import NOWHERE, FileRead, Origin
+from charrnn.text.origin import FileRead, origin_of
 
 MOST_FILES = 1000
 """Files of which a run keeps the checksum of each; of more it knows only whether any has changed."""
@@ -41,7 +41,7 @@ class Corpus:
     @classmethod
     def of(cls, examples: Examples) -> Corpus:
         """Returns what is kept of these examples."""
-        origin: Origin = getattr(examples, "origin", NOWHERE)
+        origin = origin_of(examples)
         sources = origin.sources if len(origin.sources) > 1 else ()
         files = origin.files if 1 < len(origin.files) <= MOST_FILES else ()
         return cls(examples.name, examples.size, examples.sha256, sources, files)
@@ -71,6 +71,8 @@ class Run:
     """How good the weights are on the validation part, if they have been evaluated as they are now."""
     best: float | None = None
     """The best score so far, by the measure of the task."""
+    best_at: int = 0
+    """The iteration that has it; 0 where it is not known."""
     without_best: int = 0
     """Evaluations in a row that found nothing better than `best`."""
     reductions: int = 0
@@ -79,6 +81,10 @@ class Run:
     """Seconds of training so far; kept only by runs that end on the clock, so that others' files are reproducible."""
     losses: list[float] = field(default_factory=list)
     """Losses of the batches since the last line of `metrics.jsonl`, in nats per answer."""
+    lowest: float | None = None
+    """The lowest loss of any batch so far, in nats per answer."""
+    hopeless_in_a_row: int = 0
+    """Batches since the last one whose loss was not hopeless (see `training.hopeless`)."""
     grad_norm: float | None = None
     """Norm of the last update's gradient, before clipping."""
     learning_rate: float = 0.0
@@ -144,10 +150,10 @@ class Run:
             return True
         return score > self.best if self.task.higher_is_better else score < self.best
 
-    def note_scores(self, scores: Scores) -> None:
-        """Notes an evaluation of these weights, and whether it was the last of many that found nothing better."""
+    def note_scores(self, scores: Scores, better: bool) -> None:
+        """Notes an evaluation of these weights, `better` than any before or not, and whether many were not in a row."""
         self.scores = scores
-        self.without_best = 0 if self.is_better(scores[self.task.measure]) else self.without_best + 1
+        self.without_best = 0 if better else self.without_best + 1
         self.reductions += schedules.stands_still(self.without_best, self.config.optim)
 
     def roll_back(self, earlier: Run) -> None:
@@ -161,6 +167,7 @@ class Run:
         self.rng.bit_generator.state = earlier.rng.bit_generator.state
         self.losses = list(earlier.losses)
         for name in (
-            "iteration", "chars", "scores", "best", "without_best", "reductions", "grad_norm", "learning_rate"
+            "iteration", "chars", "scores", "best", "best_at", "without_best", "reductions", "lowest",
+            "hopeless_in_a_row", "grad_norm", "learning_rate",
         ):  # fmt: skip
             setattr(self, name, getattr(earlier, name))

@@ -28,7 +28,7 @@ OF_DOCUMENTS: dict[str, tuple[str, str]] = {"language_model": ("charrnn.tasks.do
 """Module and class of tasks that are others where `data.documents` makes many texts of one."""
 
 
-READ_BY_ALL = ("encoding", "split")
+READ_BY_ALL = ("encoding", "newlines", "split")
 """The keys of the section `data` that every task reads."""
 
 

@@ -164,6 +164,10 @@ class Model(Protocol):
         """Names of the blocks of a layer's W, as its gates: where they differ, the weights of two models do not fit."""
 
     @property
+    def num_outputs(self) -> int:
+        """How many answers there are to choose from: to guess one costs the logarithm of that."""
+
+    @property
     def is_noisy(self) -> bool:
         """Whether training draws anything at random, such as dropout."""
 

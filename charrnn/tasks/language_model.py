@@ -51,7 +51,7 @@ class LanguageModel(Writer):
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Text:
         """Reads the text of `sources`, one after another. Raises DataError."""
-        return library.read(sources, data.encoding)
+        return library.read(sources, data.encoding, data.newlines)
 
     @classmethod
     def of(cls, examples: Text, data: DataConfig, batching: Batching) -> Self:

@@ -34,11 +34,12 @@ def cut_in_parts(
             different = len(set(keys))
             count = f"{len(examples)}" + f", of which {different} differ" * (different < len(examples))
             few = isinstance(examples, Pairs) and 10 * different < len(examples)
-            swapped = f"are the columns swapped (`{advice.setting('data.columns', [2, 1])}`)? else " if few else ""
-            raise DataError(
-                f"{examples.name} has too few items for a {name} part: {count}; {swapped}"
-                f"add some, or leave the part out with {advice.setting('data.split', [1, 0, 0])}"
+            mend = (
+                f"if the columns are swapped, {advice.setting('data.columns', [2, 1])}"
+                if few
+                else f"leave the part out with {advice.setting('data.split', [1, 0, 0])}"
             )
+            raise DataError(f"{examples.name} has too few items for a {name} part: {count}; add some, or {mend}")
     return {name: part if len(part) else None for name, part in found.items()}
 
 

@@ -14,30 +14,28 @@ import difflib
 import hashlib
 import http.client
 import io
-import itertools
-import os
-import stat
 import sys
 import sysconfig
 import tokenize
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
 from charrnn import advice
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
-from charrnn.text.encoding import Text, decode
-from charrnn.text.origin import STDIN, Origin, listed, name_of
-
-CHUNK = 1 << 20
-"""Bytes that are read at a time."""
+from charrnn.text.encoding import EmptyText, Text
+from charrnn.text.options import KEEP
+from charrnn.text.origin import Origin, listed, name_of
+from charrnn.text.reading import Known, Manner, Readers, Remarks
+from charrnn.text.sources import Opened, Opener
+from charrnn.text.vocabulary import BYTES
 
 OnProgress = Callable[[int, int], None]
 """Is called with how many bytes have arrived, and of how many."""
@@ -49,6 +47,14 @@ class Library:
 
     folder: Path
     cache: Path
+    naming: str = "--set data.encoding={}"
+    """The option by which the user of a command names an encoding."""
+    encoding: str | None = None
+    """The encoding that a user has named for what is read, whatever the configuration says."""
+    or_bytes: bool = False
+    """Whether what cannot be decoded is read as bytes."""
+    known: Known | None = None
+    """What a model knows that is to read texts, which may then have another encoding than its own text."""
 
     def names(self) -> list[str]:
         """Returns the names of all corpora."""
@@ -124,55 +130,63 @@ class Library:
             self.cache.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
 
-    def read(self, sources: Sequence[str], encoding: str) -> Text:
-        """Reads the text of `sources`, once, one after another: files, '-' for standard input, names of corpora.
+    def read(self, sources: Sequence[str], encoding: str, newlines: str = KEEP) -> Text:
+        """Reads all files of `sources` as one text, each once, one after another, with nothing between.
 
         Raises DataError if one cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
-        sources = listed(sources)
-        chunks = itertools.chain.from_iterable(map(self._chunks, sources))
-        text = decode(chunks, name_of(sources), encoding, self.cache)
-        return dataclasses.replace(text, origin=Origin(sources))
+        sources, remarks = listed(sources), Remarks(self._manner(encoding, newlines))
+        with Readers(remarks.manner, self.cache) as readers:
+            for file in self._files(sources, remarks):
+                readers.take(file)
+            reader = readers.chosen()
+            remarks.add(reader)
+            origin = Origin(sources, tuple(reader.files), remarks.notes(joined=True))
+            return reader.text(name_of(sources), origin)
 
-    def _chunks(self, source: str) -> Iterator[bytes]:
-        """Yields the bytes of `source`: first a few that tell how they are encoded, then many at a time.
+    def each(self, sources: Sequence[str], encoding: str, newlines: str = KEEP) -> Iterator[Text]:
+        """Reads each file of `sources` as a text of its own, but for empty ones. Raises what `read` does.
 
-        Raises DataError where there are none to be had, where they would never end, and where they change meanwhile.
+        The `origin` of the last one says what is to be said of all; where all are empty, there is none.
         """
-        name = STDIN if source == "-" else source
-        try:
-            with self._open(source) as file:
-                before = _status(file)
-                if before and stat.S_ISCHR(before.st_mode) and not file.isatty():
-                    raise DataError(f"{name} is a device, not a text; give a file")
-                for size in itertools.chain([4], itertools.repeat(CHUNK)):
-                    if chunk := file.read(size):
-                        yield chunk
-                    if len(chunk) < size:  # the end, for which a terminal should not be asked twice
-                        break
-                if before and stat.S_ISREG(before.st_mode) and _changed(file, before):
-                    raise DataError(f"{name} changed while it was read; try again when nobody writes it")
-        except FileNotFoundError:
-            near = difflib.get_close_matches(source, self.names(), n=1)
-            hint = (
-                f"did you mean the corpus {near[0]!r}?"
-                if near
-                else f"`{advice.command('corpus', 'list')}` names corpora"
-            )
-            raise DataError(f"{source}: no such file; {hint}") from None
-        except IsADirectoryError:
-            raise DataError(f"{name} is a directory; give a file, or: cat {name}/* | charrnn ... -") from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise DataError(f"{name!r} cannot be read: {reason}; give a readable file") from error
+        remarks, before = Remarks(self._manner(encoding, newlines)), None
+        for file in self._files(listed(sources), remarks):
+            if before is not None:
+                yield before
+                before = None
+            with Readers(remarks.manner, self.cache) as readers:
+                readers.take(file)
+                reader = readers.chosen()
+            remarks.add(reader)
+            with suppress(EmptyText):
+                before = reader.text(file.name)
+        if before is not None:
+            yield dataclasses.replace(before, origin=Origin((), (), remarks.notes(joined=False)))
 
-    def _open(self, source: str) -> AbstractContextManager[BinaryIO]:
-        if source == "-":
-            return nullcontext(sys.stdin.buffer)
+    def decoded(self, data: bytes, name: str, encoding: str, newlines: str = KEEP) -> Text:
+        """Returns the text of bytes that were read elsewhere. Raises DataError where they cannot be decoded."""
+        remarks = Remarks(self._manner(encoding, newlines))
+        with Readers(remarks.manner, self.cache) as readers:
+            readers.take(Opened(name, iter([data])))
+            reader = readers.chosen()
+            remarks.add(reader)
+            return reader.text(name, Origin((), (), remarks.notes(joined=False)))
+
+    def _manner(self, encoding: str, newlines: str) -> Manner:
+        known = self.known if self.encoding is None else None
+        return Manner(self.encoding or encoding, newlines, self.naming, self.or_bytes, known)
+
+    def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
+        """Yields the files of all sources."""
+        opener = Opener(self._find, self.names, raw=remarks.manner.encoding == BYTES, notes=remarks.lines)
+        for source in sources:
+            yield from opener.files(source)
+
+    def _find(self, source: str) -> Path:
         path = Path(source)
         if source in self.names() and (path.is_dir() or not path.exists()):
-            path = self.provide(source)
-        return open(path, "rb")
+            return self.provide(source)
+        return path
 
 
 def gather_python_sources(without: list[str]) -> bytes:
@@ -190,22 +204,6 @@ def gather_python_sources(without: list[str]) -> bytes:
             except (SyntaxError, UnicodeError, OSError):
                 continue
     return "\n".join(parts).encode()
-
-
-def _status(file: BinaryIO) -> os.stat_result | None:
-    """Returns what the system says of a file; None if it is none of the system's."""
-    try:
-        return os.fstat(file.fileno())
-    except io.UnsupportedOperation:
-        return None
-
-
-def _changed(file: BinaryIO, before: os.stat_result) -> bool:
-    """Tells whether a file that was read to its end has changed since `before`."""
-    after = os.fstat(file.fileno())
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        return True
-    return after.st_size not in (0, file.tell())  # those of /proc have contents and no size
 
 
 def _read(response: Any, expected: int, progress: OnProgress) -> bytes:

@@ -17,11 +17,11 @@ import numpy as np
 
 from charrnn.arrays import Batch, Ids
 from charrnn.errors import DataError
-from charrnn.text.encoding import EmptyText
+from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.items import Buckets
-from charrnn.text.lines import characters_of, files_in, joint_checksum, lines_of
+from charrnn.text.lines import characters_of, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
-from charrnn.text.origin import NOWHERE, Origin, listed
+from charrnn.text.origin import NOWHERE, FileRead, Origin, joint_origin, listed, name_of
 from charrnn.text.pairs import Pairs
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ class Documents:
     """What to test on, if a file was given."""
     origin: Origin = NOWHERE
     """Where they are found again."""
+    encoding: str | None = None
+    """What they were read in, where that is known."""
 
     @classmethod
     def of_pairs(cls, pairs: Pairs) -> Documents:
         """Returns the texts of pairs as documents, with their labels."""
         validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
-        return cls(pairs.name, pairs.size, pairs.sha256, pairs.second, pairs.first, validation, test, pairs.origin)
+        given = pairs.second, pairs.first, validation, test, pairs.origin
+        return cls(pairs.name, pairs.size, pairs.sha256, *given)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -74,18 +77,31 @@ def read_documents(library: Library, sources: Sequence[str], data: DataConfig) -
         sha256=joint_checksum(documents.sha256, *(part.sha256 if part else None for part in (validation, test))),
         validation=validation,
         test=test,
+        origin=joint_origin(documents.origin, *(part.origin for part in (validation, test) if part)),
     )
 
 
 def _read_part(library: Library, sources: tuple[str, ...], data: DataConfig) -> Documents:
-    """Reads the documents of one part of the data."""
-    if data.documents == "files":
-        return _read_files(library, sources[0], data.encoding)
-    text = library.read(sources, data.encoding)
-    texts = lines_of(text) if data.documents == "lines" else cut(characters_of(text), data.documents or "")
-    if not any(texts):
-        raise DataError(f"{text.name} has no documents; give one with texts in it, or choose another data.documents")
-    return Documents(text.name, text.size, text.sha256, list(filter(None, texts)))
+    """Reads the documents of one part of the data. No document is in two files."""
+    name, texts, files = name_of(sources), list[str](), list[FileRead]()
+    notes: tuple[str, ...] = ()
+    for text in library.each(sources, data.encoding, data.newlines):
+        texts += filter(None, _documents_in(text, data.documents or ""))
+        files.append(FileRead(text.name, text.size, text.sha256))
+        encoding, notes = text.encoding, text.origin.notes
+    if not files:
+        raise EmptyText(f"{name} has no characters; give a text to learn from")
+    if not texts:
+        raise DataError(f"{name} has no documents; give one with texts in it, or choose another data.documents")
+    size, sha256 = sum(file.size for file in files), joint_checksum(*(file.sha256 for file in files))
+    return Documents(name, size, sha256, texts, origin=Origin(sources, tuple(files), notes), encoding=encoding)
+
+
+def _documents_in(text: Text, documents: str) -> list[str]:
+    """Returns the documents of a file, as `data.documents` says; some may be empty."""
+    if documents == "files":
+        return [characters_of(text)]
+    return lines_of(text) if documents == "lines" else cut(characters_of(text), documents)
 
 
 def cut(characters: str, separator: str) -> list[str]:
@@ -99,22 +115,6 @@ def cut(characters: str, separator: str) -> list[str]:
     if open_end:
         texts[-1] = texts[-1].removesuffix("\n")
     return [text.strip("\n") for text in texts] if separator.startswith("\n") else texts
-
-
-def _read_files(library: Library, source: str, encoding: str) -> Documents:
-    """Reads each file of a folder as a document, in the order of their names."""
-    texts, size, checksums = [], 0, []
-    for path in files_in(source):
-        try:
-            text = library.read(str(path), encoding)
-        except EmptyText:
-            continue
-        texts.append(characters_of(text))
-        size += text.size
-        checksums.append(text.sha256)
-    if not any(texts):
-        raise DataError(f"{source} has empty files alone; give a folder of texts")
-    return Documents(source, size, joint_checksum(*checksums), list(filter(None, texts)))
 
 
 class _Order(NamedTuple):

@@ -9,32 +9,33 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import io
 import itertools
 import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from charrnn.arrays import Ids
+from charrnn.background import Background
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
-from charrnn.text.origin import NOWHERE, Origin
+from charrnn.text.detecting import MARKS, doubt, guess
+from charrnn.text.numbering import Numbering
+from charrnn.text.options import KEEP, LF
+from charrnn.text.origin import NOWHERE, FileRead, Origin
 from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
 
 WHOLE = ("punycode", "utf-7")
 """Encodings that Python can decode, or encode, only as a whole."""
 
-MARKS = {
-    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-}
-"""The byte order marks of encodings that may begin with one."""
+MARK = "\ufeff"
+"""The byte order mark as a character."""
 
 
 class EmptyText(DataError):
@@ -59,7 +60,10 @@ class TextIds:
 
 @dataclass(frozen=True)
 class Text:
-    """Holds a text as read: nothing is translated, so CRLF and BOM are characters like others."""
+    """Holds a text as read: nothing is translated, if not asked for, so CRLF are characters like others.
+
+    A byte order mark at its beginning is no part of it, unless it was read as bytes.
+    """
 
     symbols: str
     """Its distinct characters, in order of appearance."""
@@ -73,6 +77,8 @@ class Text:
     """The checksum of those bytes."""
     origin: Origin = NOWHERE
     """Where it is found again."""
+    marked: bool = False
+    """Whether there was a byte order mark."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -93,61 +99,165 @@ def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None
     the offset of the first byte that does not fit, EmptyText where there are none, and OutputError where the disk is
     full.
     """
-    if codecs.lookup(_codec(encoding)).name in WHOLE:
-        chunks = [b"".join(chunks)]
-    digest, size, lines = hashlib.sha256(), 0, 0
-    numbering, decoder, head = _Numbering(), None, b""
-    codes = Codes(cache or Path(tempfile.gettempdir()))
-    with ThreadPoolExecutor(1) as pool:
+    with Reader(encoding, cache) as reader:
+        reader.begin(name)
         for chunk in itertools.chain(chunks, [b""]):
-            hashed = pool.submit(digest.update, chunk)  # which takes as long as all the rest
-            size += len(chunk)
-            lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
-            head = head or chunk
-            decoder = decoder or _decoder(encoding, head)
-            try:
-                characters = decoder.decode(chunk, final=not chunk)
-            except UnicodeError as error:
-                misfit = _misfit(error, size, lines, _likely(encoding, head))
-                raise DataError(f"{name} is not {encoding}: {misfit}") from error
-            known = len(numbering.symbols)
-            new = numbering.codes(characters)
-            if lone := _SURROGATE.search(numbering.symbols, known):  # some of Python's encodings can write them
-                before = [*_pieces(numbering.symbols, codes), characters.partition(lone[0])[0]]
-                line = sum(piece.count("\n") for piece in before) + 1
-                raise DataError(
-                    f"{name} has the lone surrogate U+{ord(lone[0]):04X} in line {line}, which is no character; "
-                    f"take it out"
-                )
-            if numbering.dtype.itemsize > codes.dtype.itemsize:
-                codes = codes.widened(numbering.dtype)
-            codes.append(new)
-            hashed.result()  # so that chunks do not pile up
-    if not codes:
-        raise EmptyText(f"{name} is empty; give a text to learn from")
-    return Text(numbering.symbols, codes, name, encoding, size, digest.hexdigest())
+            reader.feed(chunk)
+        return reader.text(name)
+
+
+class Reader:
+    """Decodes the files that make a text, one after another, in chunks of bytes.
+
+    Each file begins anew: with its own byte order mark, which is no symbol of the text unless bytes are read as such,
+    and with its own offsets in messages.
+    """
+
+    def __init__(
+        self, encoding: str, cache: Path | None = None, newlines: str = KEEP, naming: str = "--set data.encoding={}"
+    ) -> None:
+        """`naming` is the option that names an encoding, for messages; with `newlines` "lf", line ends become one."""
+        self.encoding, self.naming = encoding, naming
+        self.codes = Codes(cache or Path(tempfile.gettempdir()))
+        self.marks: list[str] = []
+        """The files that began with a byte order mark."""
+        self.open_ends = 0
+        """How many files did not end with a line end."""
+        self.doubts: list[str] = []
+        """What speaks against the encoding of some files, a line each."""
+        self.files: list[FileRead] = []
+        self._whole = codecs.lookup(_codec(encoding)).name in WHOLE
+        self._translate = newlines == LF
+        self._numbering = Numbering()
+        self._background = Background()
+        self._digests: list[Any] = []
+        """Of the file, and of all files from the second on."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._background.__exit__(*error)
+
+    def begin(self, name: str) -> None:
+        """Begins the next file."""
+        self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
+        self._head, self._last = b"", ""
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
+        self._held: list[bytes] = []
+        of_all = self._digests[-1:]
+        self._digests = [hashlib.sha256(), *(digest.copy() for digest in of_all)]
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next bytes of the file; none for its end. Raises DataError for those that do not fit."""
+        if self._whole and chunk:
+            self._held.append(chunk)
+            return
+        if self._whole:
+            self._take(b"".join(self._held))
+        self._take(chunk)
+        if not chunk:
+            self._end()
+
+    def _take(self, chunk: bytes) -> None:
+        """Decodes bytes of the file, the last of which are none."""
+        hashed = self._background.submit(self._hash, chunk)  # which takes as long as all the rest
+        self._size += len(chunk)
+        self._lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
+        self._head = self._head or chunk
+        self._decoder = self._decoder or _decoder(self.encoding, self._head)
+        try:
+            characters = self._decoder.decode(chunk, final=not chunk)
+        except UnicodeError as error:
+            raise DataError(self._misfit(error, chunk)) from error
+        self._add(characters, final=not chunk)
+        hashed.result()  # so that chunks do not pile up
+
+    def _hash(self, chunk: bytes) -> None:
+        for digest in self._digests:
+            digest.update(chunk)
+
+    def _add(self, characters: str, final: bool) -> None:
+        """Adds characters of the file; `final` says that there are no more."""
+        if characters and not self._last and self.encoding != BYTES and characters[0] == MARK:
+            characters = characters[1:]
+            self.marks.append(self._name)
+            self._last = MARK
+        if self._line_ends:
+            characters = self._line_ends.decode(characters, final)
+        self._last = characters[-1:] or self._last
+        known = len(self._numbering.symbols)
+        new = self._numbering.codes(characters)
+        if lone := _SURROGATE.search(self._numbering.symbols, known):  # some of Python's encodings can write them
+            before = [*_pieces(self._numbering.symbols, self.codes, self._start), characters.partition(lone[0])[0]]
+            line = sum(piece.count("\n") for piece in before) + 1
+            raise DataError(
+                f"{self._name} has the lone surrogate U+{ord(lone[0]):04X} in line {line}, which is no character; "
+                f"take it out"
+            )
+        if self._numbering.dtype.itemsize > self.codes.dtype.itemsize:
+            self.codes = self.codes.widened(self._numbering.dtype)
+        self.codes.append(new)
+
+    def _end(self) -> None:
+        """Ends the file."""
+        self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
+        self.open_ends += len(self.codes) > self._start and self._last not in ("\n", "\r")
+        if found := doubt(self.encoding, self._head, self._numbering.symbols):
+            what, likely = found
+            self.doubts.append(
+                f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: {self.naming.format(likely)}"
+            )
+
+    @property
+    def symbols(self) -> str:
+        """The distinct characters so far, in order of appearance."""
+        return self._numbering.symbols
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of all bytes so far."""
+        return str(self._digests[-1].hexdigest())
+
+    def text(self, name: str, origin: Origin = NOWHERE) -> Text:
+        """Returns all that was read as one text. Raises EmptyText where that is nothing."""
+        if not self.codes:
+            raise EmptyText(f"{name} is empty; give a text to learn from")
+        size = sum(file.size for file in self.files)
+        marked = bool(self.marks)
+        return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
+
+    def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
+        """Says where in the file a byte does not fit, and what to do."""
+        as_bytes = ", or read bytes with --set data.encoding=bytes" if "--set" in self.naming else ""
+        if not isinstance(error, UnicodeDecodeError):
+            return f"{self._name} is not {self.encoding}: {error}; name its encoding{as_bytes}"
+        rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
+        likely = guess(chunk or self._head)
+        if likely and likely != "utf-8" and same_encoding(likely, self.encoding):
+            likely = "latin-1"  # which reads anything
+        if likely == "utf-8" and same_encoding(likely, self.encoding):
+            remedy = f"the rest is {likely}, so it is damaged there: mend it"
+        elif likely:
+            remedy = f"name its encoding with {self.naming.format(likely)}"
+        else:
+            remedy = (
+                f"name its encoding with {self.naming.format('NAME')}, such as cp1251, shift_jis or gb18030 "
+                f"(charrnn[detect] guesses which)"
+            )
+        return (
+            f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "
+            f"{self._size - len(rest) + start} (line {self._lines - rest.count(10, start) + 1}); {remedy}{as_bytes}"
+        )
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _likely(encoding: str, head: bytes) -> str:
-    """Guesses what encoding a text that begins with `head` may have, if not `encoding`."""
-    if codecs.lookup(_codec(encoding)).name in MARKS:
-        return "latin-1"
-    longest_first = reversed(MARKS)  # for one of UTF-32 begins like one of UTF-16
-    return next((codec for codec in longest_first if head.startswith(MARKS[codec])), "latin-1")
-
-
-def _misfit(error: UnicodeError, size: int, lines: int, likely: str) -> str:
-    """Says where a byte does not fit, after `size` bytes with so many line ends, and what to do."""
-    if not isinstance(error, UnicodeDecodeError):
-        return f"{error}; try --set data.encoding=bytes"
-    rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
-    return (
-        f"byte {rest[start]:#04x} at offset {size - len(rest) + start} (line {lines - rest.count(10, start) + 1}); "
-        f"name its encoding with --set data.encoding={likely}, or read bytes with --set data.encoding=bytes"
-    )
+def same_encoding(one: str, other: str) -> bool:
+    """Tells whether two names are of the same encoding."""
+    return BYTES not in (one, other) and codecs.lookup(one).name == codecs.lookup(other).name
 
 
 def encoded_size(pieces: Iterable[str], encoding: str) -> int:
@@ -177,44 +287,3 @@ def _pieces(symbols: str, codes: Codes, start: int = 0, stop: int | None = None)
     points = code_points(symbols)
     for block in codes.blocks(start, stop):
         yield points.take(block).tobytes().decode("utf-32-le")
-
-
-class _Numbering:
-    """Numbers symbols as they appear."""
-
-    OTHER = 255
-    """Stands for symbols that are new, or whose code does not fit in a byte."""
-
-    def __init__(self) -> None:
-        self.symbols = ""
-        self._codes = np.full(sys.maxunicode + 1, -1, np.int32)
-        """The code of each code point, or -1."""
-        self._narrow = bytes([self.OTHER]) * 256
-        """The codes of the first 256 code points, as bytes, or OTHER."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The smallest integer type that holds every code."""
-        return np.min_scalar_type(max(0, len(self.symbols) - 1))
-
-    def codes(self, characters: str) -> Ids:
-        """Returns the codes (n,) of `characters`, among which may be new symbols."""
-        try:  # most texts, most of the time, and several times as fast as the rest
-            narrow = characters.encode("latin-1").translate(self._narrow)
-            if self.OTHER not in narrow:
-                return np.frombuffer(narrow, np.uint8)
-        except UnicodeEncodeError:
-            pass
-        points = code_points(characters)
-        codes = self._codes.take(points)
-        if codes.min(initial=0) < 0:
-            self._add("".join(dict.fromkeys(map(chr, points[codes < 0].tolist()))))
-            codes = self._codes.take(points)
-        return codes
-
-    def _add(self, symbols: str) -> None:
-        known = len(self.symbols)
-        self.symbols += symbols  # all at once: each time, what is there already is copied
-        self._codes[code_points(symbols)] = np.arange(known, len(self.symbols))
-        first = self._codes[:256]
-        self._narrow = np.where(first < 0, self.OTHER, np.minimum(first, self.OTHER)).astype(np.uint8).tobytes()

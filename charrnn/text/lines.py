@@ -16,31 +16,44 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def characters_of(text: Text) -> str:
-    """Returns the characters of a text as one string, without the byte order mark that it may begin with."""
+    """Returns the characters of a text as one string, without the byte order mark that bytes may begin with."""
     return "".join(text.pieces()).removeprefix(_mark(text))
 
 
 def _mark(text: Text) -> str:
-    """Returns the byte order mark in the symbols of a text."""
-    return "\ufeff".encode().decode("latin-1") if text.encoding == BYTES else "\ufeff"
+    """Returns the byte order mark that a text may still have, which is read as bytes, in its symbols."""
+    return "\ufeff".encode().decode("latin-1") if text.encoding == BYTES else ""
 
 
 def lines_of(text: Text) -> list[str]:
-    """Returns the lines of a text without their ends, of Unix or of Windows; the last may have none."""
+    """Returns the lines of a text without their ends, of Unix, Windows or old Macs; the last may have none."""
     return list(each_line(text))
 
 
 def each_line(text: Text) -> Iterator[str]:
     """Yields the same lines, so that a text of any size needs no memory to speak of."""
     mark, parts = _mark(text), [""]
+    end = "\r" if "\r" in text.symbols and "\n" not in text.symbols else "\n"
     for k, piece in enumerate(text.pieces()):
-        first, *others = (piece if k else piece.removeprefix(mark)).split("\n")
+        first, *others = (piece if k else piece.removeprefix(mark)).split(end)
         parts.append(first)
         for following in others:
             yield "".join(parts).removesuffix("\r")
             parts = [following]
     if last := "".join(parts):
         yield last.removesuffix("\r")
+
+
+def count_line_ends(text: Text) -> dict[str, int]:
+    """Returns how many line ends there are of each kind: LF of Unix, CRLF of Windows, CR of old Macs."""
+    counts, before = {"LF": 0, "CRLF": 0, "CR": 0}, ""
+    for piece in text.pieces():
+        both = piece.count("\r\n") + (before == "\r" and piece[0] == "\n")
+        counts["CRLF"] += both
+        counts["LF"] += piece.count("\n") - both
+        counts["CR"] += piece.count("\r") - both
+        before = piece[-1]
+    return counts
 
 
 def files_in(folder: str) -> list[Path]:

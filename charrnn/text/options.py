@@ -10,6 +10,9 @@ from typing import Any
 
 from charrnn.keys import key
 
+KEEP, LF = "keep", "lf"
+"""What becomes of line ends: nothing, or each of Unix, of Windows and of old Macs becomes that of Unix."""
+
 
 def parse_encoding(value: Any) -> str:
     """Returns the name of an encoding that Python knows, or "bytes". Raises ValueError for any other."""
@@ -73,6 +76,11 @@ class DataConfig:
         "the text is many, which have nothing to do with each other: `lines`, each line is one; `files`, each file of "
         'a folder; or what stands between them, such as `"\\n\\n"`',
         parse=parse_documents,
+    )
+    newlines: str = key(
+        KEEP,
+        "`lf` makes the line ends of Windows (CRLF) and of old Macs (CR) those of Unix (LF); `keep` leaves them",
+        choices=(KEEP, LF),
     )
     columns: tuple[int, int] | None = key(
         None, "which two columns of a table are read, where it has more: `[1, 2]`", parse=parse_columns

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 
 STDIN = "standard input"
 """The name of a text that was read from there."""
+
+ENDINGS = (".gz", ".bz2", ".xz", ".zip")
+"""How the names of compressed files end that are read."""
 
 MOST_NAMED = 3
 """Sources that a name lists at most."""
@@ -37,9 +41,35 @@ NOWHERE = Origin()
 """Of examples that were made, and not read."""
 
 
+def origin_of(examples: object) -> Origin:
+    """Returns the origin of examples, of which a task need not tell any."""
+    found = getattr(examples, "origin", NOWHERE)
+    assert isinstance(found, Origin)
+    return found
+
+
 def listed(sources: Sequence[str]) -> tuple[str, ...]:
     """Returns sources as they are kept; a string alone, which is a sequence too, is one."""
     return (sources,) if isinstance(sources, str) else tuple(sources)
+
+
+def unpacked_name(name: str) -> str:
+    """Returns the name of a file without the ending of a compressed one: that of what it holds."""
+    return next((name.removesuffix(ending) for ending in ENDINGS if name.lower().endswith(ending)), name)
+
+
+def stem_of(sources: Sequence[str]) -> str:
+    """Returns what a run on these sources is called after: the first, without its folder and endings."""
+    first = listed(sources)[0]
+    if first == "-":
+        return "stdin"
+    return PurePath(unpacked_name(first)).stem or Path(first).resolve().name or "text"
+
+
+def joint_origin(origin: Origin, *others: Origin) -> Origin:
+    """Returns the origin with what is to be said of others, too."""
+    notes = [*origin.notes, *(note for other in others for note in other.notes)]
+    return Origin(origin.sources, origin.files, tuple(dict.fromkeys(notes)))
 
 
 def name_of(sources: Sequence[str]) -> str:

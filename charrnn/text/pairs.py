@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import DataError
 from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.lines import each_line, files_in, joint_checksum, lines_of
-from charrnn.text.options import DataConfig
-from charrnn.text.origin import NOWHERE, Origin, listed
+from charrnn.text.options import KEEP, DataConfig
+from charrnn.text.origin import NOWHERE, FileRead, Origin, joint_origin, listed, name_of, unpacked_name
 from charrnn.text.rows import Fault, from_json, from_table, is_json, unescape
 from charrnn.text.rows import escape as escape
 
@@ -74,37 +74,85 @@ def read_pairs(
     with a text in each line. Raises DataError with file, line and column of what is wrong.
     """
     read = partial(_read_part, library, data=data, columns=columns, folder=folder)
-    pairs = read(listed(sources)[0])
-    validation, test = (None if path is None else read(path) for path in (data.validation, data.test))
+    pairs = read(listed(sources))
+    validation, test = (None if path is None else read((path,)) for path in (data.validation, data.test))
     return dataclasses.replace(
         pairs,
         size=sum(part.size for part in (pairs, validation, test) if part),
         sha256=joint_checksum(pairs.sha256, *(part.sha256 if part else None for part in (validation, test))),
         validation=validation,
         test=test,
+        origin=joint_origin(pairs.origin, *(part.origin for part in (validation, test) if part)),
     )
 
 
-def read_inputs(library: Library, source: str, encoding: str) -> Iterator[str]:
+def read_inputs(
+    library: Library,
+    source: str,
+    encoding: str,
+    newlines: str = KEEP,
+    tell: Callable[[Sequence[str]], None] = lambda notes: None,
+) -> Iterator[str]:
     """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table, one at a time.
 
-    An empty line is an empty input, and an empty file has none. Raises DataError if it cannot be read or
+    An empty line is an empty input, and an empty file has none. `tell` is called with what is to be said of how they
+    were read. Raises DataError if it cannot be read or
     decoded, before there is a first.
     """
     try:
-        text = library.read(source, encoding)
+        text = library.read([source], encoding, newlines)
     except EmptyText:
         return iter(())
+    tell(text.origin.notes)
     return map(unescape, each_line(text))
 
 
-def _read_part(library: Library, source: str, data: DataConfig, columns: tuple[str, str], folder: bool) -> Pairs:
-    """Reads the pairs of one file or folder."""
-    if folder and source not in library.names() and Path(source).is_dir():
-        return _read_folder(library, source, data)
-    text = library.read(source, data.encoding)
+def _read_part(
+    library: Library, sources: tuple[str, ...], data: DataConfig, columns: tuple[str, str], folder: bool
+) -> Pairs:
+    """Reads the pairs of one part of the data."""
+    parts: list[Pairs] = []
+    for source in sources:
+        if folder and source not in library.names() and Path(source).is_dir():
+            parts.append(_read_folder(library, source, data))
+        else:
+            parts += _read_tables(library, source, data, columns, folder)
+    if not parts:
+        raise EmptyText(f"{name_of(sources)} is empty; give pairs to learn from")
+    return _one_of(parts, name_of(sources), joint_checksum(*(part.sha256 for part in parts)), sources)
+
+
+def _one_of(parts: list[Pairs], name: str, sha256: str, sources: tuple[str, ...]) -> Pairs:
+    """Returns the pairs of all parts."""
+    read = [file for part in parts for file in part.origin.files]
+    notes = [note for part in parts for note in part.origin.notes]
+    return Pairs(
+        name,
+        sum(part.size for part in parts),
+        sha256,
+        _joined(part.first for part in parts),
+        _joined(part.second for part in parts),
+        _joined(part.files for part in parts),
+        _joined(part.lines for part in parts),
+        origin=Origin(sources, tuple(read), tuple(notes)),
+    )
+
+
+def _read_tables(
+    library: Library, source: str, data: DataConfig, columns: tuple[str, str], folder: bool
+) -> list[Pairs]:
+    """Reads the files of a source, each a table or JSON lines; with `folder`, several of an archive are for a label."""
+    texts = list(library.each((source,), data.encoding, data.newlines))
+    if folder and len(texts) > 1 and all(text.name.startswith(f"{source}/") for text in texts):
+        return _labelled_parts((PurePath(text.name), text) for text in texts)
+    return [_read_table(text, data, columns) for text in texts]
+
+
+def _read_table(text: Text, data: DataConfig, columns: tuple[str, str]) -> Pairs:
+    """Reads a table or JSON lines."""
     lines = lines_of(text)
-    if source.lower().endswith(JSON_LINES) or is_json(next(filter(None, lines), ""), columns):
+    named_so = unpacked_name(text.name).lower().endswith(JSON_LINES)
+    if named_so or is_json(next(filter(None, lines), ""), columns):
         parse: _Parse = partial(from_json, columns=columns, encoding=data.encoding)
     else:
         parse = partial(from_table, columns=columns, chosen=data.columns)
@@ -122,26 +170,23 @@ def _refuse_header(lines: list[str], parse: _Parse, columns: tuple[str, str], te
 
 def _read_folder(library: Library, source: str, data: DataConfig) -> Pairs:
     """Reads a folder with a file for each label. Raises DataError where two files are for the same."""
+    texts = ((path, library.read([str(path)], data.encoding, data.newlines)) for path in files_in(source))
+    parts = _labelled_parts(texts)
+    checksums = [checksum for part in parts for checksum in (part.first[0], part.sha256)]
+    return _one_of(parts, source, joint_checksum(*checksums), (source,))
+
+
+def _labelled_parts(texts: Iterable[tuple[PurePath, Text]]) -> list[Pairs]:
+    """Returns the pairs of texts of which each has the items of a label, after which its file is named."""
     parts: list[Pairs] = []
-    paths: dict[str, Path] = {}
-    for path in files_in(source):
-        label = path.stem
+    paths: dict[str, PurePath] = {}
+    for path, text in texts:
+        label = PurePath(unpacked_name(path.name)).stem
         if label in paths:
             raise DataError(f"{path} and {paths[label]} are both for the label {label!r}; join or rename them")
         paths[label] = path
-        text = library.read(str(path), data.encoding)
         parts.append(_parsed(lines_of(text), partial(_labelled, label), text))
-    return Pairs(
-        source,
-        sum(part.size for part in parts),
-        joint_checksum(
-            *(checksum for label, part in zip(paths, parts, strict=True) for checksum in (label, part.sha256))
-        ),
-        _joined(part.first for part in parts),
-        _joined(part.second for part in parts),
-        _joined(part.files for part in parts),
-        _joined(part.lines for part in parts),
-    )
+    return parts
 
 
 def _labelled(label: str, line: str) -> tuple[str, str]:
@@ -169,4 +214,5 @@ def _parsed(lines: list[str], parse: _Parse, text: Text) -> Pairs:
         second.append(other)
     if not numbers:
         raise DataError(f"{text.name} has empty lines alone; give one with a pair in each line")
-    return Pairs(text.name, text.size, text.sha256, first, second, [text.name] * len(numbers), numbers)
+    origin = Origin((), (FileRead(text.name, text.size, text.sha256),), text.origin.notes)
+    return Pairs(text.name, text.size, text.sha256, first, second, [text.name] * len(numbers), numbers, origin=origin)

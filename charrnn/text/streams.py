@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from charrnn import advice
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
+from charrnn.text.short import Fault, remedy
 
 
 class LongIds(Protocol):
@@ -110,23 +111,8 @@ def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: 
     Raises DataError, with what is needed and what was found, if a part that is asked for is too short.
     """
     N = len(ids)
-    n_validation, n_test = (int(N * fraction) for fraction in fractions[1:])
-    n_train = N - n_validation - n_test
-    needed = batch_size * seq_length + 1
-    if n_train < needed:
-        raise DataError(
-            f"the text is too short: its training part has {n_train:,} characters, and batch_size {batch_size} x "
-            f"seq_length {seq_length} needs {needed:,}; {_advice(n_train - 1, 1, seq_length)}"
-        )
-    for name, fraction, n in (
-        ("validation", fractions[1], n_validation),
-        ("test", fractions[2], n_test),
-    ):
-        if fraction and n < 2:
-            raise DataError(
-                f"the text is too short: its {name} part has {n} of the 2 characters needed; "
-                f"use more text, or set the split of this part to 0 with {advice.setting('data.split', [1, 0, 0])}"
-            )
+    _refuse_short(partial(_tail_fault, N), fractions, batch_size, seq_length)
+    n_train, n_validation, n_test = _tail_sizes(N, fractions)
     length = (n_train - 1) // batch_size
     first = np.arange(batch_size) * length
     return Cut(
@@ -136,24 +122,36 @@ def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: 
     )
 
 
+def _tail_sizes(N: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Returns how many of N characters are in each part."""
+    n_validation, n_test = (int(N * fraction) for fraction in fractions[1:])
+    return N - n_validation - n_test, n_validation, n_test
+
+
+def _tail_fault(N: int, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> str:
+    """Says which part of N characters is too short; empty if none is."""
+    sizes = dict(zip(("training", "validation", "test"), _tail_sizes(N, fractions), strict=True))
+    needed = batch_size * seq_length + 1
+    if sizes["training"] < needed:
+        return (
+            f"its training part has {sizes['training']:,} characters, and batch_size {batch_size} x seq_length "
+            f"{seq_length} needs {needed:,}"
+        )
+    for (name, n), fraction in zip(sizes.items(), fractions, strict=True):
+        if fraction and n < 2:
+            return f"its {name} part has {n} of the 2 characters needed"
+    return ""
+
+
 def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Cut:
     """Cuts the text into B rows, and splits the *columns* of this matrix, as Karpathy's char-rnn does.
 
     So the validation text is B pieces, one from each B-th of the text: losses are lower than on a contiguous tail
     (by about 0.1 nats on War and Peace) and must not be compared with it.
     """
+    _refuse_short(partial(_columns_fault, len(ids)), fractions, batch_size, seq_length)
     count = (len(ids) - 1) // (batch_size * seq_length)
-    train, validation = (int(count * fraction) for fraction in fractions[:2])
-    test = count - train - validation
-    if not fractions[2]:
-        validation, test = count - train, 0
-    if train < 1 or (fractions[1] and validation < 1) or (fractions[2] and test < 1):
-        windows = math.ceil(1 / min(f for f in fractions if f))
-        raise DataError(
-            f"the text is too short: it has {len(ids):,} characters, and batch_size {batch_size} x seq_length "
-            f"{seq_length}, in {windows} windows to be split, needs {windows * batch_size * seq_length + 1:,}; "
-            f"{_advice(len(ids) - 1, windows, seq_length)}"
-        )
+    train, validation, test = _column_windows(count, fractions)
     rows = np.arange(batch_size) * count * seq_length
 
     def part(start: int, windows: int) -> Streams:
@@ -163,14 +161,28 @@ def split_columns(ids: LongIds, fractions: tuple[float, float, float], batch_siz
     return Cut(part(0, train), part(train, validation), part(train + validation, test))
 
 
-def _advice(pairs: int, windows: int, seq_length: int) -> str:
-    """Says what to do with a text of `pairs` characters to predict, of which `windows` of (T, B) must be made."""
-    if pairs >= windows * seq_length:
-        return f"use more text, or {advice.setting('train.batch_size', pairs // (windows * seq_length))}"
-    if pairs >= windows:
-        settings = advice.setting("train.batch_size", 1), advice.setting("train.seq_length", pairs // windows)
-        return f"use more text, or {' '.join(settings)}"
-    return f"use more text, or {advice.setting('data.split', [1, 0, 0])}"
+def _column_windows(count: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Returns how many of `count` windows are in each part."""
+    train, validation = (int(count * fraction) for fraction in fractions[:2])
+    return (train, validation, count - train - validation) if fractions[2] else (train, count - train, 0)
+
+
+def _columns_fault(N: int, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> str:
+    """Says how many characters are needed where N are too few; empty if they are not."""
+    parts = _column_windows((N - 1) // (batch_size * seq_length), fractions)
+    if parts[0] >= 1 and all(windows >= 1 for windows, share in zip(parts, fractions, strict=True) if share):
+        return ""
+    windows = math.ceil(1 / min(f for f in fractions if f))
+    return (
+        f"it has {N:,} characters, and batch_size {batch_size} x seq_length {seq_length}, in {windows} windows to be "
+        f"split, needs {windows * batch_size * seq_length + 1:,}"
+    )
+
+
+def _refuse_short(fault: Fault, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> None:
+    """Raises DataError where a text is too short, with what to do about it."""
+    if what := fault(fractions, batch_size, seq_length):
+        raise DataError(f"the text is too short: {what}; {remedy(fault, fractions, batch_size, seq_length)}")
 
 
 CUTS = {"tail": split_tail, "columns": split_columns}

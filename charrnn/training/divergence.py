@@ -1,4 +1,4 @@
-"""What is done about a batch whose loss or gradient is infinite or not a number."""
+"""What is done about a run that has diverged: a loss or gradient is infinite, not a number, or hopeless."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from charrnn.errors import DivergedError
 from charrnn.nn.parameters import Parameters
-from charrnn.runs.directory import DIVERGED
+from charrnn.optim.options import OptimConfig
+from charrnn.runs.places import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
+from charrnn.training import resuming
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 
@@ -33,12 +35,13 @@ class Divergence:
         self.progress = progress
         self.split = split
         self.saver = saver
+        self._reported = False
+        """Whether `diverged.json` tells of the error that is on its way."""
 
     def on_batch(self, error: DivergedError, grads: Parameters) -> None:
         """Writes `diverged.json`. Returns if the batch is to be skipped, and else raises DivergedError."""
         run, saver = self.run, self.saver
-        facts = report(run, self.split, error.what, grads)
-        saver.tolerate(DIVERGED, lambda: saver.directory.write_diverged(facts))
+        self._report(error, grads)
         where = f"{error.what}; see {saver.directory.path / DIVERGED}"
         if run.config.train.on_divergence != "skip":
             raise DivergedError(where)
@@ -46,21 +49,26 @@ class Divergence:
             raise DivergedError(f"{where}; {MOST_SKIPPED} batches before it were skipped already")
         if not run.skipped:
             saver.warn(f"{where}; its batch is skipped, and so will be others like it")
+        self._reported = False
 
     def roll_back(self, error: DivergedError) -> None:
         """Takes the run back to its last checkpoint, at half the learning rate.
 
-        Raises DivergedError where the configuration does not ask for it, or it was done too often.
+        Raises DivergedError, with what to do, where the configuration does not ask for it, or it was done too often.
         """
         run, saver = self.run, self.saver
+        if not self._reported:
+            self._report(error, None)
+        self._reported = False
         if run.config.train.on_divergence != "rollback":
-            raise error
+            raise DivergedError(error.what, self._advice()) from error
         if run.rollbacks >= MOST_ROLLBACKS:
-            raise DivergedError(f"{error.what}; the rate was halved {MOST_ROLLBACKS} times already")
+            what = f"{error.what}; the rate was halved {MOST_ROLLBACKS} times already"
+            raise DivergedError(what, self._advice()) from error
         earlier, _ = saver.directory.newest()
         run.roll_back(earlier)
         if earlier.config.train.eval_chars != run.config.train.eval_chars:
-            run.best = None  # it was measured on other examples than those to come
+            run.best, run.best_at = None, 0  # it was measured on other examples than those to come
         run.rollbacks += 1
         saver.directory.trim_metrics(self.progress.last_line)
         saver.warn(
@@ -68,18 +76,33 @@ class Divergence:
             f"for the {('first', 'second', 'third')[run.rollbacks - 1]} time of {MOST_ROLLBACKS}"
         )
 
+    def _report(self, error: DivergedError, grads: Parameters | None) -> None:
+        """Writes `diverged.json`."""
+        facts = report(self.run, self.split, error.what, grads)
+        self.saver.tolerate(DIVERGED, lambda: self.saver.directory.write_diverged(facts))
+        self._reported = True
 
-def report(run: Run, split: Split, what: str, grads: Parameters) -> dict[str, Any]:
+    def _advice(self) -> str:
+        """Says how a run that has diverged can go on: from its last checkpoint, if there is one, at a lower rate."""
+        run, directory = self.run, self.saver.directory
+        rate = "--lr", f"{min(OptimConfig.learning_rate, 0.1 * run.config.optim.learning_rate):.3g}"
+        if not directory.holds_a_run():
+            return f"nothing was saved before; lower optim.learning_rate and begin again, with {' '.join(rate)}"
+        going_on = resuming.command(run, directory.path, *rate)
+        return f"what was saved before is whole; lower optim.learning_rate and go on: {going_on}"
+
+
+def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[str, Any]:
     """Returns the content of `diverged.json`: what is known of the batch that `run` stands before.
 
-    What is not a number is null there, as JSON has no word for it.
+    What is not a number is null there, as JSON has no word for it. Without `grads` the gradients are not known.
     """
     with np.errstate(all="ignore"):
         rows = run.task.explain(run.model, run.params, split, run.iteration, run.state)
         parameters = {
             name: {
                 "largest_weight": _finite(np.abs(array).max()),
-                "largest_gradient": _finite(np.abs(grads[name]).max()),
+                "largest_gradient": None if grads is None else _finite(np.abs(grads[name]).max()),
             }
             for name, array in run.params.items()
         }

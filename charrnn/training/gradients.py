@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from charrnn import system
 from charrnn.arrays import Batch
 from charrnn.cores import Plan
+from charrnn.files import Warn
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.rtrl import Sensitivity
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
-from charrnn.training.team import Team
+from charrnn.training.team import LostWorkerError, Team
 
 Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
 """Computes a gradient: of a batch, the state before it, where to write the gradients, and the seed of the noise.
@@ -20,22 +22,34 @@ Returns the loss, in nats per answer, and the state after the batch."""
 
 
 @contextmanager
-def choose(run: Run, plan: Plan) -> Iterator[Gradients]:
+def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[Gradients]:
     """Yields what computes the gradients of a run: this process, a team of them, or real-time recurrent learning.
 
-    A team moves `run.params` into memory that its processes share.
+    A team moves `run.params` into memory that its processes share. Where it cannot begin, as the system allows no more
+    processes or files, `warn` is told, and this process computes alone.
     """
     if run.config.train.gradient == "rtrl":
         yield Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)  # type: ignore[arg-type]
-    elif plan.processes == 1:
+    elif (team := _team(run, plan, warn)) is None:
         yield backpropagation(run)
     else:
-        team = Team(run.model, run.params, plan.processes)
         run.params = team.params
         try:
             yield team.loss_and_grads
         finally:
             team.close()
+
+
+def _team(run: Run, plan: Plan, warn: Warn) -> Team | None:
+    """Returns a team where a plan has one and it can begin."""
+    if plan.processes == 1:
+        return None
+    try:
+        return Team(run.model, run.params, plan.processes)
+    except (OSError, LostWorkerError) as error:
+        warn(f"{system.explain(error) or error}; training goes on in one process")
+        run.environment |= {"cores": str(Plan(1, 1))}
+        return None
 
 
 def backpropagation(run: Run) -> Gradients:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from charrnn import system
 from charrnn.config.schema import Config
 from charrnn.errors import ConfigError
 from charrnn.nn import rtrl
@@ -56,5 +57,5 @@ def out_of_memory(config: Config, model: Model) -> str:
     return (
         f"out of memory: {config.model.num_layers} x {config.model.hidden_size} units on batches of "
         f"{train.batch_size} x {train.seq_length} characters take {memory(config, model) / 2**20:,.0f} MiB at least; "
-        f"lower model.hidden_size, train.batch_size or train.seq_length"
+        f"lower model.hidden_size, train.batch_size or train.seq_length{system.or_raise_memory()}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -17,10 +16,8 @@ from charrnn.optim.clipping import norm
 from charrnn.optim.schedules import Position
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batches
+from charrnn.training import hopeless
 from charrnn.training.gradients import Gradients
-
-MOST_NATS = 1e6
-"""A loss beyond this is no answer's: the weights have exploded, though they may still be finite."""
 
 
 class Update(NamedTuple):
@@ -38,11 +35,11 @@ class Update(NamedTuple):
 
 
 OnDivergence = Callable[[DivergedError, Parameters], None]
-"""Is called for a batch whose loss or gradient is not finite, with its gradients: raises, or returns to skip it."""
+"""Is called for a batch at which a run has diverged, with its gradients: raises, or returns to skip it."""
 
 
 def stop_training(error: DivergedError, grads: Parameters) -> None:
-    """Ends training at the first batch whose loss or gradient is not finite."""
+    """Ends training at the first batch at which it has diverged."""
     raise error
 
 
@@ -56,7 +53,8 @@ def updates(
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
 
     The state is carried from batch to batch and no gradient crosses their border (Williams and Peng 1990). A loss or
-    gradient that is infinite or not a number is noticed before the update, and `on_divergence` is called.
+    gradient that is infinite or not a number is noticed before the update, and so is the last of too many hopeless
+    losses in a row; then `on_divergence` is called.
     """
     optim = run.config.optim
     optimizer, schedule = optimizers.build(optim), schedules.build(optim)
@@ -67,9 +65,8 @@ def updates(
         nats, grad_norm = float(loss), norm(grads.vector)
         position = Position(run.iteration, run.iteration // len(batches), done, run.reductions)
         learning_rate = schedule(position) * 0.5**run.rollbacks
-        if not abs(nats) < MOST_NATS or not math.isfinite(grad_norm):
-            what = f"diverged at iteration {run.iteration + 1}: loss {nats:.3g}, gradient norm {grad_norm:.3g}"
-            on_divergence(DivergedError(what), grads)
+        if what := hopeless.noted(run, nats, grad_norm):
+            on_divergence(DivergedError(f"diverged at iteration {run.iteration + 1}: {what}"), grads)
             _skip(run)
             run.chars += batch.chars
             yield Update(nats, grad_norm, learning_rate, batch.chars, skipped=True)

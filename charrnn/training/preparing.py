@@ -13,6 +13,7 @@ from charrnn.runs.run import Corpus, Run
 from charrnn.runs.transfer import take_over
 from charrnn.tasks.base import Batching, Examples, Split, Task
 from charrnn.tasks.writer import Writer
+from charrnn.text.origin import origin_of
 from charrnn.training import limits
 
 
@@ -46,7 +47,8 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
     except MemoryError:
         raise OutputError(limits.out_of_memory(config, model)) from None
     run.openings = openings_of(task, split)
-    return Prepared(run, split, task.remarks(examples) + (take_over(run, old) if old else []))
+    notes = [*origin_of(examples).notes, *task.remarks(examples)]
+    return Prepared(run, split, notes + (take_over(run, old) if old else []))
 
 
 def with_seed(config: Config) -> Config:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from charrnn import advice
 from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples
+from charrnn.text.origin import STDIN
 
 RESUMABLE = (
     "train.epochs",
@@ -20,6 +24,17 @@ RESUMABLE = (
     "optim.learning_rate",
 )
 """Keys that may be changed when a run is resumed; any other would make it another run."""
+
+
+def command(run: Run, place: Path, *options: object) -> str:
+    """Returns the command that continues a run in its directory. What was read from standard input is needed again."""
+    text = ("-",) if is_from_stdin(run) else ()
+    return advice.command("train", *text, "-o", place, "--resume", *options)
+
+
+def is_from_stdin(run: Run) -> bool:
+    """Tells whether the examples of a run were read from standard input, where they are not found again."""
+    return bool({"-", STDIN} & {*run.corpus.found_at})
 
 
 def refuse_another_configuration(run: Run, config: Config) -> None:

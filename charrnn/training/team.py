@@ -13,6 +13,7 @@ import dataclasses
 import importlib
 import itertools
 import json
+import os
 import subprocess
 import sys
 from typing import Any, NamedTuple, Self
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from charrnn import cores
 from charrnn.arrays import Array, Batch
 from charrnn.errors import OutputError
 from charrnn.nn.parameters import Parameters
@@ -137,6 +139,7 @@ class Team:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=order["memory"],
+            env=os.environ | dict.fromkeys(cores.VARIABLES, "1"),  # it needs no more threads, nor their memory
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
         _tell(worker, json.dumps(order).encode() + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from threadpoolctl import threadpool_limits
@@ -14,13 +15,15 @@ from charrnn.environment import environment
 from charrnn.errors import DivergedError, OutputError
 from charrnn.files import Warn
 from charrnn.judging.evaluation import EvaluationStopped
-from charrnn.runs.directory import METRICS, RunDirectory
+from charrnn.runs.directory import RunDirectory
+from charrnn.runs.places import METRICS
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
-from charrnn.training import gradients, limits, loop, metrics, resuming
+from charrnn.training import gradients, hopeless, limits, loop, metrics, resuming
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
+from charrnn.training.more import More
 from charrnn.training.preparing import Prepared, openings_of, split_of
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
@@ -44,7 +47,7 @@ class Trainer:
         """Is called with each warning. It keeps them in `warnings`, until who wants them at once takes its place."""
         self._warned: set[str] = set()
         directory.warn = self._warn_once
-        self.saver = Saver(run, directory, lambda message: self.warn(message))
+        self.saver = Saver(run, directory, split.train, lambda message: self.warn(message))
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
@@ -57,8 +60,10 @@ class Trainer:
         return trainer
 
     @classmethod
-    def resume(cls, directory: RunDirectory, run: Run, config: Config, examples: Examples) -> Trainer:
-        """Continues `run` with a `config` that may differ in the keys of RESUMABLE.
+    def resume(
+        cls, directory: RunDirectory, run: Run, config: Config, examples: Examples, more: More | None = None
+    ) -> Trainer:
+        """Continues `run` with a `config` that may differ in the keys of RESUMABLE, to its end or to do so much `more`.
 
         Raises ConfigError or CheckpointError where configuration or examples are not those of the run.
         """
@@ -67,12 +72,15 @@ class Trainer:
         directory.catch_up(run)
         before, split = (split_of(run.task, each, examples) for each in (run.config, config))
         if _judged(before) != _judged(split):
-            run.best = None  # it was measured on other examples than those to come
+            run.best, run.best_at = None, 0  # it was measured on other examples than those to come
         run.config = config
         run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
+        if more:
+            run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
+            run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
         trainer = cls(directory, run, split)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
-        directory.write_config(writing.to_yaml(config))
+        directory.write_config(writing.to_yaml(run.config))
         trainer._note_environment()
         return trainer
 
@@ -93,7 +101,7 @@ class Trainer:
         try:
             with (
                 threadpool_limits(self.plan.blas_threads, user_api="blas"),
-                gradients.choose(self.run, self.plan) as compute,
+                gradients.choose(self.run, self.plan, self.warn) as compute,
             ):
                 while True:
                     try:
@@ -104,7 +112,7 @@ class Trainer:
         except LostWorkerError as error:  # what was there before its batch can be saved
             saved = bool(self.run.iteration) and self.saver.try_to_save()
             one = advice.setting("train.threads", 1)
-            resume = advice.command("train", "-o", self.directory.path, "--resume")
+            resume = resuming.command(self.run, self.directory.path)
             what = f"go on with that too: {resume} {one}" if saved else f"try {one}"
             raise LostWorkerError(f"{error}; {what}") from None
         except MemoryError:  # perhaps in the middle of an update
@@ -147,9 +155,9 @@ class Trainer:
         run = self.run
         scores = run.task.judge(run.model, run.weights, self.split.validation, stop)
         nats = scores["nats"]
-        if not abs(nats) < loop.MOST_NATS:
+        if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
-        run.note_scores(scores)
+        run.note_scores(scores, self.saver.is_better(scores))
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:

@@ -62,16 +62,6 @@ def test_there_is_nothing_to_resume_in_an_empty_directory(train, tmp_path):
     train("-o", "empty", "--resume").fails(4, "empty holds no checkpoint")
 
 
-@pytest.mark.parametrize(
-    "end", [["train.iterations=12"], ["train.iterations=null", "train.epochs=1"], ["train.time_budget=0.2"]]
-)
-def test_a_complete_run_says_how_to_go_on_and_that_works(train, end):
-    train("-o", "run", *sets(*end)).ok()
-    said = train("-o", "run", "--resume", *sets(*end)).fails(2, "run is complete at iteration").err
-    advice = shlex.split(said.partition("as with ")[2])
-    train("-o", "run", "--resume", *sets(*end), *advice).ok()
-
-
 def test_a_run_on_stdin_is_resumed_with_the_text_given_again(charrnn, train, text):
     train("-o", "run", source="-", stdin=text.read_bytes()).ok()
     charrnn("train", "-", "-o", "run", "--resume", "--set", "train.iterations=14", stdin=text.read_bytes()).ok()

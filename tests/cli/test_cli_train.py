@@ -190,6 +190,11 @@ def test_a_run_below_a_file_is_an_output_error(train, tmp_path, place):
     train("-o", place).fails(6, place)
 
 
+def test_an_empty_name_is_not_the_current_directory(train, tmp_path):
+    train("-o", "").fails(2, "the name is empty")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_numbered_runs_below_a_file_are_an_output_error(train, tmp_path):
     (tmp_path / "runs").write_text("not a directory")
     train().fails(6, "runs", "-o")
@@ -215,7 +220,7 @@ def test_a_language_model_of_what_looks_like_pairs_says_so(charrnn, tmp_path):
 def test_swapped_columns_are_suspected(charrnn, tmp_path):
     (tmp_path / "swapped.tsv").write_text("".join(f"word{n}\tlabel{n % 2}\n" for n in range(40)))
     task = ("--set", "task.name=classify", "-o", "run")
-    charrnn("train", "swapped.tsv", *task).fails(3, "40, of which 2 differ; are the columns swapped (`--set")
+    charrnn("train", "swapped.tsv", *task).fails(3, "40, of which 2 differ; add some, or if the columns are swapped")
     whole = ("--set", "data.split=[1,0,0]")
     charrnn("train", "swapped.tsv", *task, *whole).fails(3, "40 labels for 2 different texts: are the columns swapped?")
     right = ("--set", "data.columns=[2,1]", "--set", "train.iterations=1", "--set", "model.hidden_size=4")

@@ -13,7 +13,8 @@ import charrnn as package
 from charrnn.cli.main import COMMANDS, cli
 
 CONTRACT = {
-    "train": "-c -o --set --resume --init-from --time-budget --seed -q",
+    "train": "-c -o --set --resume --init-from --time-budget --seed -q --epochs --iterations --lr --hidden-size "
+    "--batch-size --seq-length --layers --dropout --cell --optimizer --task",
     "sample": "-n --temperature --top-k --top-p --min-p --prompt --prompt-file --stop --samples --seed --stream "
     "--no-stream",
     "predict": "--json --top --beam --heat",
@@ -99,7 +100,12 @@ def test_nothing_at_all_shows_the_help_and_is_a_usage_error(charrnn):
 
 
 def test_an_unknown_command_is_named(charrnn):
-    charrnn("trian").fails(2, "trian", "charrnn --help")
+    charrnn("trian").fails(2, "trian", "Did you mean 'train'?", "charrnn --help")
+    charrnn("corpus", "lst").fails(2, "lst", "Did you mean 'list'?", "charrnn corpus --help")
+
+
+def test_a_choice_in_capitals_is_answered_with_the_one_that_is_meant(charrnn):
+    charrnn("gradcheck", "--cell", "LSTM").fails(2, "'LSTM' is not one of", "; did you mean 'lstm'?; see:")
 
 
 @pytest.mark.parametrize("path", [(), *PATHS], ids=" ".join)

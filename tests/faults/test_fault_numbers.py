@@ -247,3 +247,20 @@ def test_row_46_the_report_names_the_window_its_text_and_what_is_large(begin, sp
 def run_text(run):
     ids = run.split.train.streams.ids
     return run.run.task.vocabulary.decode(ids.take(np.arange(len(ids))[:, None], mode="clip")[:, 0])
+
+
+TASKS = {
+    "classify": lambda n: f"{'yes' if n * n % 7 < 3 else 'no'}\t{n * 7919 % 1009}",
+    "tag": lambda n: f"{n * 7919 % 1009:04}\t{n * n % 1009:04}",
+    "transduce": lambda n: f"{n * 7919 % 1009}\t{n * n % 1009}",
+    "generate": lambda n: f"{'yes' if n % 2 else 'no'}\t{n * n % 1009}",
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_row_46_every_task_knows_what_guessing_costs(charrnn, tmp_path, task):
+    (tmp_path / "pairs.tsv").write_text("".join(TASKS[task](n) + "\n" for n in range(200)), "utf-8")
+    words = ["train", "pairs.tsv", "--task", task, "--hidden-size", 6, "--batch-size", 4, "--iterations", 30, "-q"]
+    charrnn(*words, "-o", "good").ok()
+    charrnn(*words, "-o", "bad", "--lr", 1e4).fails(5, "diverged at iteration ", "--lr 0.01")
+    assert not list((tmp_path / "bad").glob("best.npz"))

@@ -527,10 +527,10 @@ def poison(training, monkeypatch):
     """Makes bad those windows for which a function of the checkpoint before them says so."""
     exact = CharLM.loss_and_grads
 
-    def poison(is_bad):
+    def poison(is_bad, value=math.nan):
         def loss_and_grads(*arguments):
             loss, final = exact(*arguments)
-            return (math.nan if is_bad(training[-1]) else loss), final
+            return (value if is_bad(training[-1]) else loss), final
 
         monkeypatch.setattr(CharLM, "loss_and_grads", loss_and_grads)
 
@@ -624,6 +624,7 @@ FIELDS = {
     "skipped": ({"records": 11}, {LAST, BEST, METRICS}),
     "rollbacks": ({"records": 22}, {LAST, BEST, METRICS}),
     "best": ({"records": 22}, {LAST, BEST}),
+    "best_at": ({"records": 22}, {LAST}),
     # Where an evaluation stood: without its result there would be another one, with a line of its own.
     "scores": ({"records": 21}, {METRICS}),
     # Between two lines of metrics: they are of the next one alone.
@@ -640,7 +641,7 @@ def test_row_29_without_any_one_of_its_numbers_it_would_be_another_run(
     no_sync, tmp_path, poison, training, monkeypatch, field
 ):
     how, expected = FIELDS[field]
-    if field == "best":  # it is best at iteration 21
+    if field in ("best", "best_at"):  # it is best at iteration 21
         monkeypatch.setattr(
             "charrnn.tasks.language_model.evaluate", lambda *rest: 1.0 + abs(training[-1].iteration - 21)
         )
@@ -678,6 +679,25 @@ def test_row_29_without_the_count_of_windows_skipped_it_would_skip_too_many(no_s
     to_the_end(resume(copy, forgetting("skipped_in_a_row")))
 
 
+@pytest.mark.parametrize("field", ["lowest", "hopeless_in_a_row"])
+def test_row_29_without_its_count_of_hopeless_windows_it_would_diverge_later(no_sync, tmp_path, poison, field):
+    def last_words(run):
+        with pytest.raises(DivergedError) as error:
+            to_the_end(run)
+        return re.match(r"diverged at iteration \d+", str(error.value))[0]
+
+    poison(lambda run: run.iteration >= 4, 50.0)
+    whole = last_words(begin(tmp_path / "whole", **EVENTFUL))
+    assert whole == "diverged at iteration 14"
+    leave(begin(tmp_path / "run", **EVENTFUL), records=9)
+    copy = shutil.copytree(tmp_path / "run", tmp_path / "forgetful")
+    assert last_words(resume(tmp_path / "run")) == whole
+    if field == "lowest":  # 50 nats are then the best that there was
+        to_the_end(resume(copy, forgetting(field)))
+    else:
+        assert last_words(resume(copy, forgetting(field))) == "diverged at iteration 19"
+
+
 def test_row_29_without_its_seconds_a_run_of_two_seconds_would_take_longer(no_sync, tmp_path, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks) / 100)  # each look at the clock takes 10 ms
@@ -694,7 +714,7 @@ def test_row_29_without_its_seconds_a_run_of_two_seconds_would_take_longer(no_sy
 def test_row_29_nothing_that_a_checkpoint_has_was_left_out_here():
     whole = {"config", "task", "model", "corpus", "environment"}  # see rows 28 and 30
     arrays = {"params", "average", "slots", "state"}
-    others = {"skipped_in_a_row", "elapsed", "without_best", "reductions"}
+    others = {"skipped_in_a_row", "elapsed", "without_best", "reductions", "lowest", "hopeless_in_a_row"}
     assert {field.name for field in dataclasses.fields(Run)} == {*FIELDS, *whole, *arrays, *others}
 
 

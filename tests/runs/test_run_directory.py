@@ -187,9 +187,28 @@ def test_other_peoples_temporary_files_are_left_alone(tmp_path):
 
 
 def test_a_run_that_ended_before_a_first_checkpoint_blocks_no_directory(tmp_path):
+    RunDirectory(tmp_path).close()
     (tmp_path / "metrics.jsonl").write_text('{"iteration": 20}\n')
     RunDirectory(tmp_path).close()
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "diverged.json"])
+def test_a_file_that_no_run_has_written_is_never_replaced(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match=f"{name} was written by no run"):
+        RunDirectory(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_no_run_is_begun_among_runs(run):
+    save_at(run, 1)
+    run.close()
+    with pytest.raises(ConfigError, match="holds no run itself, but a run"):
+        RunDirectory(run.directory.path.parent)
+    with pytest.raises(ConfigError, match=f"continue it: charrnn train -o {run.directory.path} --resume"):
+        RunDirectory(run.directory.path.parent, resume=True)
 
 
 def test_what_could_not_be_read_again_is_not_saved(run):

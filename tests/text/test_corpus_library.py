@@ -276,7 +276,7 @@ def test_a_text_is_read_as_it_is(tmp_path, shipped, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_what_can_be_read_once_is_read_once(tmp_path, shipped, monkeypatch):
-    monkeypatch.setattr("charrnn.text.corpus.CHUNK", 100)
+    monkeypatch.setattr("charrnn.text.sources.CHUNK", 100)
     pipe, data = tmp_path / "pipe", "né\n".encode() * 500
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(data,))

@@ -1,0 +1,107 @@
+"""Which directories a run may begin or go on in; what is a person's own there is left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from charrnn import advice
+from charrnn.errors import ConfigError, OutputError
+
+LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
+CONFIG, METRICS, DIVERGED, LOCK = "config.yaml", "metrics.jsonl", "diverged.json", ".lock"
+
+
+def holds_a_run(path: Path) -> bool:
+    """Tells whether a checkpoint is in the directory."""
+    return any((path / name).exists() for name in CHECKPOINTS)
+
+
+def runs_in(path: Path) -> list[Path]:
+    """Returns the runs in the directory that holds them, the newest last; none where it cannot be read."""
+    try:
+        runs = [child for child in path.iterdir() if child.is_dir() and holds_a_run(child)]
+        return sorted(runs, key=lambda run: max(_changed(run / name) for name in CHECKPOINTS))
+    except OSError:
+        return []
+
+
+def _changed(path: Path) -> float:
+    """Returns when the file was written; 0 where there is none."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def inside(path: Path) -> str:
+    """Says which runs a directory holds that is none, as in ` itself, but 3 runs, such as runs/a-1`; empty if none."""
+    runs = runs_in(path)
+    count = f"{len(runs)} runs, such as" if len(runs) > 1 else "a run,"
+    return f" itself, but {count} {advice.word(runs[-1])}" if runs else ""
+
+
+def refuse_to_begin(path: Path) -> None:
+    """Raises ConfigError where a new run would mix with what is no run: other runs, or files that it would replace.
+
+    Raises OutputError where the path is that of a file.
+    """
+    if path.exists() and not path.is_dir():
+        beside = advice.word(_free(path.parent, path.stem))
+        raise OutputError(f"{path} is a file, and a run needs a directory; choose another: -o {beside}")
+    if holds_a_run(path) or (path / LOCK).exists():  # a run, or what is left of one
+        return
+    if within := inside(path):
+        raise ConfigError(f"{path} holds no run{within}; begin a new one beside: -o {advice.word(_free(path))}")
+    for name in (CONFIG, METRICS, DIVERGED):
+        if (path / name).exists():
+            raise ConfigError(
+                f"{path / name} was written by no run, which would replace it; choose another directory: "
+                f"-o {advice.word(_free(path))}"
+            )
+
+
+def refuse_to_resume(path: Path) -> None:
+    """Raises ConfigError where no run has ever been, with where one is that may be meant."""
+    if path.is_file() and holds_a_run(path.parent):
+        run = path.parent
+    elif path.is_dir() and not holds_a_run(path) and (runs := runs_in(path)):
+        run = runs[-1]
+    elif not path.is_dir():
+        raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
+    else:
+        return
+    what = "is a file of a run" if path.is_file() else f"holds no run{inside(path)}"
+    raise ConfigError(f"{path} {what}; continue it: {_continued(run)}")
+
+
+def refuse_as_text(texts: Sequence[str]) -> None:
+    """Raises ConfigError where a run stands in the place of a text."""
+    for run in _runs_among(texts):
+        raise ConfigError(f"{run} is a run, and no text; continue it: {_continued(run)}")
+
+
+def without_directory(texts: Sequence[str]) -> str:
+    """Says that the directory of a run to be continued is missing, and which may be meant by these texts."""
+    for run in _runs_among(texts):
+        return f"--resume needs -o before the directory of the run: {_continued(run)}"
+    stem = Path(texts[0]).stem if texts else ""
+    runs = [run for run in runs_in(Path("runs")) if not texts or run.name.rpartition("-")[0] == stem]
+    return "--resume needs the directory of the run: " + (_continued(runs[-1]) if runs else "-o RUN_DIR")
+
+
+def _runs_among(texts: Sequence[str]) -> Iterator[Path]:
+    return (Path(text) for text in texts if os.path.isdir(text) and holds_a_run(Path(text)))
+
+
+def _continued(run: Path) -> str:
+    return advice.command("train", "-o", run, "--resume")
+
+
+def _free(path: Path, stem: str = "run") -> Path:
+    """Returns a directory in `path` that is not there yet."""
+    number = 1
+    while (path / f"{stem}-{number}").exists():
+        number += 1
+    return path / f"{stem}-{number}"

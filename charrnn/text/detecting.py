@@ -1,0 +1,119 @@
+"""Guesses how a text is encoded, from some of its bytes: where it cannot be read as was said, and where it should not.
+
+UTF-8, UTF-16 and UTF-32 show by their form, and Western European texts by having few bytes that are no ASCII. For the
+others there is `charset-normalizer`, which is asked if it is installed (`charrnn[detect]`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+import numpy as np
+
+from charrnn.text.vocabulary import BYTES
+
+MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+"""The byte order marks of encodings that may begin with one."""
+
+SAMPLE = 1 << 16
+"""Bytes that are looked at."""
+
+MANY = 0.4
+"""The share of bytes beyond ASCII among letters above which a text is not one of Western Europe."""
+
+FEW = 20
+"""Bytes beyond ASCII below which nothing can be said of their share."""
+
+_LETTER = re.compile(rb"[A-Za-z]")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_CONTROL = re.compile(rb"[\x80-\x9f]")
+
+
+def marked(head: bytes) -> str | None:
+    """Returns the encoding whose byte order mark a text begins with, of those in MARKS."""
+    longest_first = reversed(MARKS)  # for one of UTF-32 begins like one of UTF-16
+    return next((codec for codec in longest_first if head.startswith(MARKS[codec])), None)
+
+
+def wide(head: bytes) -> str | None:
+    """Returns the encoding of a text of two or four bytes a character without a mark, as `utf-16-le`; None for others.
+
+    Of nearly all alphabets, the high byte of each character is one of a few, below 0x20 and often 0.
+    """
+    sample = np.frombuffer(head[:SAMPLE][: len(head[:SAMPLE]) // 4 * 4], np.uint8)
+    if len(sample) < 8 or sample.all():
+        return None
+    places = sample.reshape(-1, 4)
+    zeros = (places == 0).mean(axis=0)
+    if zeros[2:].min() > 0.99 and zeros[0] < 0.1:
+        return "utf-32-le"
+    if zeros[:2].min() > 0.99 and zeros[3] < 0.1:
+        return "utf-32-be"
+    even, odd = ((places[:, k::2] < 0x20).mean() for k in range(2))
+    some = zeros.max() > 0.05
+    if some and odd > 0.95 and even < 0.3:
+        return "utf-16-le"
+    return "utf-16-be" if some and even > 0.95 and odd < 0.3 else None
+
+
+def guess(sample: bytes) -> str | None:
+    """Returns the encoding that a text which is no UTF-8 may have, or "utf-8" if that is damaged; None if unsure."""
+    sample = sample[:SAMPLE]
+    if found := marked(sample) or wide(sample):
+        return found
+    read = sample.decode("utf-8", "replace")
+    beyond = sum(character > "\x7f" for character in read)
+    if beyond > 10 * read.count("\ufffd"):
+        return "utf-8"
+    high, letters = len(_HIGH.findall(sample)), len(_LETTER.findall(sample))
+    if high >= FEW and high > MANY * (high + letters):
+        return _asked(sample)
+    if _CONTROL.search(sample):
+        try:
+            sample.decode("cp1252")
+        except UnicodeError:
+            return _asked(sample) or "latin-1"
+        return "cp1252"
+    return "latin-1"
+
+
+def _asked(sample: bytes) -> str | None:
+    """Returns what charset-normalizer takes a text for, if it is installed and sure."""
+    try:
+        from charset_normalizer import from_bytes  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return None
+    best = from_bytes(sample).best()
+    return None if best is None else str(best.encoding)
+
+
+def doubt(encoding: str, head: bytes, symbols: str) -> tuple[str, str] | None:
+    """Returns what speaks against an encoding in which a text could be read, and the one that it may have instead."""
+    codec = encoding if encoding == BYTES else codecs.lookup(encoding).name
+    if codec.startswith(("utf-16", "utf-32")):
+        return None
+    if found := marked(head):
+        return f"it begins with the byte order mark of {found}", found
+    if "\0" in symbols and (found := wide(head)):
+        return f"it looks like {found} without a byte order mark", found
+    if codec == BYTES or codec.startswith("utf"):
+        return None
+    sample = head[:SAMPLE]
+    if not sample.isascii() and _is_utf_8(sample):
+        return "it is valid utf-8", "utf-8"
+    if codec == "iso8859-1" and (controls := [symbol for symbol in symbols if "\x80" <= symbol <= "\x9f"]):
+        return f"it has U+{ord(controls[0]):04X}, a control character, where cp1252 has a letter or a quote", "cp1252"
+    return None
+
+
+def _is_utf_8(sample: bytes) -> bool:
+    """Tells whether bytes are UTF-8, whose last character may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeError:
+        return False
+    return True

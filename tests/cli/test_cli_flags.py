@@ -1,0 +1,142 @@
+"""Flags for the keys that everybody sets, and what is said of those that other programs have."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from charrnn.cli import flags
+from charrnn.config.schema import keys
+from charrnn.runs import checkpoint as checkpoints
+
+VALUES = {
+    "--epochs": (3, "3"),
+    "--iterations": (7, "7"),
+    "--time-budget": (90.0, "1m30s"),
+    "--lr": (0.001, "1e-3"),
+    "--optimizer": ("sgd", "sgd"),
+    "--cell": ("gru", "gru"),
+    "--hidden-size": (9, "9"),
+    "--layers": (2, "2"),
+    "--dropout": (0.5, "0.5"),
+    "--batch-size": (5, "5"),
+    "--seq-length": (11, "11"),
+    "--task": ("classify", "classify"),
+    "--seed": (4, "4"),
+}
+"""A value of each flag, and how it is typed."""
+
+
+def shown(text, path):
+    """Value and origin of a key in what `config show` prints."""
+    section, _, name = path.partition(".")
+    of_section = re.search(rf"^{section}:\n((?:  .*\n)*)", text, re.M)[1]
+    return re.search(rf"^  {name}: (.*?) +# (.*)$", of_section, re.M).groups()
+
+
+def test_every_flag_is_tried_here():
+    assert VALUES.keys() == flags.FLAGS.keys()
+
+
+@pytest.mark.parametrize("equals", [True, False])
+@pytest.mark.parametrize("flag", VALUES)
+def test_a_flag_sets_its_key_above_set_and_file_and_says_so(charrnn, tmp_path, flag, equals):
+    path, (value, typed) = flags.FLAGS[flag], VALUES[flag]
+    words = [f"{flag}={typed}"] if equals else [flag, typed]
+    other = {"model.cell": "mgu", "task.name": "tag", "optim.name": "momentum", "model.dropout": 0.1}.get(path, 1)
+    text = charrnn("config", "show", *words, "--set", f"{path}={other}").ok().text
+    kept, origin = shown(text, path)
+    assert (kept if isinstance(value, str) else float(kept)) == value
+    assert origin == f"{flag} {typed}"
+
+
+@pytest.mark.parametrize("flag", ["--hidden-size", "--lr", "--epochs", "--seed", "--dropout", "--cell"])
+@pytest.mark.parametrize("value", ["-1", "many", ""])
+def test_a_flag_is_checked_as_its_key_is(charrnn, text, flag, value):
+    path = flags.FLAGS[flag]
+    if value or flag not in ("--epochs", "--seed"):  # null is a value of these
+        charrnn("train", text, flag, value).fails(2, f"{flag} {value}".strip(), f"{path} is ", "it must be ")
+
+
+def test_help_of_a_flag_is_that_of_its_key(charrnn):
+    words = " ".join(charrnn("train", "--help").text.split())
+    for path in flags.FLAGS.values():
+        text = keys()[path].metadata["help"].replace("`", "").partition(";")[0]
+        assert text[1:] in words
+        assert f"[{path}]" in words
+
+
+def test_a_run_is_what_its_flags_say(charrnn, text, tmp_path):
+    words = ["--hidden-size", 5, "--layers", 2, "--cell", "gru", "--batch-size", 3, "--seq-length", 6, "--lr", 0.02]
+    charrnn("train", text, "-q", "-o", "run", *words, "--iterations", 4, "--optimizer", "sgd", "--dropout", 0.25).ok()
+    config = checkpoints.load(tmp_path / "run").config
+    assert (config.model.hidden_size, config.model.num_layers, config.model.cell) == (5, 2, "gru")
+    assert (config.train.batch_size, config.train.seq_length, config.train.iterations) == (3, 6, 4)
+    assert (config.optim.learning_rate, config.optim.name, config.model.dropout) == (0.02, "sgd", 0.25)
+    assert config.train.epochs is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *[(name, "--hidden-size") for name in ("--rnn_size", "--hidden_size", "--rnn-size", "--num-units")],
+        *[(name, "--layers") for name in ("--num_layers", "--num-layers", "--n_layers", "--model.num_layers")],
+        *[(name, "--lr") for name in ("--learning_rate", "--learning-rate", "--learningRate", "--optim.learning_rate")],
+        *[(name, "--batch-size") for name in ("--batch_size", "--batch", "--train.batch_size")],
+        *[(name, "--seq-length") for name in ("--seq_length", "--seq-len", "--bptt")],
+        *[(name, "--epochs") for name in ("--max_epochs", "--num-epochs", "--num_epochs")],
+        *[(name, "--iterations") for name in ("--max_iters", "--steps")],
+        ("--time_budget", "--time-budget"),
+        ("--rnn_type", "--cell"),
+        ("--model", "--cell"),
+        ("--optim", "--optimizer"),
+        ("--grad_clip", "--set optim.clip_norm="),
+        ("--clip-norm", "--set optim.clip_norm="),
+        ("--weight-decay", "--set optim.weight_decay="),
+        ("--eval_val_every", "--set train.eval_every="),
+        ("--threads", "--set train.threads="),
+        ("--encoding", "--set data.encoding="),
+        ("--data_dir", "charrnn train FILE"),
+        ("--input-txt", "charrnn train FILE"),
+        ("--save_dir", "-o RUN_DIR"),
+        ("--init_from", "--init-from"),
+        ("--gpu", "cores"),
+        ("--cuda", "cores"),
+        ("--prime_text", "charrnn sample"),
+    ],
+)
+@pytest.mark.parametrize("value", [[], ["256"], None], ids=["alone", "value", "equals"])
+def test_what_another_program_calls_it_is_told(charrnn, text, typed, meant, value):
+    words = [f"{typed}=256"] if value is None else [typed, *value]
+    charrnn("train", text, *words).fails(2, f"'{typed}'", meant, "charrnn train --help")
+
+
+def test_every_key_that_is_typed_as_an_option_is_told(charrnn, text):
+    for path in keys():
+        name = path.partition(".")[2]
+        said = charrnn("train", text, f"--{path}", "1").fails(2, "it is ").err
+        flag = next((flag for flag, key in flags.FLAGS.items() if key == path), f"--set {path}=VALUE")
+        assert f"it is {flag} here" in said or f"here: {flag}; see" in said
+        if f"--{name}" not in flags.FLAGS and name != "name":
+            charrnn("train", text, f"--{name}", "1").fails(2, name, "it is ")
+
+
+def test_where_a_command_has_no_such_flag_the_key_is_told(charrnn):
+    charrnn("gradflow", "--forget_bias", "2").fails(2, "--set model.forget_bias=VALUE", "charrnn gradflow --help")
+    charrnn("config", "show", "--rnn_size", "2").fails(2, "--hidden-size")
+
+
+def test_what_means_nothing_is_no_such_option(charrnn, text):
+    said = charrnn("train", text, "--wibble").fails(2, "No such option '--wibble'").err
+    assert "it is" not in said
+    charrnn("train", text, "--hiden-size", "3").fails(2, "Did you mean", "'--hidden-size'")
+    charrnn("sample", "run", "--rnn_size", "3").fails(2, "No such option '--rnn_size'")
+
+
+def test_no_word_is_said_to_mean_two_keys():
+    words = [word for others in flags.OTHERS.values() for word in others.split()]
+    words += [word for others in flags.ELSEWHERE for word in others.split()]
+    assert len(words) == len(set(words))
+    assert set(flags.OTHERS) <= set(keys())
+    assert set(flags.FLAGS.values()) <= set(keys())

@@ -1,0 +1,174 @@
+"""Situations in which charrnn tells a user what to type: what was typed before, and what came of it.
+
+In a line that is typed, `{text}`, `{pairs}` and the like stand for names of files and directories, quoted for a shell;
+the names are odd, and other ones in other situations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Something typed, the exit code it has, and the code that what its message tells to type has."""
+
+    typed: str
+    code: int = 2
+    count: int = 1
+    """How many things the message tells to type."""
+    then: int = 0
+    """The exit code of what the message tells to type."""
+    before: tuple[str, ...] = ()
+    """Lines that are typed before, and succeed."""
+    stdin: bytes = b""
+    """What is typed into the hint that reads it."""
+    patch: Patch | None = None
+    """What goes wrong in this process while the first line runs."""
+    cures: bool = True
+    """Whether what the message tells to type is done together with what was typed, where it is options alone."""
+
+
+def _interrupted(patch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is pressed when training has shown something."""
+    pressed: list[object] = []
+
+    def press(*shown: object) -> None:
+        if not pressed:
+            pressed.append(shown)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr("charrnn.cli.display.Display.show", press)
+
+
+def _bereft(patch: pytest.MonkeyPatch) -> None:
+    """A process that computes a part of a batch is killed."""
+    from charrnn.training import team
+
+    def lost(*arguments: object) -> None:
+        raise team.LostWorkerError(team.LOST)
+
+    patch.setattr("charrnn.training.loop.updates", lost)
+
+
+def _bereft_later(patch: pytest.MonkeyPatch) -> None:
+    """A process that computes a part of a batch is killed after some updates."""
+    from charrnn.training import loop, team
+
+    whole = loop.updates
+
+    def lost(*arguments: object):
+        for number, update in enumerate(whole(*arguments)):
+            if number == 7:
+                raise team.LostWorkerError(team.LOST)
+            yield update
+
+    patch.setattr("charrnn.training.loop.updates", lost)
+
+
+def _few_symbols(patch: pytest.MonkeyPatch) -> None:
+    """A model may have few symbols."""
+    patch.setattr("charrnn.text.vocabulary.MOST_SYMBOLS", 20)
+
+
+def _small_prompts(patch: pytest.MonkeyPatch) -> None:
+    """A prompt may not be long."""
+    patch.setattr("charrnn.cli.sample.MAX_PROMPT", 50)
+
+
+SITUATIONS = {
+    # training has ended, or was ended
+    "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
+    "trained in a numbered run": Situation("charrnn train {text} -c {tiny}", 0),
+    "trained to generate": Situation("charrnn train {pairs} -c {tiny} --set task.name=generate -o {new}", 0),
+    "trained to classify": Situation("charrnn train {pairs} -c {tiny} --set task.name=classify -o {new}", 0),
+    "interrupted": Situation("charrnn train {text} -c {tiny} -o {new}", 130, patch=_interrupted),
+    "a run is there": Situation(
+        "charrnn train {text} -c {tiny} -o {new}",
+        before=("charrnn train {text} -c {tiny} -o {new} --set train.iterations=5",),
+        then=2,  # it is complete
+    ),
+    "a file is there": Situation("charrnn train {text} -c {tiny} -o {note}", 6),
+    "a person's own files are there": Situation(
+        "charrnn train {text} -c {tiny} -o {new}", before=("mkdir {new} && cp {tiny} {new}/config.yaml",)
+    ),
+    "other runs are there": Situation(
+        "charrnn train {text} -c {tiny} -o runs", before=("charrnn train {text} -c {tiny}",)
+    ),
+    "resuming a folder of runs": Situation(
+        "charrnn train -o runs --resume", before=("charrnn train {text} -c {tiny}",), then=2
+    ),
+    "resuming a checkpoint": Situation(
+        "charrnn train -o {new}/last.npz --resume", before=("charrnn train {text} -c {tiny} -o {new}",), then=2
+    ),
+    "resuming what is named as a text": Situation(
+        "charrnn train {new} --resume", before=("charrnn train {text} -c {tiny} -o {new}",), then=2
+    ),
+    "resuming the run of a text": Situation(
+        "charrnn train {text} --resume", before=("charrnn train {text} -c {tiny}",), then=2
+    ),
+    "learning from a run": Situation(
+        "charrnn train {new}", before=("charrnn train {text} -c {tiny} -o {new}",), then=2
+    ),
+    "complete": Situation("charrnn train -o {new} --resume", before=("charrnn train {text} -c {tiny} -o {new}",)),
+    "complete by the clock": Situation(
+        "charrnn train -o {new} --resume",
+        before=("charrnn train {text} -c {tiny} -o {new} --time-budget 0.2 --set train.iterations=null",),
+    ),
+    "a worker is lost": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft),
+    "a worker is lost later": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft_later),
+    # the text does not suit
+    "short": Situation("charrnn train {text} -c {tiny} -o {new} --set train.batch_size=500", 3),
+    "shorter": Situation("charrnn train {text} -c {tiny} -o {new} --set train.seq_length=50000", 3),
+    "short in columns": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --set train.batch_size=500 --set data.split_by=columns", 3
+    ),
+    "a handful": Situation("charrnn train {note} -c {tiny} -o {new}", 3),
+    "two handfuls": Situation(
+        "charrnn train {note} -c {tiny} -o {new} --set train.batch_size=1 --set train.seq_length=4", 3
+    ),
+    "a handful in columns": Situation("charrnn train {note} -c {tiny} -o {new} --set data.split_by=columns", 3),
+    "many symbols": Situation("charrnn train {chinese} -c {tiny} -o {new}", 3, patch=_few_symbols),
+    "pairs for a text": Situation("charrnn train {pairs} -c {tiny}", 0, count=2),
+    # pairs that do not suit
+    "three columns": Situation("charrnn train {table} -c {tiny} --set task.name=classify -o {new}", 3),
+    "swapped columns": Situation("charrnn train {swapped} -c {tiny} --set task.name=classify -o {new}", 3),
+    "swapped columns, many": Situation(
+        "charrnn train {swapped} -c {tiny} --set task.name=classify --set data.split=[1,0,0] -o {new}", 3
+    ),
+    "few pairs": Situation("charrnn train {few} -c {tiny} --set task.name=classify -o {new}", 3),
+    "nothing to validate on": Situation(
+        "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
+    ),
+    # other words
+    "an unknown corpus": Situation("charrnn train nowhere", 3),
+    "a corpus to fetch": Situation("charrnn train text8", 3, then=6),
+    "an unknown key": Situation("charrnn train {text} --set zzzzz=1"),
+    "an unknown config": Situation("charrnn train {text} -c zzzzz"),
+    "an unknown option": Situation("charrnn train --zzzzz"),
+    "an option of a command in a command": Situation("charrnn config show --zzzzz"),
+    "capitals of nothing": Situation("charrnn corpus make capitals -o {new}"),
+    # runs that are used
+    "a temperature that is no number": Situation("charrnn sample {lm} --temperature nan"),
+    "a long prompt": Situation("charrnn sample {lm} --prompt-file {text}", patch=_small_prompts),
+    "an unknown character": Situation("charrnn sample {lm} --prompt Ж"),
+    "a label for a text": Situation("charrnn sample {lm} --label x", cures=False),
+    "writing is not for answers": Situation("charrnn sample {classify}"),
+    "answers are not for writing": Situation("charrnn predict {lm}"),
+    "the same answer to all": Situation("charrnn predict {dull} {words}", 0),
+    "gradients of answers": Situation("charrnn gradflow {classify}"),
+    # old weights
+    "no layer fits": Situation("charrnn train {text} -c {tiny} --set model.hidden_size=5 --init-from {lm} -o {new}", 4),
+}
+SITUATIONS["complete by epochs"] = dataclasses.replace(
+    SITUATIONS["complete"],
+    before=("charrnn train {text} -c {tiny} -o {new} --set train.iterations=null --set train.epochs=1",),
+)
