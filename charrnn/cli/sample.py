@@ -57,10 +57,10 @@ from charrnn.errors import ConfigError
     default=1.0,
     show_default=True,
     metavar="X",
-    help="Above 1, avoid the characters of the last --repetition-window: p becomes p to the power of X.",
+    help="Make the characters of the last --repetition-window X times less likely.",
 )
 @click.option(
-    "--repetition-window", type=int, default=64, show_default=True, metavar="N", help="How many characters that is."
+    "--repetition-window", type=int, default=16, show_default=True, metavar="N", help="How many characters that is."
 )
 @click.option(
     "--best-of",

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from charrnn.arrays import Array, Ids
-from charrnn.sampling.filters import log_softmax
 
 
 class Repetition:
-    """Multiplies the log-probability of each symbol that is among the last of its row.
+    """Divides the probability of each symbol that is among the last of its row, before it is divided by all of them.
 
-    CTRL divides such logits by the penalty, which raises those below 0; and adding a number to all logits, which says
-    the same, would change what comes out. Log-probabilities are never above 0, and are what they are: so p becomes
-    p ** penalty, and the whole is made a distribution again by what draws from it.
+    CTRL divides the logit. But logits may be below 0, which that would raise; the same number added to all, which says
+    the same, would change what comes out; and where all that is likely was there of late, as is usual with characters,
+    it is a higher temperature. A probability is free of that: where all were there of late, nothing changes.
     """
 
     def __init__(self, penalty: float, window: int, vocab_size: int, before: Sequence[Ids]) -> None:
         """`window` symbols of each row count; `before` is what each has before anything is drawn, its prompt."""
-        self.penalty = penalty
+        self.logarithm = math.log(penalty)
         self.counts = np.zeros((len(before), vocab_size), np.int32)
         """How often each symbol stands in the window of each row: (B, V)."""
         self._rows = np.arange(len(before))
@@ -33,9 +33,8 @@ class Repetition:
                 np.add.at(self.counts[row], some, 1)
 
     def weigh(self, logits: Array) -> None:
-        """Makes log-probabilities of logits (B, V), with the penalty."""
-        logits[...] = log_softmax(logits)
-        logits[self.counts > 0] *= self.penalty
+        """Takes the logarithm of the penalty from those of the logits (B, V) that it is for."""
+        logits[self.counts > 0] -= self.logarithm
 
     def drawn(self, ids: Ids) -> None:
         """Is told what each row drew: (B,)."""

@@ -45,8 +45,8 @@ class Request:
     ban: str = ""
     """Characters that may not be written."""
     repetition_penalty: float = 1.0
-    """What the log-probability of what was written of late is multiplied by; 1 changes nothing."""
-    repetition_window: int = 64
+    """What the probability of a character that was written of late is divided by; 1 changes nothing."""
+    repetition_window: int = 16
     """How many characters back that is."""
     best_of: int = 1
     """Of so many texts for each that is wanted, the one that the model itself finds likeliest is returned."""

@@ -73,6 +73,7 @@ def sample_many(run: Run, request: Request, samples: int = 1) -> Iterator[list[s
 
     There are `samples` of each prompt, one prompt after another. Raises as `sample` does.
     """
+    check(request, writer_of(run.task, run.model)[0], samples)
     return Writing(run, request, samples, training=_training(run, request, None)).pieces()
 
 

@@ -24,13 +24,16 @@ def training_text(run: Run, library: Library | None = None, sources: Sequence[st
     read = run.task.read
     corpus = run.corpus
     if not sources and {"-", STDIN} & {*corpus.found_at}:
-        raise DataError("the text that this run learnt from came from standard input; name it with --text FILE")
+        raise DataError(
+            "--max-copy needs the text that this run learnt from, and that came from standard input; give --text FILE"
+        )
     library = library or Library(CORPORA, Path(tempfile.gettempdir()) / "charrnn")
     try:
         examples = read(library, list(sources or corpus.found_at), run.config.data)
     except DataError as error:
-        named = "" if sources else "; it is what this run learnt from, and where it is now can be told with --text FILE"
-        raise DataError(f"{error}{named}") from error
+        raise DataError(
+            f"--max-copy needs the text that this run learnt from, and --text can name it: {error}"
+        ) from error
     if examples.sha256 != corpus.sha256:
         raise DataError(
             f"{examples.name} is not what this run learnt from, {corpus.name} ({corpus.size:,} bytes, sha256 "
