@@ -31,7 +31,7 @@ class Prompts:
     checkpoint: Path
     """Where the run is, for advice."""
     encoding: str | None
-    """That of files, where it is not the model's own."""
+    """What files are in, where that is not the model's own."""
     unknown: str
     """What becomes of characters that the model never saw: `error` or `skip`."""
 

@@ -11,7 +11,7 @@ LENGTH, STOP, END, STUCK = "length", "stop", "end", "max-copy"
 could go on with would have been copied."""
 
 FOR_EVER = (END, STUCK)
-"""Of these, the reasons after which nothing can follow."""
+"""The reasons after which nothing can follow."""
 
 
 class Growing:

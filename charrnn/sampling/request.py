@@ -49,7 +49,7 @@ class Request:
     repetition_window: int = 16
     """How many characters back that is."""
     best_of: int = 1
-    """Of so many texts for each that is wanted, the one that the model itself finds likeliest is returned."""
+    """How many texts are drawn for each that is wanted, of which the model finds the one that is returned likeliest."""
     max_copy: int | None = None
     """So many characters in a row may be as in the training text, and not one more; None for any number."""
 

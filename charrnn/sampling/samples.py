@@ -31,7 +31,7 @@ class Sample:
     log_probability: float
     """In nats, of all that was drawn, by the model's own distribution: the text, and what ended it."""
     mean_log_probability: float
-    """The same for each character that was drawn, on average, by which texts of unlike length can be compared."""
+    """Its mean for each character that was drawn, by which texts of unlike length can be compared."""
     seed: int
     """The same seed, and all else the same, gives the same texts."""
     ended: str
