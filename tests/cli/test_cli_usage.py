@@ -137,7 +137,9 @@ def test_a_bug_is_one_line_and_a_traceback_only_with_debug(charrnn, monkeypatch,
 
 @pytest.mark.anywhere
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-@pytest.mark.parametrize("words", [["sample", "-n", "20"], ["eval", "--json"], ["info"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [["sample", "-n", "20", "--seed", "1"], ["eval", "--json"], ["info"]], ids=lambda words: words[0]
+)
 def test_a_full_disk_behind_stdout_is_an_output_error(trained, text, words):
     name, *options = words
     arguments = [name, trained, *[text] * (name == "eval"), *options]
