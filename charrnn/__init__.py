@@ -1,8 +1,11 @@
-"""charrnn: character-level recurrent language models in NumPy.
+"""charrnn: character-level recurrent networks in NumPy.
 
     import charrnn
-    run = charrnn.load("runs/harbour")
-    print("".join(charrnn.sample(run, prompt="MARTHA:", length=300, seed=1)))
+    run = charrnn.train("harbour", hidden_size=128, epochs=3)
+    print(run.sample("MARTHA:", length=300, temperature=0.7))
+    run.save("model.npz")
+
+What `charrnn.train` and `charrnn.load` return can `sample`, `score`, `evaluate` and `predict` (docs/python.md).
 
 Shapes, wherever a comment ends in one:
 
@@ -19,27 +22,63 @@ from typing import TYPE_CHECKING, Any
 from charrnn.version import __version__
 
 if TYPE_CHECKING:
+    from charrnn.errors import (
+        CharrnnError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DivergedError,
+        Interrupted,
+        LockedError,
+        OutputError,
+    )
+    from charrnn.interface.learning import train
+    from charrnn.interface.trained import TrainedRun, load
     from charrnn.judging.evaluation import evaluate
     from charrnn.nn.model import CharLM
-    from charrnn.runs.checkpoint import load
     from charrnn.runs.run import Run
     from charrnn.sampling import sample
     from charrnn.training.trainer import Trainer
 
-__all__ = ["CharLM", "Run", "Trainer", "__version__", "evaluate", "load", "sample"]
+__all__ = [
+    "CharLM",
+    "CharrnnError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "Interrupted",
+    "LockedError",
+    "OutputError",
+    "Run",
+    "TrainedRun",
+    "Trainer",
+    "__version__",
+    "evaluate",
+    "load",
+    "sample",
+    "train",
+]
 
 _HOMES = {
     "CharLM": "charrnn.nn.model",
     "Run": "charrnn.runs.run",
+    "TrainedRun": "charrnn.interface.trained",
     "Trainer": "charrnn.training.trainer",
     "evaluate": "charrnn.judging.evaluation",
-    "load": "charrnn.runs.checkpoint",
+    "load": "charrnn.interface.trained",
     "sample": "charrnn.sampling",
+    "train": "charrnn.interface.learning",
 }
+"""The module of each name; all others are errors."""
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when first used, so that `charrnn --help` does not wait for NumPy.
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return getattr(importlib.import_module(_HOMES.get(name, "charrnn.errors")), name)
     raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,8 @@ import shutil
 from crashing import metrics_of
 
 from charrnn.config.resolve import Setting, resolve
-from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, METRICS, RunDirectory
+from charrnn.runs.directory import RunDirectory
+from charrnn.runs.places import BEST, CHECKPOINTS, LAST, METRICS
 from charrnn.text.encoding import decode
 from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer

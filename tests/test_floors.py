@@ -99,7 +99,12 @@ FLOORS = {
     "charrnn.judging.scores": 0,
     "charrnn.judging.baselines": 0,
     "charrnn.judging.ngrams": 3,
+    "charrnn.judging.back_off": 3,
+    "charrnn.judging.text_baselines": 4,
     "charrnn.judging.evaluation": 10,
+    "charrnn.judging.surprise": 1,
+    "charrnn.judging.stretch": 11,
+    "charrnn.judging.documents": 11,
     "charrnn.judging.gradflow": 10,
     "charrnn.judging.gradcheck": 0,
     "charrnn.judging.gradcheck.check": 9,
@@ -133,6 +138,7 @@ FLOORS = {
     "charrnn.runs.checkpoint": 16,
     "charrnn.runs.directory": 17,
     "charrnn.runs.transfer": 17,
+    "charrnn.runs.judgement": 17,
     # how it writes
     "charrnn.sampling": 20,
     "charrnn.sampling.filters": 3,
@@ -155,6 +161,7 @@ FLOORS = {
     "charrnn.training.hopeless": 18,
     "charrnn.training.saving": 19,
     "charrnn.training.shared_memory": 18,
+    "charrnn.training.watching": 21,
     "charrnn.training.team": 19,
     "charrnn.training.gradients": 20,
     "charrnn.training.loop": 21,
@@ -163,6 +170,31 @@ FLOORS = {
     "charrnn.training.more": 22,
     "charrnn.training.metrics": 22,
     "charrnn.training.trainer": 23,
+    # what is known of runs, and how it is shown
+    "charrnn.reporting": 0,
+    "charrnn.reporting.history": 3,
+    "charrnn.reporting.standing": 18,
+    "charrnn.reporting.facts": 18,
+    "charrnn.reporting.events": 18,
+    "charrnn.pages": 0,
+    "charrnn.pages.style": 11,
+    "charrnn.pages.chart": 11,
+    "charrnn.pages.sheet": 11,
+    "charrnn.pages.scales": 11,
+    "charrnn.pages.tables": 12,
+    "charrnn.pages.curves": 12,
+    "charrnn.pages.grids": 12,
+    "charrnn.pages.heat": 12,
+    "charrnn.pages.parts": 19,
+    "charrnn.pages.report": 20,
+    "charrnn.pages.comparison": 21,
+    # what a run will be
+    "charrnn.planning": 0,
+    "charrnn.planning.repeats": 1,
+    "charrnn.planning.looking": 24,
+    "charrnn.planning.timing": 24,
+    "charrnn.planning.plan": 25,
+    "charrnn.planning.remarks": 26,
     # what people type
     "charrnn.cli": 0,
     "charrnn.cli.common": 30,
@@ -170,9 +202,11 @@ FLOORS = {
     "charrnn.cli.ending": 31,
     "charrnn.cli.signals": 29,
     "charrnn.cli.processes": 30,
-    "charrnn.cli.pages": 29,
-    "charrnn.cli.heat": 30,
-    "charrnn.cli.chart": 30,
+    "charrnn.cli.sparkline": 30,
+    "charrnn.cli.heat_terminal": 31,
+    "charrnn.cli.listing": 31,
+    "charrnn.cli.completing": 31,
+    "charrnn.cli.versions": 31,
     "charrnn.cli.display": 31,
     "charrnn.cli.escapes": 28,
     "charrnn.cli.prompts": 31,
@@ -181,6 +215,14 @@ FLOORS = {
     "charrnn.cli.*": 34,
     "charrnn.cli.main": 35,
     "charrnn.__main__": 36,
+    # what people write in Python
+    "charrnn.interface": 0,
+    "charrnn.interface.settings": 34,
+    "charrnn.interface.given": 34,
+    "charrnn.interface.measuring": 35,
+    "charrnn.interface.thoughts": 35,
+    "charrnn.interface.trained": 36,
+    "charrnn.interface.learning": 37,
 }
 """The floor of each module; NAME.* is for all modules of a package that are not named themselves."""
 
@@ -313,9 +355,14 @@ def is_cli(module):
     return module.startswith("charrnn.cli") or module == "charrnn.__main__"
 
 
+def is_python(module):
+    return module.startswith("charrnn.interface")
+
+
 @pytest.mark.parametrize("module", sorted(module for module in MODULES if not is_cli(module)))
 def test_only_the_command_line_prints_reads_the_environment_and_exits(module):
-    assert list(touches(MODULES[module])) == []
+    allowed = "warnings.warn in" if is_python(module) else "nothing"
+    assert [found for found in touches(MODULES[module]) if not found.startswith(allowed)] == []
 
 
 @pytest.mark.parametrize(
@@ -336,7 +383,7 @@ def test_what_touches_the_terminal_is_noticed(source):
     assert len(list(touches(ast.parse(source)))) == 1
 
 
-def test_the_command_line_is_the_top():
-    assert min(floor(m) for m in MODULES if is_cli(m) and m != "charrnn.cli") > max(
-        floor(m) for m in MODULES if not is_cli(m)
-    )
+def test_the_command_line_and_what_is_written_in_python_are_the_top():
+    doors = {"charrnn.cli", "charrnn.interface"}
+    below = max(floor(m) for m in MODULES if not is_cli(m) and not is_python(m))
+    assert min(floor(m) for m in MODULES if (is_cli(m) or is_python(m)) and m not in doors) > below

@@ -55,8 +55,22 @@ def say(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON object and nothing else."""
-    click.echo(to_json(value, indent=2))
+    """Prints one JSON object and nothing else; a list of many items has a line for each, and a short one is a line."""
+    if not isinstance(value, dict) or not any(isinstance(entry, list) and len(entry) > FEW for entry in value.values()):
+        click.echo(to_json(value, indent=2))
+        return
+    entries = [f"  {to_json(key)}: {_entry(entry)}" for key, entry in value.items()]
+    click.echo("{\n" + ",\n".join(entries) + "\n}")
+
+
+FEW = 20
+"""Items of a list that Python's JSON may indent; it takes seconds, and as many lines as there are numbers, for more."""
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, list):
+        return "[\n    " + ",\n    ".join(map(to_json, value)) + "\n  ]" if value else "[]"
+    return to_json(value, indent=2).replace("\n", "\n  ")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

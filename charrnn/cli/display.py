@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
 from charrnn import system
 from charrnn.cli import common
+from charrnn.cli.sparkline import LEAST, WIDTH, sparkline
+from charrnn.errors import OutputError
 
 if TYPE_CHECKING:
     from charrnn.training.metrics import Record
@@ -24,7 +28,9 @@ class Display:
             tqdm.monitor_interval = 0  # which would be a thread
         self.trainer = trainer
         self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
-        self.terminal = not self.quiet and sys.stderr.isatty()
+        self.terminal = not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.losses = self._before() if self.terminal else []
+        """The validation losses so far, for the sparkline."""
         self.bar = tqdm(
             total=1.0,
             initial=trainer.progress.share(),
@@ -54,17 +60,46 @@ class Display:
         progress, run = self.trainer.progress, self.trainer.run
         here = progress.complete or record.iteration % run.config.train.eval_every == 0
         if record.scores is not None or (here and not progress.evaluates):
-            self.say(
+            line = (
                 f"iteration {record.iteration:>7,}  epoch {record.epoch:6.2f}  {record.chars_per_s:>9,.0f} chars/s  "
                 f"train {nats(record)}{self._judged(record)}"
                 f"{f'  {record.skipped:,} skipped' if record.skipped else ''}"
             )
+            self.say(f"{line}{self._sparkline(record, len(line))}")
+        if record.sample is not None:
+            self.say(*(f"  | {line}" for line in record.sample.split("\n")))
         if self.terminal:
-            self.bar.set_postfix_str(
-                f" iteration {record.iteration:,}, loss {nats(record)}, {record.chars_per_s:,.0f} chars/s",
-                refresh=False,
-            )
+            self.bar.set_postfix_str(self._postfix(record), refresh=False)
             self.bar.update(min(1.0, self.trainer.progress.share()) - self.bar.n)
+
+    def _postfix(self, record: Record) -> str:
+        """Returns what stands behind the bar: as much as leaves the bar a third of the terminal, losses first."""
+        parts = [f"loss {nats(record)}"]
+        if self.losses:
+            parts.append(f"validation {self.losses[-1]:.4f}")
+        parts += [f"{record.chars_per_s:,.0f} chars/s", f"iteration {record.iteration:,}"]
+        room = 2 * shutil.get_terminal_size().columns // 3 - len("100% || 00:00<00:00, ")
+        while len(parts) > 1 and len(", ".join(parts)) > room:
+            parts.pop()
+        return f" {', '.join(parts)}"
+
+    def _sparkline(self, record: Record, taken: int) -> str:
+        """Returns the course of the validation loss as bars, on a terminal that has them, and room beside a line."""
+        if not self.terminal or record.val_nats is None:
+            return ""
+        self.losses.append(record.val_nats)
+        room = shutil.get_terminal_size().columns - taken - 3
+        bars = sparkline(self.losses, sys.stderr.encoding, min(room, WIDTH)) if room >= LEAST else ""
+        return f"  {bars}" if bars else ""
+
+    def _before(self) -> list[float]:
+        """Returns the validation losses of a run that is resumed."""
+        from charrnn.reporting.history import History
+        from charrnn.runs.places import METRICS
+
+        with contextlib.suppress(OutputError):
+            return [loss for _, loss in History.read(self.trainer.directory.path / METRICS).points("val_nats")]
+        return []
 
     def _judged(self, record: Record) -> str:
         """Shows all scores, with a star if they are the best so far; nothing where there are none."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli import common
-from charrnn.errors import ConfigError, DataError, one_line
+from charrnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from charrnn.judging.surprise import SurprisingPlace
+    from charrnn.runs.judgement import Judgement
     from charrnn.runs.run import Run
 
 
@@ -22,18 +25,34 @@ class Options:
     """Holds what is typed behind `charrnn eval`: a field for each option."""
 
     checkpoint: Path
-    source: str
+    sources: tuple[str, ...]
     split: str | None
     encoding: str | None
     as_json: bool
-    beam: int | None
+    unknown: str
+    lines: bool
+    surprising: int | None
     heat: Path | None
     confusion: Path | None
+    beam: int | None
+
+    @property
+    def paths(self) -> list[Path | str]:
+        """The sources as they are typed in a command: a file whose name begins with a dash is no option."""
+        return [source if source == "-" else Path(source) for source in self.sources]
+
+    @property
+    def on_stdout(self) -> list[str]:
+        """What is asked for that must have stdout for itself."""
+        pages = {"--heat -": str(self.heat) == "-", "--confusion -": str(self.confusion) == "-"}
+        asked = {"--json": self.as_json, "--lines": self.lines and not self.as_json, **pages}
+        asked["--surprising"] = self.surprising is not None and not self.as_json
+        return [option for option, is_asked in asked.items() if is_asked]
 
 
 @click.command("eval", short_help="Measure how good a model is on a text, or on pairs.")
 @click.argument("checkpoint", type=click.Path(path_type=Path), metavar="CHECKPOINT|RUN_DIR")
-@click.argument("source", metavar="TEXT|PAIRS")
+@click.argument("sources", nargs=-1, required=True, metavar="TEXT|PAIRS...")
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
@@ -41,12 +60,29 @@ class Options:
 )
 @common.encoding_option
 @common.json_option
-@click.option("--beam", type=click.IntRange(1, 1000), metavar="N", help="Search with a beam, for transduce [1].")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do with characters that a language model never saw; skipped ones are neither read nor scored.",
+)
+@click.option(
+    "--lines",
+    is_flag=True,
+    help="List each line, document or item: its nats, nats per character, number and text, with tabs between.",
+)
+@click.option(
+    "--surprising",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="List the N most surprising places too, and what the model expected there, for language models.",
+)
 @click.option(
     "--heat",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.html",
-    help="Write the text with each character coloured by its surprise, for language models.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE.html|-",
+    help="Write the text with each character coloured by its surprise, for language models; '-' for the terminal.",
 )
 @click.option(
     "--confusion",
@@ -54,88 +90,176 @@ class Options:
     metavar="FILE.html|-",
     help="Write a page with which label was taken for which, for classify; '-' for stdout, and nothing else.",
 )
+@click.option("--beam", type=click.IntRange(1, 1000), metavar="N", help="Search with a beam, for transduce [1].")
 def command(**options: Any) -> None:
     """Measure how well a model predicts a text, or answers pairs: a file, '-' for stdin, or the name of a corpus.
 
     Of a text, the first character is read but not counted, since nothing comes before it. Where a source has several
-    targets, any of them is right.
+    targets, any of them is right. Of several texts each is measured, and then all; with --split they are one, as in
+    training.
 
     \b
     charrnn eval runs/harbour-1 harbour --split validation
+    charrnn eval runs/harbour-1 letters.txt --lines --unknown skip | sort -rn -k 2 | head
     charrnn eval runs/names-1 names.tsv --split test --confusion confusion.html
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
-    from charrnn.tasks.base import Batching
-    from charrnn.text.origin import origin_of
+    from charrnn.runs.judgement import joint_report
 
     wanted = Options(**options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
-    task, data, train = run.task, run.config.data, run.config.train
-    assert train.seed is not None, "a run has one"
-    batching = Batching(train.batch_size, train.seq_length, train.seed, None)
-    if wanted.split is None:  # other files have no part in it
-        data = dataclasses.replace(data, validation=None, test=None)
-    examples = task.read(common.library_for(run, wanted.encoding), [wanted.source], data)
-    if wanted.split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
-        raise DataError(
-            f"{examples.name} is not the file of this run, {run.corpus.name}, as it was: its {wanted.split} part may "
-            f"have what was trained on; give that file, or leave out --split"
-        )
-    part = task.part(examples, data, batching, wanted.split)
-    asked = {"beam": wanted.beam} if wanted.beam else {}
-    common.tell(origin_of(examples).notes)
-    report = task.report(run.model, run.weights, part, **asked)
-    if wanted.split:
-        report["baselines"] = task.baselines(examples, data, batching, wanted.split)
-    _write_pages(run, wanted, part, report, examples.name)
-    if str(wanted.confusion) == "-":
-        return
+    groups = [list(wanted.sources)] if wanted.split else [[source] for source in wanted.sources]
+    judged = [_judge(run, wanted, sources) for sources in groups]
+    total = joint_report(judged, **_asked(wanted))
+    name = judged[0].name if len(judged) == 1 else f"{len(judged)} texts"
+    _write_pages(wanted, judged, total, name)
     if wanted.as_json:
-        common.print_json(report)
-    else:
-        _print(run, report, examples.name)
+        common.print_json(total | _found(wanted, judged))
+    elif wanted.lines:
+        _print_lines(run, judged)
+        common.say(f"over {run.task.extent(total)} of {name}")
+    elif not wanted.on_stdout or wanted.surprising:
+        _print(run, wanted, judged, total)
 
 
 def _refuse(run: Run, wanted: Options) -> None:
     """Raises ConfigError for what the run has no use for, and for two things that would share stdout."""
-    asked = {"beam": ("--beam", wanted.beam), "surprise": ("--heat", wanted.heat)}
-    asked["confusion"] = ("--confusion", wanted.confusion)
+    asked = {"beam": ("--beam", wanted.beam), "confusion": ("--confusion", wanted.confusion)}
     for ability, (option, value) in asked.items():
         if value is not None:
             common.require(run, ability, option)
-    common.refuse_to_overwrite(wanted.heat)
-    common.refuse_to_overwrite(wanted.confusion if str(wanted.confusion) != "-" else None)
-    if wanted.as_json and str(wanted.confusion) == "-":
-        raise ConfigError("--json and --confusion - would both be on stdout; name a file for the page")
+    for option, value in (("--heat", wanted.heat), ("--surprising", wanted.surprising)):
+        if value is not None:
+            common.require(run, "surprise", option)
+    if wanted.unknown == "skip" and "skip" not in run.task.abilities:
+        raise ConfigError(
+            f"--unknown skip: a run of the task {run.config.task.name} reads what it never saw as unknown, and skips "
+            f"nothing; leave it out"
+        )
+    for path in (wanted.heat, wanted.confusion):
+        common.refuse_to_overwrite(path if str(path) != "-" else None)
+    if len(wanted.on_stdout) > 1:
+        one, other = wanted.on_stdout[:2]
+        is_page = other.endswith("-") or one.endswith("-")
+        raise ConfigError(
+            f"{one} and {other} would both be on stdout; "
+            f"{'name a file for the page' if is_page else 'leave one of them out, or give --json'}"
+        )
+    if wanted.sources.count("-") > 1:
+        raise ConfigError("'-' is given twice, and stdin can be read but once; give it once")
 
 
-def _print(run: Run, report: dict[str, Any], name: str) -> None:
-    """Prints a line for each score, and one for each baseline."""
-    for score, words in run.task.in_words.items():
-        click.echo(f"{report[score]:.4f} {words}")
-    click.echo(f"over {run.task.extent(report)} of {one_line(name)}")
-    for baseline, scores in report.get("baselines", {}).items():
-        told = ", ".join(f"{score.replace('_', ' ')} {value:.4f}" for score, value in scores.items())
-        click.echo(f"baseline, {baseline.replace('_', ' ')}: {told}")
+def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
+    """Reads one text, or several as one, and measures the model on it; says what was skipped."""
+    from charrnn import advice
+    from charrnn.runs.judgement import judge
+    from charrnn.text.vocabulary import UnknownCharacters, describe
+
+    skip = wanted.unknown == "skip"
+    try:
+        judged = judge(run, common.library_for(run, wanted.encoding), sources, wanted.split, skip, **_asked(wanted))
+    except UnknownCharacters as error:
+        given = {"--split": wanted.split, "--encoding": wanted.encoding}
+        words = [word for option, value in given.items() if value for word in (option, value)]
+        typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *words, "--unknown", "skip")
+        raise DataError(
+            f"{error.place}: the model never saw {describe(error.characters)}; to score the rest: {typed}"
+        ) from error
+    common.tell(judged.notes)
+    if skip and judged.part.skipped:
+        number = "1 character" if judged.part.skipped == 1 else f"{judged.part.skipped:,} characters"
+        common.say(f"{judged.name}: skipped {number} that the model never saw: {describe(judged.part.strange)}")
+    return judged
 
 
-def _write_pages(run: Run, wanted: Options, part: Any, report: dict[str, Any], name: str) -> None:
+def _asked(wanted: Options) -> dict[str, Any]:
+    """Returns what a report is asked for besides."""
+    return {"beam": wanted.beam} if wanted.beam else {}
+
+
+def _worst(judged: Sequence[Judgement], count: int) -> list[tuple[str, SurprisingPlace]]:
+    """Returns the most surprising places of all texts, each with the name of its text where there are several."""
+    found = [(_told(one, judged), place) for one in judged for place in one.most_surprising(count)]
+    return sorted(found, key=lambda pair: -pair[1].surprise)[:count]
+
+
+def _told(one: Judgement, judged: Sequence[Judgement]) -> str:
+    """Returns the name of a text where it has to be told."""
+    return one.name if len(judged) > 1 else ""
+
+
+def _found(wanted: Options, judged: Sequence[Judgement]) -> dict[str, Any]:
+    """Returns what is told in JSON beside the report on all: reports, lines and places."""
+    found: dict[str, Any] = {}
+    if len(judged) > 1:
+        found["texts"] = [{"name": one.name, **one.report} for one in judged]
+    if wanted.lines:
+        found["lines"] = [_named(_told(one, judged), line.facts()) for one in judged for line in one.lines()]
+    if wanted.surprising:
+        found["surprising"] = [_named(name, place.facts()) for name, place in _worst(judged, wanted.surprising)]
+    return found
+
+
+def _named(file: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return {**({"file": file} if file else {}), **facts}
+
+
+def _print_lines(run: Run, judged: Sequence[Judgement]) -> None:
+    """Prints the loss of each line to stdout, in the model's symbols."""
+    from charrnn.cli import listing
+    from charrnn.text.vocabulary import BYTES
+
+    codec = "latin-1" if run.config.data.encoding == BYTES else "utf-8"
+    for one in judged:
+        for line in one.lines():
+            text = listing.line(line, _told(one, judged))
+            sys.stdout.buffer.write(f"{text}\n".encode(codec, "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def _print(run: Run, wanted: Options, judged: Sequence[Judgement], total: dict[str, Any]) -> None:
+    """Prints a line for each score, or for each text, and the most surprising places."""
+    from charrnn.cli import listing
+
+    if len(judged) == 1:
+        lines = [*listing.report_lines(run.task, total, judged[0].name)]
+    else:
+        lines = [*listing.table(run.task, [*(one.report for one in judged), total], [*(j.name for j in judged), "all"])]
+    if wanted.surprising:
+        lines += ["", *listing.places(_worst(judged, wanted.surprising))]
+    for line in lines:
+        click.echo(line)
+
+
+def _write_pages(wanted: Options, judged: Sequence[Judgement], total: dict[str, Any], name: str) -> None:
     """Writes the pages that are asked for."""
     if wanted.heat:
-        from charrnn.cli import heat
-        from charrnn.judging.evaluation import Score, nats_of_characters
+        from charrnn.cli import heat_terminal
+        from charrnn.judging.evaluation import Score
+        from charrnn.pages import heat
 
-        nats = nats_of_characters(run.model, run.weights, part.streams)  # type: ignore[arg-type]
-        score = Score(report["nats_per_char"], report["chars"], report["bytes"])
-        common.write_page(heat.page(name, "".join(part.predicted()), nats, score), wanted.heat)
+        score = Score(total["nats_per_char"], total["chars"], total["bytes"])
+        shown = [heat.Shown(one.name, one.passages) for one in judged]
+        if str(wanted.heat) == "-":
+            width = shutil.get_terminal_size().columns
+            for line in heat_terminal.lines(shown, score, heat_terminal.wants_colours(), width):
+                _put(f"{line}\n")
+        else:
+            common.write_page(heat.page(name, shown, score), wanted.heat)
     if wanted.confusion:
         import numpy as np
 
-        from charrnn.cli.pages import confusion_page
+        from charrnn.pages.grids import confusion_page
 
-        page = confusion_page(name, report["labels"], np.array(report["confusion"]))
+        page = confusion_page(name, total["labels"], np.array(total["confusion"]))
         if str(wanted.confusion) == "-":
-            sys.stdout.buffer.write(page.encode("utf-8", "backslashreplace"))
+            _put(page)
         else:
             common.write_page(page, wanted.confusion)
+
+
+def _put(text: str) -> None:
+    """Writes to stdout in UTF-8, whatever the terminal says of itself."""
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()

@@ -18,9 +18,9 @@ from charrnn.nn.options import ModelConfig
 
 if TYPE_CHECKING:
     from charrnn.arrays import Array
-    from charrnn.cli.chart import Curve
     from charrnn.nn.model import CharLM
     from charrnn.nn.parameters import Parameters
+    from charrnn.pages.chart import Curve
 
 CELLS = keys()["model.cell"].metadata["choices"]
 KEYS = {path for path in keys() if path.startswith("model.")}
@@ -95,7 +95,7 @@ def command(**options: Any) -> None:
     common.refuse_to_overwrite(wanted.plot)
     curves, shares = _measure(wanted)
     if wanted.plot:
-        from charrnn.cli.chart import draw
+        from charrnn.pages.chart import draw
 
         title = "Gradient of one step's loss by earlier states, relative to the last"
         common.write_page(draw(curves, title, "steps back"), wanted.plot)
@@ -110,8 +110,8 @@ def command(**options: Any) -> None:
 
 def _measure(wanted: Options) -> tuple[list[Curve], Shares]:
     """Returns a curve for each network and, if they are wanted, the shares of its saturated and dead gates."""
-    from charrnn.cli.chart import Curve
     from charrnn.judging import gradflow
+    from charrnn.pages.chart import Curve
 
     curves, shares = [], {}
     for network in _networks(wanted):
@@ -205,7 +205,7 @@ def _all_kinds(base: ModelConfig) -> dict[str, ModelConfig]:
 
 def _print_table(curves: list[Curve]) -> None:
     """Prints some of the numbers of each curve, and all of it as a line of bars."""
-    from charrnn.cli.chart import bars
+    from charrnn.pages.chart import bars
 
     steps = [k for k in SHOWN if k < len(curves[0].values)]
     width = max(len(curve.name) for curve in curves)

@@ -15,12 +15,17 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from charrnn import advice, system
-from charrnn.cli import signals
+from charrnn.cli import signals, versions
 from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
-from charrnn.version import __version__
 
-COMMANDS = ("train", "sample", "predict", "eval", "gradcheck", "gradflow", "info", "config", "corpus")
+COMMANDS = (
+    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus",
+    "completion",
+)  # fmt: skip
+
+COMPLETE = "_CHARRNN_COMPLETE"
+"""The variable by which a shell asks what could be typed next."""
 
 
 class _Commands(click.Group):
@@ -34,6 +39,10 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"charrnn.cli.{cmd_name}")
         command: click.Command = module.command
+        if COMPLETE in os.environ:
+            from charrnn.cli import completing
+
+            completing.teach(command)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -49,7 +58,14 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="charrnn")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=versions.show,
+    help="Show the versions of charrnn, Python, NumPy and BLAS.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Train character-level recurrent networks: on a text, to let them write; on pairs, to have their answers.
@@ -110,7 +126,7 @@ def _let_go(stream: TextIO) -> None:
 
 def _run(arguments: list[str]) -> int:
     """Finds the command and runs it. Not click's own `main`, which has codes and messages of its own for signals."""
-    if "_CHARRNN_COMPLETE" in os.environ:  # the shell asks what could be typed next
+    if COMPLETE in os.environ:  # the shell asks what could be typed next
         cli.main(arguments, prog_name="charrnn")
     try:
         with cli.make_context("charrnn", list(arguments)) as context:

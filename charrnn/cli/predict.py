@@ -17,7 +17,7 @@ from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
-    from charrnn.tasks.base import Answer
+    from charrnn.tasks.answers import Answer
 
 BLOCK = 2048
 """Inputs that are answered at a time: sorted by length, these are batches without much padding."""
@@ -101,7 +101,7 @@ def command(**options: Any) -> None:
                 looked.append((answer.input, answer.text, answer.looks))
         out.flush()
     if wanted.heat:
-        from charrnn.cli.pages import attention_page
+        from charrnn.pages.grids import attention_page
 
         common.write_page(attention_page(wanted.source, looked), wanted.heat)
     for message in seen.warnings():

@@ -51,6 +51,12 @@ class TrainConfig:
         200_000, "characters of the validation text that an evaluation reads; all if null", at_least=2
     )
     checkpoint_every: int = key(200, "iterations between checkpoints", at_least=1)
+    sample_every: int | None = key(
+        None,
+        "iterations between short samples that the model writes, or answers that it gives: shown, and kept in "
+        "samples.jsonl; none if null",
+        at_least=1,
+    )
     on_divergence: str = key(
         "stop",
         "where a loss or gradient is infinite or not a number, or ten losses in a row are hopeless: `stop`, `skip` the "

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.arrays import Array
+from charrnn.arrays import Array, Ids
+from charrnn.judging.surprise import Guesses
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
-from charrnn.text.encoding import Text, encoded_size
 from charrnn.text.streams import Streams
 
 SEQ_LENGTH = 64
@@ -51,27 +51,6 @@ class Score:
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """Holds characters of a text that are predicted: those that `streams` predict."""
-
-    text: Text
-    streams: Streams
-
-    def __len__(self) -> int:
-        return len(self.streams)
-
-    def predicted(self) -> Iterator[str]:
-        """Yields the characters, some at a time."""
-        for first, length in zip(self.streams.first + 1, self.streams.lengths, strict=True):
-            yield from self.text.pieces(first, first + length)
-
-    def score(self, model: CharLM, params: dict[str, Array]) -> Score:
-        """Returns how well a model predicts them."""
-        size = encoded_size(self.predicted(), self.text.encoding)
-        return Score(evaluate(model, params, self.streams), len(self), size)
-
-
 def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:
     """Returns the loss of each character that `streams` predict, in the order of the text: (N,), float64.
 
@@ -79,7 +58,28 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
     before it, so the mean is within 0.001 of that of one pass from the first character to the last (tested).
     """
     nats = np.concatenate([np.zeros((0, streams.batch_size)), *_nats(model, params, streams)])
-    return np.concatenate([nats[:n, b] for b, n in enumerate(streams.lengths)])
+    return in_order(nats, streams)
+
+
+def logits_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:
+    """Returns the logits from which each character that `streams` predict is guessed, in the order of the text: (N, V).
+
+    Their softmax is what the model thinks of all symbols in its place.
+    """
+    empty = np.zeros((0, streams.batch_size, model.num_outputs), params["head.b"].dtype)
+    return in_order(np.concatenate([empty, *(logits for logits, _ in _logits(model, params, streams))]), streams)
+
+
+def guesses_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Guesses:
+    """Returns what is thought of each character that `streams` predict, in the order of the text: arrays (N,)."""
+    windows = [Guesses.of(logits, y) for logits, y in _logits(model, params, streams)]
+    empty = Guesses(*(np.zeros((0, streams.batch_size), dtype) for dtype in (np.float64, np.int64, np.float64)))
+    return Guesses(*(in_order(np.concatenate(arrays), streams) for arrays in zip(empty, *windows, strict=True)))
+
+
+def in_order(steps: Array, streams: Streams) -> Array:
+    """Puts what was found step by step, (T, B, ...), in the order of the text: (N, ...)."""
+    return np.concatenate([steps[:n, b] for b, n in enumerate(streams.lengths)])
 
 
 class EvaluationStopped(Exception):
@@ -108,6 +108,14 @@ def evaluate(
 
 def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[Array]:
     """Yields the loss of each character, (T, B) at a time; what lies beyond the end of a stream does not count."""
+    for logits, y in _logits(model, params, streams):
+        with overflow_allowed():  # of weights that have exploded, which shows in the loss
+            nats = head.nats(logits, y)
+        yield nats
+
+
+def _logits(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[tuple[Array, Ids]]:
+    """Yields the logits for each character and the character itself: (T, B, V) and (T, B), window after window."""
     B, length = streams.batch_size, int(streams.lengths.max(initial=0))
     warm_up = min(CONTEXT, int(streams.context.max(initial=0)))
     state = model.zero_state(B, params["head.b"].dtype)
@@ -120,6 +128,4 @@ def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator
         x, y = streams.window(start, min(SEQ_LENGTH, length - start))
         starts = cold if start == 0 else np.zeros(B, bool)
         logits, state = model.forward(params, x, state, starts)
-        with overflow_allowed():  # of weights that have exploded, which shows in the loss
-            nats = head.nats(logits, y)
-        yield nats
+        yield logits, y

@@ -34,6 +34,7 @@ from charrnn.runs.places import (
     LOCK,
     METRICS,
     PREVIOUS,
+    SAMPLES,
     holds_a_run,
     refuse_to_begin,
     refuse_to_resume,
@@ -68,13 +69,13 @@ class RunDirectory:
                 f"{advice.command('train', '-o', path, '--resume')}"
             )
         # What a process that was killed while it wrote has left; nobody else's, as we hold the lock.
-        for name in (*CHECKPOINTS, CONFIG, METRICS, DIVERGED):
+        for name in (*CHECKPOINTS, CONFIG, METRICS, SAMPLES, DIVERGED):
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
         if not holds_one:  # of a run that ended before its first checkpoint
             with as_output_error(path):
-                for name in (METRICS, DIVERGED):
+                for name in (METRICS, SAMPLES, DIVERGED):
                     (path / name).unlink(missing_ok=True)
 
     @classmethod
@@ -221,8 +222,17 @@ class RunDirectory:
         self._hold()
         metrics_file.append(self.path / METRICS, record)
 
+    def append_sample(self, record: dict[str, Any]) -> None:
+        """Adds one line to `samples.jsonl`, or nothing of it. Raises OutputError."""
+        self._hold()
+        metrics_file.append(self.path / SAMPLES, record)
+
     def trim_metrics(self, iteration: int) -> float:
-        """Drops the lines of `metrics.jsonl` after `iteration`, and returns the seconds of training before."""
+        """Drops the lines of `metrics.jsonl` and `samples.jsonl` after `iteration`: a resumed run writes them anew.
+
+        Returns the seconds of training before. Raises OutputError.
+        """
+        metrics_file.trim(self.path / SAMPLES, iteration)
         return metrics_file.trim(self.path / METRICS, iteration)
 
     def write_diverged(self, report: dict[str, Any]) -> None:

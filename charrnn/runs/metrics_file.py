@@ -1,4 +1,4 @@
-"""The file `metrics.jsonl`: a line of JSON at a time, of which none is ever half there."""
+"""The files `metrics.jsonl` and `samples.jsonl`: a line of JSON at a time, of which none is ever half there."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from charrnn import advice
 from charrnn.errors import ConfigError, OutputError
 
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
-CONFIG, METRICS, DIVERGED, LOCK = "config.yaml", "metrics.jsonl", "diverged.json", ".lock"
+CONFIG, METRICS, SAMPLES = "config.yaml", "metrics.jsonl", "samples.jsonl"
+DIVERGED, LOCK = "diverged.json", ".lock"
 
 
 def holds_a_run(path: Path) -> bool:
@@ -54,7 +55,7 @@ def refuse_to_begin(path: Path) -> None:
         return
     if within := inside(path):
         raise ConfigError(f"{path} holds no run{within}; begin a new one beside: -o {advice.word(_free(path))}")
-    for name in (CONFIG, METRICS, DIVERGED):
+    for name in (CONFIG, METRICS, SAMPLES, DIVERGED):
         if (path / name).exists():
             raise ConfigError(
                 f"{path / name} was written by no run, which would replace it; choose another directory: "

@@ -10,7 +10,6 @@ from typing import Any, Unpack
 from charrnn.runs.run import Run
 from charrnn.sampling.copying import TrainingText
 from charrnn.sampling.request import Options, Request, RequestError, check, request_of
-from charrnn.sampling.sources import training_text
 from charrnn.sampling.states import TextState
 from charrnn.sampling.writing import Writing
 from charrnn.tasks.writer import writer_of
@@ -74,6 +73,8 @@ def sample_many(run: Run, request: Request, samples: int = 1) -> Iterator[list[s
     There are `samples` of each prompt, one prompt after another. Raises as `sample` does.
     """
     check(request, writer_of(run.task, run.model)[0], samples)
+    if request.best_of != 1:
+        raise RequestError("best_of", "is for texts that are drawn whole, and these come piece by piece; leave it out")
     return Writing(run, request, samples, training=_training(run, request, None)).pieces()
 
 
@@ -174,4 +175,8 @@ def finished(writing: Writing, before: int = 0) -> list[Sample]:
 
 def _training(run: Run, request: Request, training: TrainingText | None) -> TrainingText | None:
     """Returns the training text where it is needed."""
-    return training_text(run) if request.max_copy is not None and training is None else training
+    if request.max_copy is None or training is not None:
+        return training
+    from charrnn.sampling.sources import training_text  # which has much to load, such as what reads from the network
+
+    return training_text(run)

@@ -22,7 +22,8 @@ from charrnn.nn.classifier import Classifier
 from charrnn.nn.numerics import log_softmax, overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Split, Symbols
-from charrnn.tasks.items import Items, ItemTask, vocabulary_of
+from charrnn.tasks.items import ItemTask, vocabulary_of
+from charrnn.tasks.parts import Items
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs, escape

@@ -16,9 +16,12 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
-from charrnn.judging.evaluation import EvaluationStopped, Score
+from charrnn.judging import text_baselines
+from charrnn.judging.documents import ROWS, Judged, nats_of_documents
+from charrnn.judging.documents import WINDOW as WINDOW
+from charrnn.judging.evaluation import Score
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
-from charrnn.nn import head
+from charrnn.judging.surprise import Passage
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
@@ -26,35 +29,19 @@ from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.items import vocabulary_of
-from charrnn.tasks.parts import cut_in_parts
+from charrnn.tasks.parts import cut_in_parts, part_named
 from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
 from charrnn.text.encoding import encoded_size
 from charrnn.text.items import encode_items
 from charrnn.text.options import DataConfig
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import UnknownCharacters, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
 
-ROWS, WINDOW = 32, 128
-"""How many documents are judged side by side, and how many steps of them at a time."""
-
 BOUNDARY = ("boundary", "of a document")
 """Stands for the beginning and the end of a document, among the names of symbols."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Holds documents that a model is judged on."""
-
-    batches: DocumentBatches
-    bytes: int
-    """How many bytes the documents take, with what ends each of them in a file."""
-
-    def __len__(self) -> int:
-        """Returns how many characters are predicted, ends included."""
-        return int(self.batches.lengths.sum())
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class DocumentModel(Writer):
 
     vocabulary: Vocabulary
 
-    abilities: ClassVar[frozenset[str]] = frozenset({"chance"})
+    abilities: ClassVar[frozenset[str]] = Writer.abilities | {"chance"}
     data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
@@ -103,8 +90,8 @@ class DocumentModel(Writer):
         """Returns the documents in batches. Raises DataError for what the model does not know."""
         try:
             ids = encode_items(self.vocabulary, documents.texts)
-        except DataError as error:
-            raise DataError(f"{documents.name}: {error}; take them out, or train on a text that has them") from error
+        except UnknownCharacters as error:
+            raise UnknownCharacters(error.characters, documents.name) from error
         return DocumentBatches.of(ids, self.end, batch_size, seq_length, seed, self.labels_of(documents))
 
     def all_ids(self, examples: Documents) -> Ids:
@@ -112,11 +99,16 @@ class DocumentModel(Writer):
         ids = encode_items(self.vocabulary, all_texts(examples))
         return DocumentBatches.of(ids, self.end, 1, 1, 0).symbols
 
-    def judged(self, documents: Documents, data: DataConfig) -> Judged:
-        """Returns documents as what a model is judged on. Raises DataError for what the model does not know."""
-        between = {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
-        size = encoded_size([text + between for text in documents.texts], data.encoding)
-        return Judged(self.batches(documents, ROWS, WINDOW, 0), size)
+    def judged(self, documents: Documents, data: DataConfig, skip: bool = False) -> Judged:
+        """Returns documents as what a model is judged on; with `skip`, without what it does not know of them.
+
+        Raises DataError for what the model does not know, or where nothing is left.
+        """
+        strange = self.vocabulary.unknown("".join(documents.texts)) if skip else ""
+        as_read, read = (documents, documents) if not strange else _without(documents, strange)
+        size = encoded_size([text + _between(data) for text in read.texts], data.encoding)
+        count = sum(map(len, documents.texts)) - sum(map(len, read.texts))
+        return Judged(self.batches(read, ROWS, WINDOW, 0), size, as_read, strange, count)
 
     def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
         """Cuts the documents in three; an evaluation reads about `most` characters of the validation part at most."""
@@ -127,12 +119,14 @@ class DocumentModel(Writer):
         some = validation and _at_most(validation, batching.most)
         return Split(batches, some and self.judged(some, data), test and self.judged(test, data))
 
-    def part(self, examples: Documents, data: DataConfig, batching: Batching, name: str | None = None) -> Judged:
-        """Returns what is judged of the documents: all of them, or the part of that name. Raises DataError for none."""
-        part = examples if name is None else self.parts(examples, data, batching.seed)[name]
-        if part is None:
-            raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
-        return self.judged(part, data)
+    def part(
+        self, examples: Documents, data: DataConfig, batching: Batching, name: str | None = None, skip: bool = False
+    ) -> Judged:
+        """Returns what is judged of the documents: all of them, or the part of that name. Raises DataError for none.
+
+        With `skip`, characters that the vocabulary lacks are left out.
+        """
+        return self.judged(part_named(name, examples, lambda: self.parts(examples, data, batching.seed)), data, skip)
 
     def describe(self, split: Split) -> str:
         """Says it as in `28,829 documents to learn from, 1,602 to validate on; 26 distinct characters`."""
@@ -168,6 +162,24 @@ class DocumentModel(Writer):
         score = Score(self.judge(model, params, part, stop)["nats"], len(part), part.bytes)
         return score.facts()
 
+    def passages(self, model: CharLM, params: dict[str, Array], part: Judged) -> Iterator[Passage]:
+        """Yields each document with what the model thinks of its characters and its end, in their order."""
+        return part.passages(model, params)
+
+    def spell(self, symbol: int) -> str | None:
+        """Returns the character that a symbol is, None for the end of a document."""
+        return None if symbol == self.end else super().spell(symbol)
+
+    def baselines(self, examples: Documents, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what n-grams and compressors reach on a part that they have not seen; none for the training part."""
+        parts = self.parts(examples, data, batching.seed)
+        train, part = parts["train"], parts[name]
+        if train is None or part is None or name == "train":
+            return {}
+        part = _at_most(part, batching.most if name == "validation" else None)
+        encode = self.vocabulary.encode
+        return text_baselines.of_documents(train.texts, part.texts, _between(data), encode, self.vocabulary)
+
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State
     ) -> list[dict[str, Any]]:
@@ -201,30 +213,9 @@ class DocumentModel(Writer):
         return cls(Vocabulary.from_meta(meta["vocabulary"], data.encoding))
 
 
-def nats_of_documents(
-    model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool] = lambda: False
-) -> Iterator[Array]:
-    """Yields the loss of every character and end, (n,) at a time. The state is carried through long documents.
-
-    Raises EvaluationStopped where `stop()`, which is asked after each batch, is true.
-    """
-    dtype = params["head.b"].dtype
-    carried = model.zero_state(ROWS, dtype)
-    for iteration in range(len(part.batches)):
-        batch = part.batches.batch(iteration)
-        if batch.lengths is not None:
-            batch = batch.rows(slice(np.count_nonzero(batch.lengths)))  # those that read nothing more are the last
-        if batch.starts is None:
-            logits = model.predict(params, batch)
-        else:
-            state = [{name: array[: batch.num_rows] for name, array in entry.items()} for entry in carried]
-            given = params, batch.x, state, batch.starts
-            logits, carried = model.forward(*given, lengths=batch.lengths, labels=batch.labels)
-        with overflow_allowed():  # of weights that have exploded, which shows in the loss
-            nats = head.nats(logits, batch.y)
-        yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]
-        if stop():
-            raise EvaluationStopped
+def _between(data: DataConfig) -> str:
+    """Returns what stands between documents in a file."""
+    return {"lines": "\n", "files": ""}.get(data.documents or "lines", data.documents or "")
 
 
 def all_texts(documents: Documents) -> list[str]:
@@ -245,9 +236,24 @@ def random_window(model: CharLM, rng: np.random.Generator) -> Batch:
 def _taken(documents: Documents, numbers: Ids) -> Documents:
     """Returns some of the documents."""
     chosen = numbers.tolist()
-    labels = documents.labels and [documents.labels[i] for i in chosen]
     texts = [documents.texts[i] for i in chosen]
-    return Documents(documents.name, documents.size, documents.sha256, texts, labels)
+    labels = documents.labels and [documents.labels[i] for i in chosen]
+    lines = [documents.numbers[i] if documents.numbers else i + 1 for i in chosen]
+    files = documents.files and [documents.files[i] for i in chosen]
+    return Documents(documents.name, documents.size, documents.sha256, texts, labels, numbers=lines, files=files)
+
+
+def _without(documents: Documents, strange: str) -> tuple[Documents, Documents]:
+    """Returns the documents that have other characters than these, as they are and without these.
+
+    Raises DataError where there are none.
+    """
+    table = dict.fromkeys(map(ord, strange))
+    texts = [text.translate(table) for text in documents.texts]
+    left = _taken(documents, np.flatnonzero([bool(text) for text in texts]))
+    if not left:
+        raise DataError(f"{documents.name} has no character that the model knows; give another text")
+    return left, dataclasses.replace(left, texts=list(filter(None, texts)))
 
 
 def _at_most(documents: Documents, most: int | None) -> Documents:

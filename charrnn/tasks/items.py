@@ -18,10 +18,12 @@ from charrnn import advice
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.errors import DataError
 from charrnn.judging.evaluation import EvaluationStopped
+from charrnn.judging.surprise import ScoredLine
+from charrnn.nn import head
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
-from charrnn.tasks.parts import cut_in_parts, taken
+from charrnn.tasks.parts import Items, cut_in_parts, joined, part_named, taken
 from charrnn.tasks.writer import character_names
 from charrnn.text.corpus import Library
 from charrnn.text.items import Buckets, encode_items, replace_rare
@@ -34,31 +36,6 @@ CHARS = 4096
 
 UNKNOWN = ("unknown", "character")
 """Stands for what was never seen, among the names of symbols."""
-
-
-@dataclass(frozen=True)
-class Items:
-    """Holds items as numbers, and as they were read."""
-
-    sources: list[Ids]
-    answers: list[Ids]
-    """What should come out; -1 is what the task does not know, and no answer can equal."""
-    pairs: Pairs
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    @cached_property
-    def lengths(self) -> Array:
-        """How many symbols each item has: (N, 2)."""
-        return np.array([[len(source), len(answer)] for source, answer in zip(self.sources, self.answers, strict=True)])
-
-    def first(self, most: int | None) -> Items:
-        """Returns the items up to about `most` symbols; all for None."""
-        if most is None or not len(self):
-            return self
-        count = max(1, int(np.searchsorted(self.lengths.sum(axis=1).cumsum(), most, side="right")))
-        return Items(self.sources[:count], self.answers[:count], taken(self.pairs, range(count)))
 
 
 class Assemble(Protocol):
@@ -188,10 +165,41 @@ class ItemTask:
 
     def part(self, examples: Pairs, data: DataConfig, batching: Batching, name: str | None = None) -> Items:
         """Returns what is judged of the pairs: all of them, or the part of that name. Raises DataError for none."""
-        part = examples if name is None else self.parts(examples, data, batching.seed)[name]
-        if part is None:
-            raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
-        return self.encode(part)
+        return self.encode(part_named(name, examples, lambda: self.parts(examples, data, batching.seed)))
+
+    @abstractmethod
+    def report(self, model: Any, params: dict[str, Array], part: Items) -> dict[str, Any]:
+        """Returns all scores of a model on some items."""
+
+    def lines(self, model: Any, params: dict[str, Array], part: Items) -> Iterator[ScoredLine]:
+        """Yields the loss of each answer, in the order of the items.
+
+        What was never learnt, as a label or a character of an answer, is not scored.
+        """
+        nats, counts = np.zeros(len(part)), np.zeros(len(part), np.int64)
+        for rows, batch in self.in_batches(part):
+            with overflow_allowed():  # of weights that have exploded, which shows in the loss
+                each = head.nats(model.predict(params, batch).astype(np.float64), batch.y)  # (B,) or (T, B)
+            scored = np.ones_like(each, bool) if batch.weights is None else batch.weights > 0
+            each = np.where(scored, each, 0)
+            nats[rows], counts[rows] = (np.atleast_2d(some).sum(axis=0) for some in (each, scored))
+        pairs = part.pairs
+        several = len(set(pairs.files)) > 1
+        for i in sorted(range(len(part)), key=pairs.where):
+            cells = dict(zip(self.columns, (pairs.first[i], pairs.second[i]), strict=True))
+            file, number = pairs.where(i)
+            yield ScoredLine(float(nats[i]), int(counts[i]), number, cells, file if several else "")
+
+    def total(
+        self,
+        model: Any,
+        params: dict[str, Array],
+        parts: Sequence[Items],
+        reports: Sequence[dict[str, Any]],
+        **asked: Any,
+    ) -> dict[str, Any]:
+        """Returns the report on the items of all parts together; `asked` is what `report` is asked for besides."""
+        return self.report(model, params, joined(parts), **asked)
 
     def invite(self, run: object) -> str:
         """Says that it answers."""
@@ -205,6 +213,8 @@ class ItemTask:
         """Returns what is reached on the part of that name by counting in the training part, by what reaches it."""
         parts = self.parts(examples, data, batching.seed)
         train, part = parts["train"], parts[name]
+        if part and name == "validation":
+            part = self.encode(part).first(batching.most).pairs
         return self.compare(train, part) if train and part else {}
 
     def compare(self, train: Pairs, part: Pairs) -> dict[str, Scores]:
@@ -237,6 +247,18 @@ class ItemTask:
                 nats, _ = model.loss(params, batch.rows(slice(b, b + 1)), state)
             found.append({"row": b, "item": batches.items.pairs.place(int(i)), "nats": float(nats), "text": inputs[i]})
         return found
+
+    def some(self, split: Split, count: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+        """Draws some items to look at, of the validation part where there is one: what goes in, and what should come.
+
+        Where an item has several answers, it is one of them.
+        """
+        batches: Any = split.train
+        items: Any = split.validation or batches.items
+        pairs: Pairs = items.pairs
+        answers = (pairs.second, pairs.first)[self.source_column]
+        numbers = rng.choice(len(pairs), size=min(count, len(pairs)), replace=False)
+        return [(self.inputs(pairs)[i], answers[i]) for i in numbers.tolist()]
 
     def in_batches(
         self, items: Items, stop: Callable[[], bool] = lambda: False, chars: int = CHARS

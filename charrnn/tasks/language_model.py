@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -13,8 +13,11 @@ import numpy as np
 from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
-from charrnn.judging.evaluation import Stretch, evaluate
+from charrnn.judging import text_baselines
+from charrnn.judging.evaluation import evaluate
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
+from charrnn.judging.stretch import Stretch
+from charrnn.judging.surprise import Passage
 from charrnn.nn import head
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
@@ -27,7 +30,7 @@ from charrnn.text.encoding import Text
 from charrnn.text.openings import openings
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import UnknownCharacters, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
@@ -46,7 +49,6 @@ class LanguageModel(Writer):
     data_keys: ClassVar[frozenset[str]] = frozenset({"split_by"})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
-    abilities: ClassVar[frozenset[str]] = frozenset({"surprise"})
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Text:
@@ -122,21 +124,27 @@ class LanguageModel(Writer):
         """Returns the mean nats per character."""
         return {"nats": evaluate(model, params, part, stop)}
 
-    def part(self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None) -> Stretch:
+    def part(
+        self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None, skip: bool = False
+    ) -> Stretch:
         """Returns all characters but the first, which nothing comes before, or those of a part of the text.
 
-        Raises DataError where there are none, or some that the vocabulary lacks.
+        Raises DataError where there are none, or some that the vocabulary lacks. With `skip` these are left out: the
+        model reads the text as if they had never stood in it.
         """
-        if len(examples) < 2:
+        strange = self.vocabulary.unknown(examples.symbols)
+        if strange and not skip:
+            raise UnknownCharacters(strange, examples.name)
+        text = examples.without(strange) if strange else examples
+        if len(text) < 2:
+            count = "no character" if not len(text) else "one character"
             raise DataError(
-                f"{examples.name} has one character; two are needed, one to predict from and one to predict"
+                f"{examples.name} has {count}{' that the model knows' if strange else ''}; two are needed, one to "
+                f"predict from and one to predict"
             )
-        try:
-            ids = examples.ids(self.vocabulary)
-        except DataError as error:
-            raise DataError(f"{examples.name}: {error}; take them out, or train on a text that has them") from error
+        ids = text.ids(self.vocabulary)
         if name is None:
-            return Stretch(examples, side_by_side(ids, 0, len(ids)))
+            return Stretch(text, side_by_side(ids, 0, len(ids)), examples)
         try:
             streams: Streams = getattr(self.cut(ids, data, batching.batch_size, batching.seq_length), name)
         except DataError as error:
@@ -145,12 +153,26 @@ class LanguageModel(Writer):
             ) from error
         if not len(streams):
             raise DataError(f"the run's data.split leaves no {name} text; leave out --split")
-        return Stretch(examples, streams)
+        return Stretch(text, streams, examples)
 
     def report(self, model: CharLM, params: dict[str, Array], part: Stretch) -> dict[str, Any]:
         """Returns the loss per character in several units, over how many characters and bytes."""
         score = part.score(model, params)
         return score.facts()
+
+    def passages(self, model: CharLM, params: dict[str, Array], part: Stretch) -> Iterator[Passage]:
+        """Yields each piece of the text that is judged, with what the model thinks of its characters."""
+        return part.passages(model, params)
+
+    def baselines(self, examples: Text, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
+        """Returns what n-grams and compressors reach on a part that they have not seen; none for the training part."""
+        cut = self.cut(examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length)
+        part: Streams | None = getattr(cut, name)
+        if part is not None and name == "validation":
+            part = _at_most(part, batching.most, data.split_by)
+        if part is None or not len(part) or name == "train":
+            return {}
+        return text_baselines.of_streams(cut.train, part, self.vocabulary)
 
     def explain(
         self, model: CharLM, params: dict[str, Array], split: Split, iteration: int, state: State

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
+import numpy as np
+
 from charrnn import advice
-from charrnn.arrays import Ids
+from charrnn.arrays import Array, Ids
 from charrnn.errors import DataError
 from charrnn.text.documents import Documents
 from charrnn.text.items import split_items
@@ -43,6 +47,21 @@ def cut_in_parts(
     return {name: part if len(part) else None for name, part in found.items()}
 
 
+def part_named(name: str | None, examples: Some, parts: Callable[[], dict[str, Some | None]]) -> Some:
+    """Returns the part of that name of those that `parts` returns; for None all examples. Raises DataError for none."""
+    if name is None:
+        return examples
+    try:
+        part = parts()[name]
+    except DataError as error:
+        raise DataError(
+            f"{examples.name} has too few items to be split as the run's data were; leave out --split"
+        ) from error
+    if part is None:
+        raise DataError(f"the run's data.split leaves no {name} part; leave out --split")
+    return part
+
+
 def taken(pairs: Pairs, numbers: Any) -> Pairs:
     """Returns some of the pairs."""
     chosen = [int(i) for i in numbers]
@@ -55,3 +74,39 @@ def taken(pairs: Pairs, numbers: Any) -> Pairs:
         [pairs.files[i] for i in chosen] if pairs.files else (),
         [pairs.lines[i] for i in chosen] if pairs.lines else [i + 1 for i in chosen],
     )
+
+
+@dataclass(frozen=True)
+class Items:
+    """Holds items as numbers, and as they were read."""
+
+    sources: list[Ids]
+    answers: list[Ids]
+    """What should come out; -1 is what the task does not know, and no answer can equal."""
+    pairs: Pairs
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """How many symbols each item has: (N, 2)."""
+        return np.array([[len(source), len(answer)] for source, answer in zip(self.sources, self.answers, strict=True)])
+
+    def first(self, most: int | None) -> Items:
+        """Returns the items up to about `most` symbols; all for None."""
+        if most is None or not len(self):
+            return self
+        count = max(1, int(np.searchsorted(self.lengths.sum(axis=1).cumsum(), most, side="right")))
+        return Items(self.sources[:count], self.answers[:count], taken(self.pairs, range(count)))
+
+
+def joined(parts: Sequence[Items]) -> Items:
+    """Returns the items of several parts as one."""
+    pairs = [part.pairs for part in parts]
+    first, second = (
+        [text for some in texts for text in some] for texts in zip(*((p.first, p.second) for p in pairs), strict=True)
+    )
+    together = Pairs(pairs[0].name, sum(some.size for some in pairs), "", first, second)
+    sources, answers = ([ids for part in parts for ids in getattr(part, name)] for name in ("sources", "answers"))
+    return Items(sources, answers, together)

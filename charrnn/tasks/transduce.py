@@ -20,7 +20,8 @@ from charrnn.nn.encoder_decoder import EncoderDecoder
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Scores, Symbols
-from charrnn.tasks.items import CHARS, Items, ItemTask, known_or_not, vocabulary_of
+from charrnn.tasks.items import CHARS, ItemTask, known_or_not, vocabulary_of
+from charrnn.tasks.parts import Items
 from charrnn.tasks.writer import character_names
 from charrnn.text.items import encode_items, pad
 from charrnn.text.options import DataConfig

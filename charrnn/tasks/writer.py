@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from charrnn import advice
-from charrnn.arrays import Ids
+from charrnn.arrays import Array, Ids
 from charrnn.errors import ConfigError
+from charrnn.judging.evaluation import Score
+from charrnn.judging.surprise import Passage, ScoredLine, scored_lines
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
-from charrnn.tasks.base import Batches, Batching, Scores
-from charrnn.text.options import DataConfig
+from charrnn.tasks.base import Batches
 from charrnn.text.streams import LongIds
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
@@ -22,7 +26,7 @@ class Writer:
 
     vocabulary: Vocabulary
 
-    abilities: ClassVar[frozenset[str]] = frozenset()
+    abilities: ClassVar[frozenset[str]] = frozenset({"surprise", "skip"})
     in_words: ClassVar[dict[str, str]] = {
         "nats_per_char": "nats per character",
         "bits_per_char": "bits per character",
@@ -46,9 +50,26 @@ class Writer:
         """Says how many characters and bytes a report is about."""
         return f"{report['chars']:,} characters ({report['bytes']:,} bytes)"
 
-    def baselines(self, examples: Any, data: DataConfig, batching: Batching, name: str) -> dict[str, Scores]:
-        """Returns none: programs that compress a text tell what its characters are worth without a network."""
-        return {}
+    @abstractmethod
+    def passages(self, model: CharLM, params: dict[str, Array], part: Any) -> Iterator[Passage]:
+        """Yields what was judged, in the order of the text, with what the model thinks of each character."""
+
+    def lines(self, model: CharLM, params: dict[str, Array], part: Any) -> Iterator[ScoredLine]:
+        """Yields the loss of each line, or of each document, in the order of the text."""
+        for passage in self.passages(model, params, part):
+            yield from scored_lines(passage)
+
+    def spell(self, symbol: int) -> str | None:
+        """Returns the character that a symbol is, None for the end of a document."""
+        return self.vocabulary.symbols[symbol]
+
+    def total(
+        self, model: CharLM, params: dict[str, Array], parts: Sequence[Any], reports: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Returns the report on several parts as one, of which each has its own: every character counts as much."""
+        chars, size = (sum(report[name] for report in reports) for name in ("chars", "bytes"))
+        nats = math.fsum(report["nats_per_char"] * report["chars"] for report in reports)
+        return Score(nats / chars, chars, size).facts()
 
     @property
     def end(self) -> int | None:

@@ -64,6 +64,14 @@ class Codes:
             wider.append(block)
         return wider
 
+    def translated(self, table: Ids, dtype: npt.DTypeLike) -> Codes:
+        """Returns the integers `table[code]`, in another type, without those that it makes -1."""
+        others = Codes(self._folder, dtype)
+        for block in self.blocks():
+            new = table.take(block)
+            others.append(new[new >= 0])
+        return others
+
     def take(self, index: Ids) -> Ids:
         """Returns the codes (T, B) at `index (T, B)`, whose columns run along the text; beyond an end, the last."""
         if self._file is None:

@@ -49,13 +49,18 @@ class Documents:
     """Where they are found again."""
     encoding: str | None = None
     """What they were read in, where that is known."""
+    numbers: Sequence[int] = ()
+    """Which line of its file each document is, or which document, counted from 1; () for documents 1, 2, ..."""
+    files: Sequence[str] = ()
+    """The file that each document is from; () where all are from one."""
 
     @classmethod
     def of_pairs(cls, pairs: Pairs) -> Documents:
         """Returns the texts of pairs as documents, with their labels."""
         validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
         given = pairs.second, pairs.first, validation, test, pairs.origin
-        return cls(pairs.name, pairs.size, pairs.sha256, *given)
+        files = pairs.files if len(set(pairs.files)) > 1 else ()
+        return cls(pairs.name, pairs.size, pairs.sha256, *given, numbers=pairs.lines, files=files)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -83,18 +88,31 @@ def read_documents(library: Library, sources: Sequence[str], data: DataConfig) -
 
 def _read_part(library: Library, sources: tuple[str, ...], data: DataConfig) -> Documents:
     """Reads the documents of one part of the data. No document is in two files."""
-    name, texts, files = name_of(sources), list[str](), list[FileRead]()
+    name, texts, files, numbers, names = name_of(sources), list[str](), list[FileRead](), list[int](), list[str]()
     notes: tuple[str, ...] = ()
     for text in library.each(sources, data.encoding, data.newlines):
-        texts += filter(None, _documents_in(text, data.documents or ""))
+        found = {number: one for number, one in enumerate(_documents_in(text, data.documents or ""), 1) if one}
+        texts += found.values()
+        numbers += found
+        names += [text.name] * len(found)
         files.append(FileRead(text.name, text.size, text.sha256))
         encoding, notes = text.encoding, text.origin.notes
     if not files:
-        raise EmptyText(f"{name} has no characters; give a text to learn from")
+        raise EmptyText(f"{name} has no characters; give a text that has some")
     if not texts:
         raise DataError(f"{name} has no documents; give one with texts in it, or choose another data.documents")
     size, sha256 = sum(file.size for file in files), joint_checksum(*(file.sha256 for file in files))
-    return Documents(name, size, sha256, texts, origin=Origin(sources, tuple(files), notes), encoding=encoding)
+    origin = Origin(sources, tuple(files), notes)
+    return Documents(
+        name,
+        size,
+        sha256,
+        texts,
+        origin=origin,
+        encoding=encoding,
+        numbers=numbers,
+        files=names if len(files) > 1 else (),
+    )
 
 
 def _documents_in(text: Text, documents: str) -> list[str]:

@@ -8,6 +8,7 @@ they are read.
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import hashlib
 import io
 import itertools
@@ -86,6 +87,14 @@ class Text:
     def ids(self, vocabulary: Vocabulary) -> TextIds:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
         return TextIds(self.codes, vocabulary.encode(self.symbols))
+
+    def without(self, symbols: str) -> Text:
+        """Returns the text without some of its characters, as if they had never stood in it."""
+        left_out = set(symbols)
+        kept = [symbol not in left_out for symbol in self.symbols]
+        table = np.where(kept, np.cumsum(kept) - 1, -1)
+        codes = self.codes.translated(table, np.min_scalar_type(max(0, sum(kept) - 1)))
+        return dataclasses.replace(self, symbols="".join(itertools.compress(self.symbols, kept)), codes=codes)
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
         """Yields the characters from `start` to `stop`, about a million at a time."""
@@ -223,7 +232,7 @@ class Reader:
     def text(self, name: str, origin: Origin = NOWHERE) -> Text:
         """Returns all that was read as one text. Raises EmptyText where that is nothing."""
         if not self.codes:
-            raise EmptyText(f"{name} is empty; give a text to learn from")
+            raise EmptyText(f"{name} is empty; give a text that has characters")
         size = sum(file.size for file in self.files)
         marked = bool(self.marks)
         return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
@@ -243,8 +252,8 @@ class Reader:
             remedy = f"name its encoding with {self.naming.format(likely)}"
         else:
             remedy = (
-                f"name its encoding with {self.naming.format('NAME')}, such as cp1251, shift_jis or gb18030 "
-                f"(charrnn[detect] guesses which)"
+                f"name its encoding, as with {self.naming.format('cp1251')} (or shift_jis, gb18030 and many "
+                f"others; charrnn[detect] guesses which)"
             )
         return (
             f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "

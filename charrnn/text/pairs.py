@@ -55,9 +55,14 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.first)
 
+    def where(self, i: int) -> tuple[str, int]:
+        """Returns the file in which pair i stands, and the line."""
+        return self.files[i] if self.files else self.name, self.lines[i] if self.lines else i + 1
+
     def place(self, i: int) -> str:
         """Returns where pair i stands, for messages: `FILE:LINE`."""
-        return f"{self.files[i] if self.files else self.name}:{self.lines[i] if self.lines else i + 1}"
+        file, line = self.where(i)
+        return f"{file}:{line}"
 
 
 def read_pairs(
@@ -118,7 +123,7 @@ def _read_part(
         else:
             parts += _read_tables(library, source, data, columns, folder)
     if not parts:
-        raise EmptyText(f"{name_of(sources)} is empty; give pairs to learn from")
+        raise EmptyText(f"{name_of(sources)} is empty; give some with pairs")
     return _one_of(parts, name_of(sources), joint_checksum(*(part.sha256 for part in parts)), sources)
 
 

@@ -20,6 +20,15 @@ MOST_SYMBOLS = 1 << 16
 """Symbols that a model may have. No text of people has so many, and each costs a row in every matrix at both ends."""
 
 
+class UnknownCharacters(DataError):
+    """Says that a text has `characters` that a vocabulary lacks."""
+
+    def __init__(self, characters: str, place: str = "") -> None:
+        never = f"the model never saw {describe(characters)}"
+        super().__init__(f"{place}: {never}; take them out, or train on a text that has them" if place else never)
+        self.characters, self.place = characters, place
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Holds the symbols of a model, in the order of their ids: `symbols[i]` is the character with id i."""
@@ -75,7 +84,7 @@ class Vocabulary:
     def encode(self, text: str) -> Ids:
         """Returns the ids (N,) of the characters of `text`.
 
-        Raises DataError that names the characters the vocabulary lacks.
+        Raises UnknownCharacters that names those the vocabulary lacks.
         """
         points = code_points(text)
         known = code_points(self.symbols)
@@ -83,7 +92,7 @@ class Vocabulary:
         table[known] = np.arange(len(known))
         ids = table[points]
         if (ids < 0).any():
-            raise DataError(f"the model never saw {describe(self.unknown(text))}")
+            raise UnknownCharacters(self.unknown(text))
         return ids.astype(self.dtype)
 
     def encode_known(self, text: str, unknown: int) -> Ids:

@@ -39,6 +39,8 @@ class Record:
     """Times that the run has gone back to a checkpoint."""
     scores: Scores | None = None
     """What the task found on the validation part; None where the iteration had no evaluation."""
+    sample: str | None = None
+    """What the model wrote or answered, if it was time for that; it is in samples.jsonl."""
 
     @property
     def val_nats(self) -> float | None:
@@ -49,6 +51,7 @@ class Record:
         """Returns the line of metrics.jsonl; each score has `val_` before its name."""
         found = dataclasses.asdict(self)
         scores = found.pop("scores") or {}
+        del found["sample"]
         return found | {f"val_{name}": score for name, score in scores.items()}
 
 

@@ -43,6 +43,12 @@ class Progress:
         return bool(self.evaluates and self.run.iteration and here and self.run.scores is None)
 
     @property
+    def sample_is_due(self) -> bool:
+        """Whether it is time to show what the model writes."""
+        every = self.run.config.train.sample_every
+        return bool(every and self.run.iteration and (self.share() >= 1 or self.run.iteration % every == 0))
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
         return self.share() >= 1 and not self.evaluation_is_due

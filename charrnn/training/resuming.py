@@ -20,6 +20,7 @@ RESUMABLE = (
     "train.eval_every",
     "train.eval_chars",
     "train.checkpoint_every",
+    "train.sample_every",
     "train.on_divergence",
     "optim.learning_rate",
 )

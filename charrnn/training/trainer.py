@@ -16,10 +16,10 @@ from charrnn.errors import DivergedError, OutputError
 from charrnn.files import Warn
 from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.runs.directory import RunDirectory
-from charrnn.runs.places import METRICS
+from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
-from charrnn.training import gradients, hopeless, limits, loop, metrics, resuming
+from charrnn.training import gradients, hopeless, limits, loop, metrics, resuming, watching
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -141,6 +141,8 @@ class Trainer:
             except EvaluationStopped:
                 stopped = True
         record = metrics.record(self.progress, clock)
+        if not stopped and self.progress.sample_is_due:
+            record = self._sample(record)
         if not stopped:
             if ended or run.scores is not None or run.iteration % metrics.EVERY == 0:
                 self.saver.tolerate(METRICS, lambda: self.directory.append_metrics(record.as_dict()))
@@ -158,6 +160,15 @@ class Trainer:
         if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
         run.note_scores(scores, self.saver.is_better(scores))
+
+    def _sample(self, record: Record) -> Record:
+        """Lets the model write or answer, and keeps that beside the metrics. The run is as it was."""
+        sample = watching.sample(self.run, self.split)
+        if sample is None:
+            return record
+        line = {"iteration": record.iteration, "val_nats": record.val_nats, "text": sample}
+        self.saver.tolerate(SAMPLES, lambda: self.directory.append_sample(line))
+        return dataclasses.replace(record, sample=sample)
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warned:

@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.judging.evaluation import evaluate
 from charrnn.runs import checkpoint
-from charrnn.runs.directory import BEST, LAST
+from charrnn.runs.places import BEST, LAST
 from charrnn.text.corpus import Library
 from charrnn.training.preparing import split_of
 

@@ -27,7 +27,7 @@ def test_the_numbers_are_one_number_in_several_units(charrnn, request, which):
     run = request.getfixturevalue(which)
     text = next(run.parent / name for name in (f"{run.name}.txt", "foxes.txt") if (run.parent / name).exists())
     score = charrnn("eval", run, text, "--json").ok().json
-    scored = text.read_bytes().decode()[1:]
+    scored = text.read_bytes().decode("utf-8-sig")[1:]
     assert (score["chars"], score["bytes"]) == (len(scored), len(scored.encode()))
     nats = score["nats_per_char"]
     assert 0 < nats < 4

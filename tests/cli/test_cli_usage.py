@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
 
 import click
+import numpy as np
 import pytest
+import threadpoolctl
 
 import charrnn as package
 from charrnn.cli.main import COMMANDS, cli
@@ -24,6 +27,7 @@ CONTRACT = {
     "info": "--json",
     "corpus": "list path fetch make",
     "config": "show validate schema list",
+    "plan": "-c -o --set --time-budget --json",
 }
 
 
@@ -90,8 +94,13 @@ assert "numpy" not in sys.modules
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
-def test_version(charrnn):
-    assert charrnn("--version").ok().text == f"charrnn, version {package.__version__}\n"
+def test_version_names_what_computes(charrnn):
+    first, second = charrnn("--version").ok().text.splitlines()
+    assert first == f"charrnn, version {package.__version__}"
+    assert second.startswith(f"Python {platform.python_version()}, NumPy {np.__version__}, ")
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas":
+            assert f"{library['version']}, {library['architecture']}, {library['num_threads']} thread" in second
 
 
 def test_nothing_at_all_shows_the_help_and_is_a_usage_error(charrnn):

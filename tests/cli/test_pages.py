@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from charrnn.cli import pages
-from charrnn.cli.pages import attention_page, confusion_page
+from charrnn.pages import grids
+from charrnn.pages.grids import attention_page, confusion_page
 
 LABELS = ["ham", "<b>spam</b>", "a & b"]
 CONFUSION = np.array([[1500, 0, 1], [1, 1, 2], [0, 0, 0]])
@@ -153,7 +153,7 @@ def test_empty_sources_and_answers_and_weights_that_are_no_numbers_have_a_grid()
 
 
 def test_a_page_too_large_for_a_browser_says_what_it_leaves_out(monkeypatch):
-    monkeypatch.setattr(pages, "MOST_CELLS", 20)
+    monkeypatch.setattr(grids, "MOST_CELLS", 20)
     items = [("abcd", "efgh", np.full((4, 4), 0.25))] * 3
     read = Reader(attention_page("run", items))
     assert len(read.tables) == 1

@@ -29,7 +29,7 @@ from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.optim import OPTIMIZERS
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, METRICS, PREVIOUS
+from charrnn.runs.places import BEST, CHECKPOINTS, LAST, METRICS, PREVIOUS
 from charrnn.runs.run import Run
 from charrnn.training import loop
 from charrnn.training.team import Team

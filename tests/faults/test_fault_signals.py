@@ -25,7 +25,7 @@ from driving import Result, in_process, inheriting
 import charrnn as package
 from charrnn.cores import available_cores
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs.directory import BEST, CHECKPOINTS, LAST, LOCK, METRICS
+from charrnn.runs.places import BEST, CHECKPOINTS, LAST, LOCK, METRICS
 
 fcntl, termios = (pytest.importorskip(name, reason="POSIX signals") for name in ("fcntl", "termios"))
 needs_proc = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="it is seen in /proc what a process does")

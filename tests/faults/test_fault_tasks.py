@@ -35,7 +35,7 @@ from task_runs import ITEMS, written
 from charrnn.cores import Plan
 from charrnn.resources import CORPORA
 from charrnn.runs import checkpoint as checkpoints
-from charrnn.runs.directory import CHECKPOINTS, LAST
+from charrnn.runs.places import CHECKPOINTS, LAST
 from charrnn.tasks import TASKS, find
 from charrnn.text.corpus import Library
 

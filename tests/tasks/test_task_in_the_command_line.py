@@ -10,7 +10,7 @@ from interrupting import differing
 from parity_runs import words
 
 from charrnn.runs.checkpoint import load
-from charrnn.runs.directory import BEST, LAST
+from charrnn.runs.places import BEST, LAST
 
 MORE = "train.iterations=120"
 

@@ -15,7 +15,7 @@ from parity_task import Bits
 
 from charrnn import cores
 from charrnn.runs.checkpoint import load
-from charrnn.runs.directory import LAST
+from charrnn.runs.places import LAST
 
 EVERY = range(1, 30)
 PLAIN = {name.replace(".", "__"): value for name, value in SMALL.items()} | {

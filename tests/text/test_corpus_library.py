@@ -263,8 +263,8 @@ def test_a_text_is_read_as_it_is(tmp_path, shipped, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_bytes("\ufeffé\r\nb\n".encode())
     text = shipped.read(str(path), "utf-8")
-    assert characters(text) == "\ufeffé\r\nb\n"
-    assert (text.name, text.size) == (str(path), 9)
+    assert characters(text) == "é\r\nb\n"
+    assert (text.name, text.size, text.marked) == (str(path), 9, True)
     assert text.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     for encoding, data, expected in (
         ("latin-1", b"\xe9", "é"),
@@ -317,7 +317,7 @@ def test_a_source_that_is_not_there_is_a_data_error(source, message, shipped):
 
 
 def test_a_directory_and_an_empty_file_are_data_errors(tmp_path, shipped):
-    with pytest.raises(DataError, match="is a directory"):
+    with pytest.raises(DataError, match="has no files that are texts"):
         shipped.read(str(tmp_path), "utf-8")
     (tmp_path / "empty").touch()
     with pytest.raises(DataError, match="is empty"):

@@ -252,7 +252,7 @@ def test_the_checksum_of_a_folder_changes_with_a_text_or_a_label(library, langua
 
 
 def test_a_folder_is_refused_where_none_is_meant_or_its_labels_are_unclear(library, languages, tmp_path):
-    with pytest.raises(DataError, match="is a directory"):
+    with pytest.raises(DataError, match=r"Czech\.txt:1:10: no tab"):
         read_pairs(library, str(languages), DataConfig())
     (languages / "Czech.tsv").write_text("x", "utf-8")
     with pytest.raises(DataError, match="are both for the label 'Czech'"):

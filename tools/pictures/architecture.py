@@ -22,6 +22,10 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 BASE, ROOF = "foundation", "cli"
 PURPOSES = {
     ROOF: "what people type: the only wing that prints, reads the environment and exits",
+    "interface": "what Python programs call",
+    "planning": "what a run will be",
+    "pages": "what is shown in a browser",
+    "reporting": "what is known of runs",
     "sampling": "text from a model",
     "training": "how it learns, whatever is learnt",
     "runs": "what is kept of training",
@@ -43,7 +47,7 @@ Imports = dict[str, set[str]]
 WIDTH, MARGIN, GAP = 1000, 40, 26
 HEIGHT, STOREY = 66, 104
 """Of a room, and from one floor to the next."""
-TINTS = ("#e7e2d8", "#d3e4f3", "#d5eadb", "#e6efd0", "#f6efc8", "#fae3c4", "#f9d9cb", "#f2cfd6")
+TINTS = ("#e7e2d8", "#d3e4f3", "#d5eadb", "#e6efd0", "#f6efc8", "#fae3c4", "#f9d9cb", "#f2cfd6", "#e6d3ec", "#d9d6f0")
 """Of the floors, from the foundation up."""
 INK, SOFT, LINE = "#26323c", "#5d6b76", "#7d8a94"
 

@@ -1,15 +1,14 @@
-"""Pages that commands write: HTML that needs no other file and no script, with tables of shaded cells."""
+"""Pages with tables of shaded cells: which label was taken for which, and what attention looked at."""
 
 from __future__ import annotations
 
-import html
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from charrnn.arrays import Array, Ids
 from charrnn.judging.scores import macro_f1, mcc
+from charrnn.pages.style import line, page, sign
 
 LEVELS = 10
 """Shades between nothing and all."""
@@ -17,35 +16,21 @@ LEVELS = 10
 MOST_CELLS = 400_000
 """Cells of a page; a browser takes seconds for more."""
 
-STYLE = """
-body { font: 15px/1.5 ui-monospace, monospace; max-width: 60em; margin: 2em auto; padding: 0 1em;
-       background: #fff; color: #111 }
-"""
-
 TABLES = """
 body { max-width: 84em }
 p { max-width: 56em }
 .wide { overflow-x: auto; margin: 0 0 2em; padding: 2px 0 }
 table { border-collapse: separate; border-spacing: 1px; font-size: 13px; line-height: 1.3 }
-th { font-weight: normal; text-align: right; white-space: nowrap; padding: 1px 5px; background: #fff }
-td { text-align: right; min-width: 1.5em; height: 1.5em; padding: 1px 4px; border-radius: 2px; background: #f6f6f6 }
+th { font-weight: normal; text-align: right; white-space: nowrap; padding: 1px 5px; background: var(--paper) }
+td { text-align: right; min-width: 1.5em; height: 1.5em; padding: 1px 4px; border-radius: 2px; background: var(--tint) }
 tbody th { position: sticky; left: 0 }
 thead th { vertical-align: bottom }
 .label { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; padding: 5px 1px }
 .across th { text-align: center; padding: 1px 0 }
-.sum { background: none; color: #555 }
-.right { outline: 1px solid #111; outline-offset: -1px }
+.sum { background: none; color: var(--soft) }
+.right { outline: 1px solid var(--ink); outline-offset: -1px }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 .3em }
 """
-
-
-def page(name: str, what: str, style: str, body: str) -> str:
-    """Returns a page about `name`, which is escaped here; `body` is the HTML of what it shows of it."""
-    heading = html.escape(name)
-    return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{heading}: {what}</title>\n'
-        f"<style>{STYLE}{style}\n</style>\n<h1>{heading}</h1>\n{body}</html>\n"
-    )
 
 
 def confusion_page(name: str, labels: Sequence[str], confusion: Ids) -> str:
@@ -56,7 +41,7 @@ def confusion_page(name: str, labels: Sequence[str], confusion: Ids) -> str:
     n, right = int(confusion.sum()), int(np.trace(confusion))
     true, answered = confusion.sum(axis=1), confusion.sum(axis=0)
     shares = confusion / np.maximum(true, 1)[:, None]
-    names = [f"<bdi>{_line(label)}</bdi>" for label in labels]
+    names = [f"<bdi>{line(label)}</bdi>" for label in labels]
     across = "".join(f'<th scope="col"><div class="label">{label}</div></th>' for label in names)
     lines = [f"<tr><td class=sum></td>{across}<th>items</th><th>found</th></tr></thead>\n<tbody>"]
     for k, label in enumerate(names):
@@ -113,7 +98,7 @@ def _grid(source: str, answer: str, weights: Array) -> str:
     across = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in read)
     body = "\n".join(lines)
     return (
-        f"<p class=text><bdi>{_line(source)}</bdi> &rarr; <bdi>{_line(answer)}</bdi></p>\n"
+        f"<p class=text><bdi>{line(source)}</bdi> &rarr; <bdi>{line(answer)}</bdi></p>\n"
         f'<div class=wide><table dir="ltr"><thead class=across><tr><th></th>{across}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>\n"
     )
@@ -121,7 +106,7 @@ def _grid(source: str, answer: str, weights: Array) -> str:
 
 def _characters(text: str, count: int) -> list[str]:
     """Returns the characters of a text, visible and escaped; what there are more of is its end."""
-    return [_sign(character) for character in text] + ["end"] * (count - len(text))
+    return [sign(character) for character in text] + ["end"] * (count - len(text))
 
 
 def _count(count: int, share: float, right: bool) -> str:
@@ -141,29 +126,12 @@ def _shade(share: float, more: str = "") -> str:
 
 
 def _shades() -> str:
-    """Returns the colours of the levels: darker and darker, with light letters where dark ones would be unreadable."""
-    return "\n".join(
-        f".s{level} {{ background: hsl(212 70% {97 - 6.5 * level}%){'; color: #fff' if level > 6 else ''} }}"
-        for level in range(1, LEVELS + 1)
-    )
+    """Returns the colours of the levels: the farther from the paper, the more; letters stay readable on each."""
 
+    def shades(start: float, step: float, on_pale: str, on_strong: str) -> list[str]:
+        colours = [f"background: hsl(212 65% {start + step * level}%)" for level in range(1, LEVELS + 1)]
+        letters = [on_strong if level > 6 else on_pale for level in range(1, LEVELS + 1)]
+        return [f".s{k} {{ {c}; color: {on} }}" for k, (c, on) in enumerate(zip(colours, letters, strict=True), 1)]
 
-def _line(text: str) -> str:
-    """Returns a text as a line of escaped HTML, in which no character moves others."""
-    return "".join(character if character == " " else _sign(character, alone=False) for character in text)
-
-
-def _sign(character: str, alone: bool = True) -> str:
-    """Returns escaped HTML for a character: a sign or a number for what would not be seen, or would turn others around.
-
-    A mark that belongs to the letter before it stands on a dotted circle where it is `alone`.
-    """
-    if character in _SIGNS:
-        return _SIGNS[character]
-    category = unicodedata.category(character)
-    if category[0] in "CZ":  # controls, joiners, marks of direction, surrogates, unassigned; other spaces
-        return f"U+{ord(character):04X}"
-    return html.escape(f"\u25cc{character}" if category[0] == "M" and alone else character)
-
-
-_SIGNS = {" ": "\u2423", "\t": "\u21e5", "\n": "\u21b5", "\r": "\u240d"}
+    by_day, by_night = shades(97, -6.5, "#111", "#fff"), shades(12, 6.5, "#fff", "#111")
+    return "\n".join([*by_day, "@media screen and (prefers-color-scheme: dark) {", *by_night, "}"])

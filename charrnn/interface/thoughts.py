@@ -1,0 +1,97 @@
+"""What a run thinks of texts and inputs, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from charrnn.arrays import Array, Ids
+from charrnn.cores import blas_threads
+from charrnn.errors import ConfigError, DataError
+from charrnn.nn.numerics import log_softmax
+from charrnn.runs.run import Run
+from charrnn.tasks.writer import writer_of
+
+STEPS = 256
+"""Characters that are read at a time."""
+
+BLOCK = 2048
+"""Inputs that are answered at a time: sorted by length, these are batches without much padding."""
+
+ROWS = 128
+"""Inputs that are read side by side, more or less: they tell whether a second thread is worth it."""
+
+
+def symbols(run: Run) -> list[str]:
+    """Returns what the columns of `logits` stand for; '' for the end of a document."""
+    task, _ = writer_of(run.task, run.model)
+    return [*task.vocabulary.symbols, *([] if task.end is None else [""])]
+
+
+def score(run: Run, text: str, label: str | None) -> Array:
+    """Returns the nats of each character that something comes before. See `TrainedRun.score`."""
+    task, _ = writer_of(run.task, run.model)
+    rows = logits(run, text, label)
+    ids = task.vocabulary.encode(text)
+    if task.end is None:
+        rows, targets = rows[:-1], ids[1:]
+    else:
+        targets = np.append(ids, task.end)
+    chances = log_softmax(rows.astype(np.float64))
+    found: Array = -chances[np.arange(len(targets)), targets]
+    return found
+
+
+def logits(run: Run, text: str, label: str | None) -> Array:
+    """Returns what is expected after each character, and at first where a document begins. See `TrainedRun.logits`."""
+    task, model = writer_of(run.task, run.model)
+    if not isinstance(text, str):
+        raise ConfigError(f"a {type(text).__name__} is no text; give a string")
+    ids = task.vocabulary.encode(text)
+    labels: Ids | None = None
+    if getattr(task, "labels", None):
+        if label is None:
+            raise ConfigError("the texts of this run have labels, and what is expected depends on them; give label=")
+        labels = task.told(label, 1, np.random.default_rng(0))
+    elif label is not None:
+        task.told(label, 1, np.random.default_rng(0))  # which says that there are none
+    if task.end is not None:
+        ids = np.concatenate([[task.end], ids])
+    elif not len(ids):
+        raise DataError("an empty text has no characters; give one with some")
+    found = np.empty((len(ids), model.num_outputs), np.float32)
+    state, starts = model.zero_state(1, run.params.vector.dtype), np.ones(1, bool)
+    with threadpool_limits(blas_threads(model.step_product), user_api="blas"):
+        for start in range(0, len(ids), STEPS):
+            x = ids[start : start + STEPS, None]
+            rows, state = model.forward(run.weights, x, state, starts, labels=labels)
+            found[start : start + STEPS], starts = rows[:, 0], np.zeros(1, bool)
+    return found
+
+
+def answers(run: Run, inputs: Iterable[str], top: int | None, beam: int | None) -> Iterator[Any]:
+    """Yields the answer to each input. Raises ConfigError, at once, where the run has none, or lacks what is asked."""
+    if "predict" not in run.task.abilities:
+        raise ConfigError(f"the task {run.config.task.name} answers no inputs; use sample, score or evaluate")
+    asked = {name: value for name, value in {"top": top, "beam": beam}.items() if value is not None}
+    for name, value in asked.items():
+        if name not in run.task.abilities:
+            raise ConfigError(f"{name} is not for a run of the task {run.config.task.name}; leave it out")
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; it must be at least 1")
+    if isinstance(inputs, str):
+        raise ConfigError("inputs are several, and a string is one; give a list of strings")
+    given = list(inputs)
+    if strange := next((one for one in given if not isinstance(one, str)), None):
+        raise ConfigError(f"an input is a {type(strange).__name__}; give strings")
+    return _answered(run, given, asked)
+
+
+def _answered(run: Run, inputs: list[str], asked: dict[str, int]) -> Iterator[Any]:
+    task: Any = run.task
+    with threadpool_limits(blas_threads(ROWS * run.model.step_product), user_api="blas"):
+        for start in range(0, len(inputs), BLOCK):
+            yield from task.predict(run.model, run.weights, inputs[start : start + BLOCK], **asked)

@@ -1,0 +1,100 @@
+"""Documents that a language model is judged on, and the loss of each of their characters and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.arrays import Array, Batch
+from charrnn.judging.evaluation import EvaluationStopped
+from charrnn.judging.surprise import Guesses, Passage
+from charrnn.nn import head
+from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import overflow_allowed
+from charrnn.text.documents import DocumentBatches, Documents
+
+ROWS, WINDOW = 32, 128
+"""How many documents are judged side by side, and how many steps of them at a time."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Holds documents that a model is judged on."""
+
+    batches: DocumentBatches
+    bytes: int
+    """How many bytes the documents take, with what ends each of them in a file."""
+    documents: Documents
+    """The documents as they were read, with characters that the model does not know."""
+    strange: str = ""
+    """The distinct characters that are skipped because the model does not know them."""
+    skipped: int = 0
+    """How many characters that are in all, those of documents that have no others too."""
+
+    def __len__(self) -> int:
+        """Returns how many characters are predicted, ends included."""
+        return int(self.batches.lengths.sum())
+
+    def passages(self, model: CharLM, params: dict[str, Array]) -> Iterator[Passage]:
+        """Yields each document with what a model thinks of its characters and its end, in the order of the file."""
+        guesses = guesses_of_documents(model, params, self)
+        stops = self.batches.lengths.cumsum()
+        starts, documents = stops - self.batches.lengths, self.documents
+        numbers = documents.numbers or range(1, len(documents) + 1)
+        files = documents.files or [""] * len(documents)
+        strange = set(self.strange)
+        for i in sorted(range(len(documents)), key=lambda i: (files[i], numbers[i])):
+            text = documents.texts[i]
+            scored = np.array([*(c not in strange for c in text), True]) if strange else np.ones(len(text) + 1, bool)
+            found = Guesses.empty(len(scored))
+            found.put(np.flatnonzero(scored), guesses.some(slice(starts[i], stops[i])))
+            label = documents.labels[i] if documents.labels else None
+            yield Passage(text, found, scored, numbers[i], is_document=True, label=label, file=files[i])
+
+
+def nats_of_documents(
+    model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Array]:
+    """Yields the loss of every character and end, (n,) at a time. The state is carried through long documents.
+
+    Raises EvaluationStopped where `stop()`, which is asked after each batch, is true.
+    """
+    for _, batch, logits in _logits(model, params, part, stop):
+        with overflow_allowed():  # of weights that have exploded, which shows in the loss
+            nats = head.nats(logits, batch.y)
+        yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]
+
+
+def guesses_of_documents(model: CharLM, params: dict[str, Array], part: Judged) -> Guesses:
+    """Returns what is thought of every character and end, those of the first document first: arrays (N,)."""
+    found = Guesses.empty(len(part))
+    first = part.batches.lengths.cumsum() - part.batches.lengths
+    for iteration, batch, logits in _logits(model, params, part):
+        guesses = Guesses.of(logits, batch.y)
+        rows, starts = (of_rows[: batch.num_rows] for of_rows in part.batches.rows(iteration))
+        places = first[rows] + starts + np.arange(len(batch.x))[:, None]  # (T, B)
+        counts = np.ones(places.shape, bool) if batch.weights is None else batch.weights > 0
+        found.put(places[counts], Guesses(*(array[counts] for array in guesses)))
+    return found
+
+
+def _logits(
+    model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[int, Batch, Array]]:
+    """Yields the number of each batch, the rows of it that read something, and their logits (T, B, V)."""
+    carried = model.zero_state(ROWS, params["head.b"].dtype)
+    for iteration in range(len(part.batches)):
+        batch = part.batches.batch(iteration)
+        if batch.lengths is not None:
+            batch = batch.rows(slice(np.count_nonzero(batch.lengths)))  # those that read nothing more are the last
+        if batch.starts is None:
+            logits = model.predict(params, batch)
+        else:
+            state = [{name: array[: batch.num_rows] for name, array in entry.items()} for entry in carried]
+            given = params, batch.x, state, batch.starts
+            logits, carried = model.forward(*given, lengths=batch.lengths, labels=batch.labels)
+        yield iteration, batch, logits
+        if stop():
+            raise EvaluationStopped

@@ -1,0 +1,218 @@
+"""What should be thought of before a run begins: one line for each, with the option that helps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+
+from charrnn.advice import setting
+from charrnn.config.schema import keys
+from charrnn.planning.looking import RARE
+from charrnn.planning.plan import RunPlan
+
+FEW_UPDATES = 500
+"""Updates below which hardly a text is learnt."""
+
+WIDE = 10
+"""Parameters for each character to learn from, above which a network learns by heart long before its end."""
+
+MANY_PASSES = 60
+"""Passes above which even a network that is not wide learns by heart, if nothing is dropped."""
+
+MANY_RARE = 0.3
+"""Share of the vocabulary that is rare, from which on it is worth a word, where there are many: `MANY_SYMBOLS`."""
+
+MANY_SYMBOLS = 200
+
+REPEATED = 0.1
+"""Share of a text, or of its validation part, in repeated passages, from which on it is worth a word."""
+
+LITTLE_VALIDATION = 1000
+"""Characters to validate on below which the loss is mostly chance."""
+
+SHOWN = 5
+"""Odd characters that are named."""
+
+LONG = 12 * 3600.0
+"""Seconds of a run above which a budget is worth a thought."""
+
+
+def remarks(plan: RunPlan) -> list[str]:
+    """Returns what should be thought of, the most important first."""
+    return [line for find in FINDERS for line in find(plan)]
+
+
+def _diverges(plan: RunPlan) -> Iterator[str]:
+    if plan.timing.diverged:
+        rate = plan.prepared.run.config.optim.learning_rate
+        yield f"{plan.timing.diverged}: lower the rate, as with {setting('optim.learning_rate', _round(rate / 10))}"
+
+
+def _few_updates(plan: RunPlan) -> Iterator[str]:
+    if plan.updates >= FEW_UPDATES:
+        return
+    train = plan.prepared.run.config.train
+    told = f"{plan.updates:,} updates are too few for a text to be learnt"
+    if plan.foreseen and plan.batches_per_epoch >= FEW_UPDATES:
+        yield f"{told}; give it more time, or a smaller network"
+        return
+    # Smaller batches first: they make more updates of the same characters.
+    batch_size = max(1, min(train.batch_size, 8))
+    per_epoch = max(1, plan.batches_per_epoch * (train.batch_size // batch_size))
+    epochs = max(train.epochs or 1, math.ceil(2 * FEW_UPDATES / per_epoch))
+    options = [setting("train.batch_size", batch_size)] if batch_size < train.batch_size else []
+    options.append(setting("train.epochs", epochs))
+    if train.iterations:
+        options.append(setting("train.iterations", 2 * FEW_UPDATES))
+    yield f"{told}; try {' '.join(options)}"
+
+
+def _budget(plan: RunPlan) -> Iterator[str]:
+    train = plan.prepared.run.config.train
+    if plan.foreseen and plan.epochs < 1:
+        yield (
+            f"in this time the text is not read once, {plan.epochs:.0%} of it; give it more time, or choose a smaller "
+            f"network, as with {_narrower(plan, plan.prepared.run.config.model.hidden_size // 2)}"
+        )
+    elif plan.foreseen and train.epochs:
+        yield (
+            f"the time ends it before train.epochs does, after {plan.epochs:.1f} of {train.epochs:,} passes; "
+            f"to end with them, raise the time"
+        )
+    elif plan.seconds > LONG:
+        yield (
+            f"it will take {plan.seconds / 3600:.0f} hours; to end it on the clock, with the schedule of the rate, "
+            f"{setting('train.time_budget', '1h')}"
+        )
+
+
+def _wide(plan: RunPlan) -> Iterator[str]:
+    parameters, characters = plan.prepared.run.model.num_parameters, max(1, plan.learnt_from)
+    if parameters > WIDE * characters:
+        width = plan.prepared.run.config.model.hidden_size
+        while width > 16 and _parameters(plan, width) > characters:
+            width //= 2
+        yield (
+            f"{parameters:,} parameters for {characters:,} characters to learn from: it will know them by heart; "
+            f"more text helps most, or {_narrower(plan, width)}"
+        )
+
+
+def _many_passes(plan: RunPlan) -> Iterator[str]:
+    if plan.epochs > MANY_PASSES and not plan.prepared.run.config.model.dropout:
+        yield (
+            f"{plan.epochs:,.0f} passes: what is read so often is learnt by heart, long before the end; more text "
+            f"helps most, or {setting('model.dropout', 0.5)}"
+        )
+
+
+def _memory(plan: RunPlan) -> Iterator[str]:
+    there = _physical_memory()
+    if there and plan.timing.memory > 0.9 * there:
+        yield (
+            f"it takes {plan.timing.memory / 2**30:.1f} GiB of the {there / 2**30:.1f} that this machine has; lower "
+            f"model.hidden_size, train.batch_size or train.seq_length"
+        )
+
+
+def _rare(plan: RunPlan) -> Iterator[str]:
+    looked = plan.looked
+    if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
+        helps = f"; {setting('data.min_count', RARE)} makes bytes of them" if "data.min_count" in keys() else ""
+        yield (
+            f"{looked.rare:,} of {len(looked.counts):,} characters are seen less than {RARE} times, "
+            f"{looked.once:,} once: little can be learnt of them, and each costs a column of the output layer{helps}"
+        )
+
+
+def _odd(plan: RunPlan) -> Iterator[str]:
+    odd = plan.looked.odd
+    if not odd:
+        return
+    named = ", ".join(f"U+{ord(c.symbol):04X} ({c.what}, {c.count:,} times)" for c in odd[:SHOWN])
+    more = f", and {len(odd) - SHOWN:,} more" if len(odd) > SHOWN else ""
+    yield f"characters that hardly belong in a text: {named}{more}; is its encoding right? else take them out"
+
+
+def _line_ends(plan: RunPlan) -> Iterator[str]:
+    kinds = [f"{count:,} {kind}" for kind, count in plan.looked.line_ends.items() if count]
+    if len(kinds) > 1 and "labels" not in plan.items:
+        helps = f"; {setting('data.newlines', 'lf')} makes them one" if "data.newlines" in keys() else ""
+        yield f"line ends of several kinds, {' and '.join(kinds)}: they are learnt as they are{helps}"
+
+
+def _repeats(plan: RunPlan) -> Iterator[str]:
+    share, of_validation = plan.repeats.share, plan.repeats.of_validation
+    if of_validation is not None and of_validation > REPEATED:
+        yield (
+            f"{of_validation:.0%} of what is validated on stands before, word for word: the validation loss will "
+            f"flatter; take out what is there twice"
+        )
+    elif share > REPEATED and not plan.items:
+        yield f"{share:.0%} of the text is in passages that stand in it before, word for word; is a part there twice?"
+    elif share > REPEATED:
+        yield f"{share:.0%} of the items are there before; equal ones are in one part, and count as often as they come"
+
+
+def _little_validation(plan: RunPlan) -> Iterator[str]:
+    part = plan.prepared.split.validation
+    if part is None:
+        yield "nothing is validated on, so nobody will see when it learns by heart"
+    elif not plan.items and len(part) < LITTLE_VALIDATION:
+        yield (
+            f"{len(part):,} characters to validate on are few: the validation loss is mostly chance; "
+            f"{setting('data.split', [0.8, 0.2, 0])} gives it more"
+        )
+
+
+def _labels(plan: RunPlan) -> Iterator[str]:
+    labels = plan.items.get("labels", {})
+    if few := [label for label, count in labels.items() if count < RARE]:
+        named = ", ".join(map(repr, few[:SHOWN])) + (", ..." if len(few) > SHOWN else "")
+        yield f"labels seen less than {RARE} times, of which hardly anything can be learnt: {len(few):,} ({named})"
+
+
+FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
+    _diverges,
+    _few_updates,
+    _budget,
+    _memory,
+    _wide,
+    _many_passes,
+    _repeats,
+    _rare,
+    _odd,
+    _line_ends,
+    _little_validation,
+    _labels,
+)
+"""Each looks for one thing."""
+
+
+def _narrower(plan: RunPlan, width: int) -> str:
+    """Returns the options for a narrower network, or for dropout where it is narrow already."""
+    model = plan.prepared.run.config.model
+    if width < model.hidden_size:
+        return setting("model.hidden_size", width)
+    return setting("model.dropout", 0.5)
+
+
+def _parameters(plan: RunPlan, width: int) -> int:
+    """Returns how many parameters the network would have with that width."""
+    run = plan.prepared.run
+    return run.task.model(dataclasses.replace(run.config.model, hidden_size=width)).num_parameters
+
+
+def _physical_memory() -> int | None:
+    """Returns the bytes of memory of this machine; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _round(rate: float) -> float:
+    """Returns a rate with one digit."""
+    return float(f"{rate:.0e}")

@@ -1,0 +1,1 @@
+"""Gathers what is known of runs, whatever state they are in: what a report shows."""
