@@ -26,6 +26,11 @@ def setting(key: str, value: Any) -> str:
     return f"--set {word(f'{key}={text}')}"
 
 
+def option(name: str, value: Any) -> str:
+    """Returns an option with its value, as in `--encoding cp1252`; where `name` is that of a key, as `setting` does."""
+    return f"{name} {word(value)}" if name.startswith("-") else setting(name, value)
+
+
 def word(value: object) -> str:
     """Returns one word of a command, quoted where a shell would make something else of it."""
     text = str(value)

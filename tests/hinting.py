@@ -24,7 +24,7 @@ from charrnn import advice
 from charrnn.cli.main import COMMANDS
 
 PACKAGE = Path(charrnn.__file__).parent
-HINTS = ("command", "setting")
+HINTS = ("command", "setting", "option")
 """The functions of `charrnn.advice` that make what is to be typed."""
 
 _CHARRNN = rf"charrnn (?:-|(?:{'|'.join(COMMANDS)})\b)"

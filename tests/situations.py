@@ -33,11 +33,13 @@ class Situation:
     """What is typed into the hint that reads it."""
     patch: Patch | None = None
     """What goes wrong in this process while the first line runs."""
+    instead: str = ""
+    """What of it the hint takes the place of."""
     cures: bool = True
     """Whether what the message tells to type is done together with what was typed, where it is options alone."""
 
 
-def _interrupted(patch: pytest.MonkeyPatch) -> None:
+def interrupt(patch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is pressed when training has shown something."""
     pressed: list[object] = []
 
@@ -84,13 +86,18 @@ def _small_prompts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.cli.sample.MAX_PROMPT", 50)
 
 
+def _no_shell(patch: pytest.MonkeyPatch) -> None:
+    """No variable says which shell a user has."""
+    patch.delenv("SHELL", raising=False)
+
+
 SITUATIONS = {
     # training has ended, or was ended
     "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
     "trained in a numbered run": Situation("charrnn train {text} -c {tiny}", 0),
     "trained to generate": Situation("charrnn train {pairs} -c {tiny} --set task.name=generate -o {new}", 0),
     "trained to classify": Situation("charrnn train {pairs} -c {tiny} --set task.name=classify -o {new}", 0),
-    "interrupted": Situation("charrnn train {text} -c {tiny} -o {new}", 130, patch=_interrupted),
+    "interrupted": Situation("charrnn train {text} -c {tiny} -o {new}", 130, patch=interrupt),
     "a run is there": Situation(
         "charrnn train {text} -c {tiny} -o {new}",
         before=("charrnn train {text} -c {tiny} -o {new} --set train.iterations=5",),
@@ -148,13 +155,46 @@ SITUATIONS = {
     "nothing to validate on": Situation(
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
+    # a plan, of which the last line is the command that trains it
+    "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600", 0),
+    "planned in a file": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 -o plan.yaml", 0),
+    "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
+    "few updates by epochs": Situation(
+        "charrnn plan {verses} -c {tiny} --iterations null --epochs 1 --batch-size 200", 0, count=2
+    ),
+    "too short a time": Situation("charrnn plan {verses} -c {tiny} --iterations null --time-budget 0.0001", 0, count=2),
+    "too long a time": Situation("charrnn plan {verses} -c {tiny} --iterations 100000000", 0, count=3, cures=False),
+    "a rate that explodes": Situation(
+        "charrnn plan {verses} -c {tiny} --set train.iterations=600 --lr 1e30", 0, count=2, cures=False
+    ),
+    "a wide network": Situation(
+        "charrnn plan {verses} -c {tiny} --set train.iterations=600 --hidden-size 400", 0, count=2
+    ),
+    "many passes": Situation("charrnn plan {text} -c {tiny} --set train.iterations=10000", 0, count=3),
+    "line ends of two kinds": Situation("charrnn plan {mixed} -c {tiny} --set train.iterations=600", 0, count=3),
     # other words
     "an unknown corpus": Situation("charrnn train nowhere", 3),
     "a corpus to fetch": Situation("charrnn train text8", 3, then=6),
     "an unknown key": Situation("charrnn train {text} --set zzzzz=1"),
     "an unknown config": Situation("charrnn train {text} -c zzzzz"),
+    "another program's flag": Situation("charrnn train {text} -c {tiny} --rnn_size 5", count=2, instead="--rnn_size 5"),
+    "another program's flag for a key": Situation(
+        "charrnn train {text} -c {tiny} --momentum 0.9", count=2, instead="--momentum 0.9"
+    ),
+    "another program's flag for the text": Situation("charrnn train --data_file {text}", count=2, cures=False),
+    "an encoding": Situation("charrnn train {latin} -c {tiny}", 3, count=2),
+    "an encoding for a run": Situation("charrnn eval {lm} {latin}", 3, cures=False),
+    "another encoding than the run's": Situation("charrnn eval {western} {accents}", 0),
+    "files without an end": Situation(
+        "charrnn train {folder} -c {tiny}",
+        0,
+        count=2,
+        before=("mkdir {folder}; for n in $(seq 70); do printf 'text %s' $n > {folder}/$n.txt; done",),
+    ),
+    "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
     "an unknown option": Situation("charrnn train --zzzzz"),
     "an option of a command in a command": Situation("charrnn config show --zzzzz"),
+    "a shell that is not named": Situation("charrnn completion", patch=_no_shell),
     "capitals of nothing": Situation("charrnn corpus make capitals -o {new}"),
     # runs that are used
     "a temperature that is no number": Situation("charrnn sample {lm} --temperature nan"),
@@ -164,6 +204,8 @@ SITUATIONS = {
     "writing is not for answers": Situation("charrnn sample {classify}"),
     "answers are not for writing": Situation("charrnn predict {lm}"),
     "the same answer to all": Situation("charrnn predict {dull} {words}", 0),
+    "a word to be answered": Situation("charrnn predict {classify} 'red $cat'", 3),
+    "a table in place of inputs": Situation("charrnn predict {classify} {pairs}", 0),
     "gradients of answers": Situation("charrnn gradflow {classify}"),
     # old weights
     "no layer fits": Situation("charrnn train {text} -c {tiny} --set model.hidden_size=5 --init-from {lm} -o {new}", 4),

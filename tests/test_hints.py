@@ -23,12 +23,21 @@ NAMES = ["my book (1)", "pay$HOME", "-dash", "two\nlines", "it's", 'a "quote"', 
 LABELLED = [(label, f"{label}{n}") for n in range(40) for label in "ab"]
 
 
+PLAN = "charrnn plan"
+"""What tells on stdout what to type."""
+
+
 def written(rows: object) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-FILES = {
+FILES: dict[str, tuple[str, str | bytes]] = {
+    "latin": (".txt", (FOXES + "é Ã©").encode("cp1252")),
+    "accents": (".txt", (FOXES + "é").encode()),
+    "zeros": (".txt", FOXES.encode("utf-16-le")),
     "text": (".txt", FOXES),
+    "mixed": (".txt", FOXES * 4 + "\r\n"),
+    "verses": (".txt", "".join(f"{n * n * 7919 % 100003} {n}\n" for n in range(4000))),
     "note": (".txt", "a note\n"),
     "chinese": (".txt", "".join(chr(0x4E00 + n % 70) for n in range(2000))),
     "pairs": (".tsv", written(LABELLED)),
@@ -46,10 +55,15 @@ FILES = {
 }
 RUNS = {
     "lm": ("text", "task.name=language_model"),
+    "western": ("latin", "data.encoding=cp1252"),
     "classify": ("pairs", "task.name=classify"),
     "dull": ("lopsided", "task.name=classify optim.learning_rate=0.2 train.eval_every=12"),
 }
 """The runs to be used: what they have learnt from, and how."""
+
+
+def _write(path: Path, contents: str | bytes) -> None:
+    path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
 
 
 @dataclass(frozen=True)
@@ -79,12 +93,12 @@ class Desk:
     def _do(self, situation: Situation, number: int) -> Told:
         place = self.shelf / f"situation {number}"
         place.mkdir()
-        kinds = [*FILES, *RUNS, "new"]
+        kinds = [*FILES, *RUNS, "new", "plan", "folder"]
         paths = {kind: Path(f"{NAMES[(number + k) % len(NAMES)]} {kind}") for k, kind in enumerate(kinds)}
         for kind, (suffix, contents) in FILES.items():
             paths[kind] = Path(f"{paths[kind]}{suffix}")
             if f"{{{kind}}}" in " ".join([situation.typed, *situation.before]):
-                (place / paths[kind]).write_text(contents, "utf-8")
+                _write(place / paths[kind], contents)
         for kind in RUNS:
             if f"{{{kind}}}" in situation.typed:
                 shutil.copytree(self.run(kind), place / paths[kind])
@@ -107,7 +121,7 @@ class Desk:
             place = self.shelf / f"a run, {kind}"
             place.mkdir()
             for name in (source, "tiny"):
-                (place / f"{name}{FILES[name][0]}").write_text(FILES[name][1], "utf-8")
+                _write(place / f"{name}{FILES[name][0]}", FILES[name][1])
             path = place / f"{source}{FILES[source][0]}"
             sets = [word for setting in settings.split() for word in ("--set", setting)]
             in_process("train", path, "-c", "tiny.yaml", "-o", "run", "-q", *sets, cwd=place).ok()
@@ -124,10 +138,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 def test_what_a_message_tells_to_type_works(desk: Desk, name: str) -> None:
     situation, told = SITUATIONS[name], desk.told(name)
     assert told.result.code == situation.code, told.result.err
-    found = hints(told.result.err)
+    found = hints(told.result.err + told.result.text * told.line.startswith("charrnn plan"))
     assert len(found) == situation.count, told.result.err
     for hint in found if situation.cures else []:
         line = f"{told.line} {hint}" if hint.startswith("-") else hint
+        if situation.instead and hint.startswith("-"):
+            line = told.line.replace(situation.instead, hint)
         result = typed(line, told.place, situation.stdin)
         assert result.code == situation.then, f"{line}\n{result.err}"
 

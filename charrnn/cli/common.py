@@ -111,14 +111,14 @@ def library_for(run: Run, encoding: str | None) -> Library:
         raise ConfigError(f"--encoding {encoding}: the symbols of this run are {symbols}; leave it out")
     vocabulary = getattr(run.task, "vocabulary", None)
     known = Known(vocabulary.symbols, run.corpus.sha256) if vocabulary else None
-    return replace(library(), naming="--encoding {}", encoding=encoding, known=known)
+    return replace(library(), naming="--encoding", encoding=encoding, known=known)
 
 
 def library_to_look(encoding: str | None) -> Library:
     """Returns the corpora for a command that looks at texts before anything is decided: what is not UTF-8 is bytes."""
     from dataclasses import replace
 
-    return replace(library(), naming="--encoding {}", encoding=_known_encoding(encoding), or_bytes=encoding is None)
+    return replace(library(), naming="--encoding", encoding=_known_encoding(encoding), or_bytes=encoding is None)
 
 
 def _known_encoding(encoding: str | None) -> str | None:

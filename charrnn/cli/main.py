@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             if sys.stdout:
                 sys.stdout.flush()
     except BaseException as error:
-        code, messages = _explain(_signal_behind(error) or error)
+        code, messages = _explain(_signal_behind(error) or error, arguments)
         if "--debug" in arguments:
             traceback.print_exception(error)
     if messages:
@@ -143,7 +143,7 @@ def _signal_behind(error: BaseException | None) -> signals.StoppedBySignal | Non
     return error
 
 
-def _explain(error: BaseException) -> tuple[int, list[str]]:
+def _explain(error: BaseException, arguments: list[str]) -> tuple[int, list[str]]:
     """Returns the exit code of an error, and its messages."""
     match error:
         case CharrnnError():
@@ -152,7 +152,7 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
             error.show()
             return 2, []
         case click.ClickException():
-            return 2, [_usage(error)]
+            return 2, [_usage(error, arguments)]
         case signals.StoppedBySignal():
             return 128 + error.number, [str(error)]
         case KeyboardInterrupt() | click.Abort():
@@ -173,7 +173,8 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
     return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage(error: click.ClickException, arguments: list[str]) -> str:
+    """Returns the message of an error in what was typed."""
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
     if isinstance(error, click.BadParameter) and (wrong := re.search(r"'([^']*)' is not one of (.*)", message)):
         near = nearest_value(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
@@ -184,6 +185,6 @@ def _usage(error: click.ClickException) -> str:
         from charrnn.cli import flags
 
         known = [option for parameter in context.command.params for option in parameter.opts]
-        if "--set" in known and (meant := flags.instead(error.option_name, known)):
+        if "--set" in known and (meant := flags.instead(error.option_name, known, arguments)):
             message = f"No such option {error.option_name!r}; {meant}"
     return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"

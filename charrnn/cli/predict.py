@@ -13,11 +13,12 @@ import click
 
 from charrnn import advice
 from charrnn.cli import common
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
     from charrnn.tasks.answers import Answer
+    from charrnn.text.corpus import Library
 
 BLOCK = 2048
 """Inputs that are answered at a time: sorted by length, these are batches without much padding."""
@@ -78,7 +79,7 @@ def command(**options: Any) -> None:
     echo Kowalski | charrnn predict runs/names-1 --top 3
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
-    from charrnn.text.pairs import read_inputs
+    from charrnn.text.inputs import read_inputs
     from charrnn.text.vocabulary import BYTES
 
     wanted = Options(**options)
@@ -86,11 +87,14 @@ def command(**options: Any) -> None:
     _refuse(run, wanted)
     if wanted.source == "-" and sys.stdin.isatty():
         common.say("one input a line; Ctrl-D after the last (Ctrl-Z on Windows)")
-    encoding = run.config.data.encoding
+    encoding, newlines = run.config.data.encoding, run.config.data.newlines
     library = common.library_for(run, wanted.encoding)
-    inputs = read_inputs(library, wanted.source, encoding, run.config.data.newlines, common.tell)
+    _refuse_a_word(library, wanted)
+    task: Any = run.task
+    column = task.columns[task.source_column]
+    inputs = read_inputs(library, wanted.source, encoding, newlines, common.tell, column)
     codec = "latin-1" if encoding == BYTES and not wanted.as_json else "utf-8"
-    seen, out = Seen(_comparison(run, wanted.checkpoint)), sys.stdout.buffer
+    seen, out = Seen(_comparison(run, wanted.checkpoint), _cut(run, wanted)), sys.stdout.buffer
     looked: list[Any] = []
     for answers in _answered(run, wanted, inputs):
         for answer in answers:
@@ -130,6 +134,22 @@ def _refuse(run: Run, wanted: Options) -> None:
             )
 
 
+def _refuse_a_word(library: Library, wanted: Options) -> None:
+    """Raises DataError for a source that is nowhere: perhaps it is an input itself."""
+    if wanted.source not in ("-", *library.names()) and not Path(wanted.source).exists():
+        ask = f"echo {advice.word(wanted.source)} | {advice.command('predict', wanted.checkpoint)}"
+        raise DataError(f"{wanted.source}: no such file; if it is an input itself: {ask}")
+
+
+def _cut(run: Run, wanted: Options) -> str:
+    """Returns the command that answers the inputs in a table of pairs, or for standard input what they are cut with."""
+    task: Any = run.task
+    column = (run.config.data.columns or (1, 2))[task.source_column]
+    if wanted.source == "-":
+        return f"cut -f {column}"
+    return f"cut -f {column} {advice.word(Path(wanted.source))} | {advice.command('predict', wanted.checkpoint)}"
+
+
 def _comparison(run: Run, checkpoint: Path) -> str:
     """Returns the command that judges a run on what it was validated on, and with it what counting reaches there."""
     split = run.config.data.split[1] or run.config.data.validation
@@ -156,6 +176,8 @@ class Seen:
 
     comparison: str
     """The command that compares the run with what needs no network."""
+    cut: str
+    """What gives the inputs alone of a table of pairs."""
     inputs: int = 0
     strange: int = 0
     """Inputs with characters that were never seen in training."""
@@ -191,7 +213,7 @@ class Seen:
                 f"{self.inputs:,} inputs"
             )
         if self.rows and self.rows == self.inputs:
-            yield "each input has a tab, as a row of pairs has; give the inputs alone, of a table with: cut -f"
+            yield f"each input has a tab, as a row of pairs has; give the inputs alone: {self.cut}"
         if self.unended:
             yield f"answers that did not end, and were cut off: {self.unended:,} of {self.inputs:,}; --json says which"
         if self.alike and len(self.different) == MANY:

@@ -69,7 +69,20 @@ OTHERS = {
 
 def meant(path: str, known: Iterable[str]) -> str | None:
     """Returns the key of those known that a name, with or without a section, most likely means; None for none."""
-    spelled = path.strip().strip("-").replace("-", "_").casefold()
+    known = [*known]
+    if exactly := named(path, known):
+        return exactly
+    spelled = _spelled(path)
+    close = difflib.get_close_matches(spelled, known, n=1, cutoff=0.6)
+    if not close:  # a slip in a key without its section, or in a wrong one
+        tails = {key.rpartition(".")[2]: key for key in known}
+        close = [tails[tail] for tail in difflib.get_close_matches(spelled.rpartition(".")[2], tails, n=1, cutoff=0.6)]
+    return close[0] if close else None
+
+
+def named(path: str, known: Iterable[str]) -> str | None:
+    """Returns the key of those known that has this name, in the words of others too; None where none has."""
+    spelled = _spelled(path)
     last = spelled.rpartition(".")[2]
     known = [*known]
     exact = [key for key in known if key == spelled]
@@ -79,11 +92,12 @@ def meant(path: str, known: Iterable[str]) -> str | None:
     for keys in (exact, _of_section(own, spelled), _of_section(others, spelled), joined):
         if keys:
             return keys[0]
-    close = difflib.get_close_matches(spelled, known, n=1, cutoff=0.6)
-    if not close:  # a slip in a key without its section, or in a wrong one
-        tails = {key.rpartition(".")[2]: key for key in known}
-        close = [tails[tail] for tail in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
-    return close[0] if close else None
+    return None
+
+
+def _spelled(path: str) -> str:
+    """Returns a name in the way keys are written."""
+    return path.strip().strip("-").replace("-", "_").casefold()
 
 
 def _of_section(keys: Sequence[str], path: str) -> list[str]:

@@ -10,6 +10,7 @@ from charrnn.arrays import Array, Ids
 from charrnn.nn.model import CharLM
 from charrnn.nn.stepper import Stepper
 from charrnn.sampling.constraints import Constraint
+from charrnn.sampling.copying import MaxCopy
 from charrnn.sampling.filters import PLAIN, Filters, draw, log_softmax, probabilities
 from charrnn.sampling.repetition import Repetition
 
@@ -72,7 +73,10 @@ class Generator:
             constraint.forbid(logits)
         stuck = np.isneginf(logits.max(axis=-1)) if self.constraints else None
         if stuck is not None and stuck.any():
-            logits[stuck] = 0
+            logits[stuck] = 0  # something is drawn there, too, that any other constraint allows, and is not shown
+            for constraint in self.constraints:
+                if not isinstance(constraint, MaxCopy):
+                    constraint.forbid(logits)
         else:
             stuck = None
         if self.penalty is not None:

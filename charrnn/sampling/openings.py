@@ -36,4 +36,4 @@ def first(
 
 def opening(symbols: str) -> str:
     """Returns what is read where a checkpoint keeps no openings: a line break, else a space, else any character."""
-    return next((c for c in "\n " if c in symbols), symbols[0])
+    return next((c for c in "\n " if c in symbols), symbols[:1] or "\n")

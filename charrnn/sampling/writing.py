@@ -21,6 +21,7 @@ from charrnn.sampling.repetition import Repetition
 from charrnn.sampling.request import Request, RequestError, check
 from charrnn.sampling.states import REMEMBERED, TextState, checksum
 from charrnn.tasks.writer import Writer, writer_of
+from charrnn.text.speller import WholeCharacters, reader
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Writing:
         self.before = self._beginning(run, samples) if state is None else self._going_on(state)
         self.rows = len(self.before.prompts)
         self.shown: list[list[str]] | None = [[] for _ in range(self.rows)] if keeps_text else None
-        self.texts = [Growing(self.task.vocabulary.symbols, self.task.end, request.stop) for _ in range(self.rows)]
+        self.texts = [Growing(reader(self.task.vocabulary), self.task.end, request.stop) for _ in range(self.rows)]
         stepper = Stepper(self.model, run.weights, self.rows, self.before.labels)
         if state is not None:
             for text, why, over in zip(self.texts, state.ended, state.over, strict=True):
@@ -85,15 +86,20 @@ class Writing:
         """Yields what each text grew by, until all have ended."""
         for drawn in itertools.count():
             if drawn >= self.request.length and not self.ended:
-                open_rows = may_not_end(self.generator.constraints, self.rows)
-                texts = zip(self.texts, open_rows, strict=True)
-                yield self._noted(["" if is_open else text.flush() for text, is_open in texts])
+                yield self._noted(self._flush_full())
             if self.ended:
                 return
             if self.shown is not None:
                 self.generator.done = np.array([text.ended is not None for text in self.texts])
             ids, nats = next(self.generator), self.generator.nats
             yield self._noted([text.push(int(i), cost) for text, i, cost in zip(self.texts, ids, nats, strict=True)])
+
+    def _flush_full(self) -> list[str]:
+        """Ends the texts that have their length, where they may end, and returns what each still held."""
+        held = may_not_end(self.generator.constraints, self.rows)
+        full = [text.characters >= self.request.length for text in self.texts]
+        texts = zip(self.texts, full, held, strict=True)
+        return [text.flush() if is_full and not is_held else "" for text, is_full, is_held in texts]
 
     @property
     def ended(self) -> bool:
@@ -163,6 +169,9 @@ class Writing:
         task, request = self.task, self.request
         if task.end is not None and self.before.begins.any():
             found.append(NotFirst(task.end, self.before.begins))
+        if task.vocabulary.fallback:
+            no_lines = "\n" * (task.end is not None and "\n" not in task.vocabulary.symbols)  # documents that are lines
+            found.append(WholeCharacters(task.vocabulary, self.rows, request.allow, request.ban + no_lines))
         if request.allow is not None or request.ban:
             found.append(Always(barred(task, request)))
         if request.max_copy is not None:

@@ -19,12 +19,12 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Batching, Symbols
 from charrnn.tasks.classify import labels_from
-from charrnn.tasks.documents import DocumentModel, all_texts, random_window
-from charrnn.tasks.items import vocabulary_of
-from charrnn.tasks.writer import refuse_both_ways
+from charrnn.tasks.documents import DocumentModel, random_window
+from charrnn.tasks.writer import VOCABULARY_KEYS, refuse_both_ways
 from charrnn.text.documents import Documents
 from charrnn.text.options import DataConfig
-from charrnn.text.pairs import read_pairs
+from charrnn.text.pairs import read_pairs, refuse_columns_of_objects
+from charrnn.text.tables import remarks
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
@@ -42,7 +42,7 @@ class Generate(DocumentModel):
     counts: tuple[int, ...]
     """How many texts of the training part have each."""
 
-    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", *VOCABULARY_KEYS})
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
@@ -52,6 +52,7 @@ class Generate(DocumentModel):
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
         """Returns the task with the characters and labels of all texts. Raises DataError where the labels are one."""
+        refuse_columns_of_objects(examples.name, data)
         parts = (examples, examples.validation, examples.test)
         labels = sorted({label for part in parts if part for label in _labels(part)})
         if len(labels) < 2:
@@ -59,8 +60,12 @@ class Generate(DocumentModel):
         train = cls.parts(examples, data, batching.seed)["train"]
         assert train is not None
         counts = collections.Counter(_labels(train))
-        vocabulary = vocabulary_of(all_texts(examples), data.encoding)
+        vocabulary = cls.vocabulary_of(examples, data, batching)
         return cls(vocabulary, tuple(labels), tuple(counts[label] for label in labels))
+
+    def remarks(self, examples: Documents) -> list[str]:
+        """Returns a line for each sign that labels and texts are not what they should be."""
+        return list(remarks(_labels(examples), examples.texts, labelled=True))
 
     def labels_of(self, documents: Documents) -> Ids:
         """Returns the number of each text's label: (N,). Raises DataError for one that was not in training."""

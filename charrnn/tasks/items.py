@@ -28,7 +28,8 @@ from charrnn.tasks.writer import character_names
 from charrnn.text.corpus import Library
 from charrnn.text.items import Buckets, encode_items, replace_rare
 from charrnn.text.options import DataConfig
-from charrnn.text.pairs import Pairs, read_pairs
+from charrnn.text.pairs import Pairs, read_pairs, refuse_columns_of_objects
+from charrnn.text.tables import remarks
 from charrnn.text.vocabulary import Vocabulary
 
 CHARS = 4096
@@ -87,7 +88,7 @@ class ItemTask:
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
     abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
-    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", "vocabulary"})
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Pairs:
@@ -113,6 +114,7 @@ class ItemTask:
     @classmethod
     def of(cls, examples: Pairs, data: DataConfig, batching: Batching) -> Self:
         """Returns the task that knows the symbols of the training part. Raises DataError for nothing to learn."""
+        refuse_columns_of_objects(examples.name, data)
         train = cls.parts(examples, data, batching.seed)["train"]
         assert train is not None
         return cls.of_training(train, data)
@@ -222,8 +224,8 @@ class ItemTask:
         return {}
 
     def remarks(self, examples: Pairs) -> list[str]:
-        """Returns none."""
-        return []
+        """Returns a line for each sign that the pairs are not what they should be."""
+        return list(remarks(examples.first, examples.second, labelled=self.columns[0] == "label"))
 
     def describe(self, split: Split) -> str:
         """Says it as in `18,045 items, 87 distinct characters, to learn from; 1,002 to validate on`."""

@@ -47,8 +47,8 @@ class Library:
 
     folder: Path
     cache: Path
-    naming: str = "--set data.encoding={}"
-    """The option by which the user of a command names an encoding."""
+    naming: str = "data.encoding"
+    """The option, or the key, by which the user of a command names an encoding."""
     encoding: str | None = None
     """The encoding that a user has named for what is read, whatever the configuration says."""
     or_bytes: bool = False
@@ -136,11 +136,13 @@ class Library:
         Raises DataError if one cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
         sources, remarks = listed(sources), Remarks(self._manner(encoding, newlines))
+        if len(sources) > 1:
+            remarks.lines.append(f"{name_of(sources)}: read in this order, with nothing between")
         with Readers(remarks.manner, self.cache) as readers:
             for file in self._files(sources, remarks):
                 readers.take(file)
             reader = readers.chosen()
-            remarks.add(reader)
+            remarks.add(readers)
             origin = Origin(sources, tuple(reader.files), remarks.notes(joined=True))
             return reader.text(name_of(sources), origin)
 
@@ -157,7 +159,7 @@ class Library:
             with Readers(remarks.manner, self.cache) as readers:
                 readers.take(file)
                 reader = readers.chosen()
-            remarks.add(reader)
+            remarks.add(readers)
             with suppress(EmptyText):
                 before = reader.text(file.name)
         if before is not None:
@@ -169,7 +171,7 @@ class Library:
         with Readers(remarks.manner, self.cache) as readers:
             readers.take(Opened(name, iter([data])))
             reader = readers.chosen()
-            remarks.add(reader)
+            remarks.add(readers)
             return reader.text(name, Origin((), (), remarks.notes(joined=False)))
 
     def _manner(self, encoding: str, newlines: str) -> Manner:

@@ -7,26 +7,32 @@ the inputs of a prediction, each of which is answered.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from charrnn.errors import DataError
+from charrnn.errors import ConfigError, DataError
 from charrnn.text.encoding import EmptyText, Text
-from charrnn.text.lines import each_line, files_in, joint_checksum, lines_of
-from charrnn.text.options import KEEP, DataConfig
+from charrnn.text.lines import files_in, joint_checksum, lines_of
+from charrnn.text.options import DataConfig
 from charrnn.text.origin import NOWHERE, FileRead, Origin, joint_origin, listed, name_of, unpacked_name
-from charrnn.text.rows import Fault, from_json, from_table, is_json, unescape
+from charrnn.text.rows import Fault, NoTab, from_json, from_table, is_json, unescape
 from charrnn.text.rows import escape as escape
+from charrnn.text.tables import conversion
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
 
 JSON_LINES = (".jsonl", ".ndjson")
 """How the names of files end that have a JSON object in each line."""
+
+
+def is_named_so(name: str) -> bool:
+    """Tells whether a file, which may be packed, is named as one that has a JSON object in each line."""
+    return unpacked_name(name).lower().endswith(JSON_LINES)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Pairs:
     """What to test on, if a file was given."""
     origin: Origin = NOWHERE
     """Where they are found again."""
+    encoding: str | None = None
+    """What they were read in, where that is known."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -80,6 +88,8 @@ def read_pairs(
     """
     read = partial(_read_part, library, data=data, columns=columns, folder=folder)
     pairs = read(listed(sources))
+    for key in ("validation", "test"):
+        _refuse_missing(library, key, getattr(data, key))
     validation, test = (None if path is None else read((path,)) for path in (data.validation, data.test))
     return dataclasses.replace(
         pairs,
@@ -91,25 +101,18 @@ def read_pairs(
     )
 
 
-def read_inputs(
-    library: Library,
-    source: str,
-    encoding: str,
-    newlines: str = KEEP,
-    tell: Callable[[Sequence[str]], None] = lambda notes: None,
-) -> Iterator[str]:
-    """Reads what is to be predicted from: the text of each line of `source`, escaped as in a table, one at a time.
+def _refuse_missing(library: Library, key: str, path: str | None) -> None:
+    """Raises DataError where a key of the configuration names a file that is not there."""
+    if path not in (None, "-") and path not in library.names() and not Path(str(path)).exists():
+        raise DataError(f"data.{key} is {path}, and there is no such file; give its path as seen from {Path.cwd()}")
 
-    An empty line is an empty input, and an empty file has none. `tell` is called with what is to be said of how they
-    were read. Raises DataError if it cannot be read or
-    decoded, before there is a first.
-    """
-    try:
-        text = library.read([source], encoding, newlines)
-    except EmptyText:
-        return iter(())
-    tell(text.origin.notes)
-    return map(unescape, each_line(text))
+
+def refuse_columns_of_objects(name: str, data: DataConfig) -> None:
+    """Raises ConfigError where columns are chosen of what has none: the objects in the file of that name."""
+    if data.columns is not None and is_named_so(name):
+        raise ConfigError(
+            f"data.columns: it counts the columns of a table, and {name} has objects, which name theirs; leave it out"
+        )
 
 
 def _read_part(
@@ -140,6 +143,7 @@ def _one_of(parts: list[Pairs], name: str, sha256: str, sources: tuple[str, ...]
         _joined(part.files for part in parts),
         _joined(part.lines for part in parts),
         origin=Origin(sources, tuple(read), tuple(notes)),
+        encoding=parts[-1].encoding,
     )
 
 
@@ -156,8 +160,7 @@ def _read_tables(
 def _read_table(text: Text, data: DataConfig, columns: tuple[str, str]) -> Pairs:
     """Reads a table or JSON lines."""
     lines = lines_of(text)
-    named_so = unpacked_name(text.name).lower().endswith(JSON_LINES)
-    if named_so or is_json(next(filter(None, lines), ""), columns):
+    if is_named_so(text.name) or is_json(next(filter(None, lines), ""), columns):
         parse: _Parse = partial(from_json, columns=columns, encoding=data.encoding)
     else:
         parse = partial(from_table, columns=columns, chosen=data.columns)
@@ -202,7 +205,7 @@ def _joined(lists: Iterable[Sequence[Any]]) -> list[Any]:
     return [item for some in lists for item in some]
 
 
-_Parse = Callable[[str], tuple[str, str]]
+_Parse = Callable[[str], tuple[str, ...]]
 """Turns a line into a pair, or raises a fault."""
 
 
@@ -214,10 +217,21 @@ def _parsed(lines: list[str], parse: _Parse, text: Text) -> Pairs:
         try:
             one, other = parse(lines[number - 1])
         except Fault as fault:
-            raise DataError(f"{text.name}:{number}:{fault.column}: {fault}") from None
+            other_table = conversion(lines, text.name) if isinstance(fault, NoTab) else ""
+            raise DataError(f"{text.name}:{number}:{fault.column}: {fault}{other_table}") from None
         first.append(one)
         second.append(other)
     if not numbers:
         raise DataError(f"{text.name} has empty lines alone; give one with a pair in each line")
     origin = Origin((), (FileRead(text.name, text.size, text.sha256),), text.origin.notes)
-    return Pairs(text.name, text.size, text.sha256, first, second, [text.name] * len(numbers), numbers, origin=origin)
+    return Pairs(
+        text.name,
+        text.size,
+        text.sha256,
+        first,
+        second,
+        [text.name] * len(numbers),
+        numbers,
+        origin=origin,
+        encoding=text.encoding,
+    )

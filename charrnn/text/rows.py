@@ -22,6 +22,10 @@ class Fault(Exception):
         self.column = column
 
 
+class NoTab(Fault):
+    """Says that a line of a table has but one column."""
+
+
 def escape(text: str) -> str:
     """Returns the text as it stands in a table: without tabs and line ends, for which there are escapes."""
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
@@ -41,7 +45,7 @@ def from_table(line: str, columns: tuple[str, str], chosen: tuple[int, int] | No
     cells = line.split("\t")
     if chosen is None:
         if len(cells) == 1:
-            raise Fault(len(line) + 1, f"no tab; write {columns[0]}, a tab, {columns[1]}")
+            raise NoTab(len(line) + 1, f"no tab; write {columns[0]}, a tab, {columns[1]}")
         if len(cells) > 2:
             raise Fault(
                 _column(cells, 3),
@@ -53,8 +57,8 @@ def from_table(line: str, columns: tuple[str, str], chosen: tuple[int, int] | No
         if number > len(cells):
             raise Fault(
                 len(line) + 1,
-                f"no column {number}, which data.columns has for the {name}; it ends after column {len(cells)}: "
-                f"choose others or complete it",
+                f"no column {number}, from which the {name} is read, as data.columns says; it ends after column "
+                f"{len(cells)}: complete it, or keep the columns that were trained on",
             )
         if not cells[number - 1]:
             raise Fault(_column(cells, number), f"the {name} is empty; complete the line or take it out")
@@ -66,9 +70,9 @@ def _column(cells: list[str], number: int) -> int:
     return sum(len(cell) + 1 for cell in cells[: number - 1]) + 1
 
 
-def from_json(line: str, columns: tuple[str, str], encoding: str) -> tuple[str, str]:
-    """Returns the pair in a line that is a JSON object. Other keys may stand beside the two."""
-    example = f'{{"{columns[0]}": "...", "{columns[1]}": "..."}}'
+def from_json(line: str, columns: tuple[str, ...], encoding: str) -> tuple[str, ...]:
+    """Returns the texts in a line that is a JSON object, by the names of columns. It may have other keys."""
+    example = "{" + ", ".join(f'"{name}": "..."' for name in columns) + "}"
     try:
         row = json.loads(line)
     except RecursionError:
@@ -90,10 +94,10 @@ def from_json(line: str, columns: tuple[str, str], encoding: str) -> tuple[str, 
             raise Fault(place, f"the {name} has the lone surrogate U+{ord(lone[0]):04X}, no character; take it out")
         if encoding == BYTES and max(value) > "\xff":
             raise Fault(place, f"the {name} has {max(value)!r}, which is no byte; name another data.encoding")
-    return row[columns[0]], row[columns[1]]
+    return tuple(row[name] for name in columns)
 
 
-def is_json(line: str, columns: tuple[str, str]) -> bool:
+def is_json(line: str, columns: tuple[str, ...]) -> bool:
     """Tells whether a line, such as the first of standard input, is a JSON object and no row of a table.
 
     Where it has a tab it could be both, and is the object if that has the two keys.

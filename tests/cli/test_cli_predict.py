@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
@@ -244,3 +245,35 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(start, taught, tmp_path):
         running.stdout.close()
         assert running.wait(timeout=60) == 0
         assert running.stderr.read() == b""
+
+
+def test_a_word_in_the_place_of_a_file_is_answered_with_how_to_ask_it(charrnn, taught):
+    run = taught("classify")
+    charrnn("predict", run, "redcat").fails(
+        3, f"redcat: no such file; if it is an input itself: echo redcat | charrnn predict {run}"
+    )
+    charrnn("predict", run, "harbour").ok()
+
+
+def test_the_inputs_of_objects_are_those_of_a_table(charrnn, taught, tmp_path):
+    texts = ["abc", "", "0\\t1"]
+    (tmp_path / "inputs.txt").write_text("".join(f"{text}\n" for text in texts))
+    rows = [json.dumps({"label": "x", "text": text.replace("\\t", "\t")}) if text else "" for text in texts]
+    (tmp_path / "inputs.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    plain = charrnn("predict", taught("classify"), "inputs.txt").ok()
+    assert charrnn("predict", taught("classify"), "inputs.jsonl").ok() == plain
+    assert charrnn("predict", taught("classify"), stdin=(tmp_path / "inputs.jsonl").read_bytes()).ok() == plain
+
+
+def test_an_object_without_the_input_is_named_with_its_line(charrnn, taught, tmp_path):
+    (tmp_path / "inputs.jsonl").write_text('{"source": "ab"}\n{"target": "ab"}\n')
+    result = charrnn("predict", taught("tag"), "inputs.jsonl")
+    assert result.code == 3
+    assert "inputs.jsonl:2:1: the key 'source' is missing" in result.err
+
+
+def test_a_table_is_cut_at_the_column_that_the_run_reads(charrnn, taught, pairs):
+    said = charrnn("predict", taught("classify"), pairs("classify")).ok().err
+    assert f"give the inputs alone: cut -f 2 {pairs('classify')} | charrnn predict {taught('classify')}\n" in said
+    said = charrnn("predict", taught("tag"), stdin=pairs("tag").read_bytes()).ok().err
+    assert "give the inputs alone: cut -f 1\n" in said

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.errors import DataError
+from charrnn.errors import ConfigError, DataError
 from charrnn.resources import CORPORA
 from charrnn.text.corpus import Library
+from charrnn.text.inputs import read_inputs
 from charrnn.text.options import DataConfig
-from charrnn.text.pairs import Pairs, escape, read_inputs, read_pairs
+from charrnn.text.pairs import Pairs, escape, read_pairs, refuse_columns_of_objects
 from charrnn.text.rows import unescape
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text("\\tn\t\n r", max_size=8)
@@ -104,7 +105,7 @@ def test_two_columns_can_be_chosen_of_more_in_any_order(read, line_end):
         ("ab\tcde\tf\n", {}, "1:8: 3 columns and not two; write a tab"),
         ("a\tb\nc\t\n", {}, "2:3: the text is empty"),
         ("a\tb\n\n\tc\r\n", {}, "3:1: the label is empty"),
-        ("a\tb\tc\nd\te\n", {"columns": (1, 3)}, "2:4: no column 3, which data.columns has for the text"),
+        ("a\tb\tc\nd\te\n", {"columns": (1, 3)}, "2:4: no column 3, from which the text is read, as data.columns says"),
         ("a\tb\t\n", {"columns": (1, 3)}, "1:5: the text is empty"),
         ("\n\r\n", {}, "has empty lines alone"),
         ("\nlabel\ttext\na\tb\n", {}, "2:1: names of columns, and no pair; take this line out"),
@@ -323,3 +324,17 @@ def test_inputs_come_back_as_many_and_as_they_were(tmp_path_factory, inputs):
 def test_inputs_that_cannot_be_read_are_an_error(library, tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_inputs(library, str(tmp_path / "in"), "utf-8")
+
+
+@pytest.mark.parametrize("key", ["validation", "test"])
+def test_a_part_that_is_nowhere_is_named_by_its_key(library, tmp_path, key):
+    (tmp_path / "pairs.tsv").write_text("a\tb\n")
+    with pytest.raises(DataError, match=f"data.{key} is nowhere.tsv, and there is no such file; give its path as seen"):
+        read_pairs(library, [str(tmp_path / "pairs.tsv")], DataConfig(**{key: "nowhere.tsv"}))
+
+
+def test_columns_of_objects_are_refused():
+    refuse_columns_of_objects("pairs.tsv", DataConfig(columns=(1, 2)))
+    refuse_columns_of_objects("pairs.jsonl", DataConfig())
+    with pytest.raises(ConfigError, match=r"pairs\.jsonl has objects"):
+        refuse_columns_of_objects("pairs.jsonl", DataConfig(columns=(1, 2)))
