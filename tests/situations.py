@@ -156,6 +156,8 @@ SITUATIONS = {
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
     # a plan, of which the last line is the command that trains it
+    "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
+    "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
     "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
     "few updates by epochs": Situation(
         "charrnn plan {verses} -c {tiny} --iterations null --epochs 1 --batch-size 200", 0, count=2
@@ -189,10 +191,6 @@ SITUATIONS = {
         count=2,
         before=("mkdir {folder}; for n in $(seq 70); do printf 'text %s' $n > {folder}/$n.txt; done",),
     ),
-    "planned": Situation(
-        "charrnn plan {text} -c {tiny} --set train.seq_length=6 --time-budget 1s --seed 5", 0, count=3
-    ),
-    "planned in a file": Situation("charrnn plan {text} -c {tiny} -o {plan}.yaml", 0, count=3),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
     "an unknown option": Situation("charrnn train --zzzzz"),
     "an option of a command in a command": Situation("charrnn config show --zzzzz"),

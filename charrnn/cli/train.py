@@ -92,6 +92,7 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
+    from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
@@ -103,9 +104,11 @@ def _begin(wanted: Options) -> Trainer:
     places.refuse_as_text(text)
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
-    config, _ = resolve(_of_the_network(inherited, settings), settings)
+    inherited = _of_the_network(inherited, settings)
+    config, notes = configure(inherited, settings) if old else (resolve(settings)[0], [])
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
+    prepared.notes.extend(notes)
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:

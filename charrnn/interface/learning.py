@@ -24,6 +24,7 @@ from charrnn.runs import checkpoint, places
 from charrnn.runs.directory import RunDirectory
 from charrnn.runs.places import DIVERGED
 from charrnn.training import resuming
+from charrnn.training.fine_tuning import configure
 from charrnn.training.more import ENDS, parse
 from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer
@@ -92,11 +93,13 @@ def _begin(
         raise ConfigError("train what? give a file, the name of a corpus such as 'harbour', a text, or pairs")
     old = checkpoint.load(os.fspath(init_from)) if init_from is not None else None
     inherited = to_settings(old.config, str(init_from)) if old else []
-    config, _ = resolve([setting for setting in inherited if setting.path.startswith("model.")], asked)
+    network = [setting for setting in inherited if setting.path.startswith("model.")]
+    config, notes = configure(network, asked) if old else (resolve(asked)[0], [])
     library, sources = sources_of(source, config.data.encoding)
     places.refuse_as_text(tuple(sources))
     examples = tasks.find(config.task.name, config.data).read(library, sources, config.data)
     prepared = prepare(config, examples, old)
+    prepared.notes.extend(notes)
     directory = RunDirectory(place)
     try:
         return Trainer.begin(directory, prepared)

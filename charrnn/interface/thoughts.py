@@ -29,9 +29,12 @@ ROWS = 128
 
 
 def symbols(run: Run) -> list[str]:
-    """Returns what the columns of `logits` stand for; '' for the end of a document."""
+    """Returns what the columns of `logits` stand for; '' for the end of a document.
+
+    The bytes in which other characters are spelled, if they are, are written as in `<e6>`.
+    """
     task, _ = writer_of(run.task, run.model)
-    return [*task.vocabulary.symbols, *([] if task.end is None else [""])]
+    return [*map(task.vocabulary.name, range(len(task.vocabulary))), *([] if task.end is None else [""])]
 
 
 def score(run: Run, text: str, label: str | None) -> Array:

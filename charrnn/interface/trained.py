@@ -117,7 +117,7 @@ class TrainedRun(Run):
         """Returns what the model expects after each character of `text`: (N, V), float32, before the softmax.
 
         The columns are those of `symbols`. Of a run on documents there is a row more, the first, for what begins a
-        document: (N + 1, V). Raises as `score` does.
+        document: (N + 1, V). Of a character that is spelled in bytes, each has a row. Raises as `score` does.
         """
         return thoughts.logits(self, text, label)
 

@@ -27,11 +27,6 @@ NARROW = 32
 MANY_PASSES = 60
 """Passes above which even a network that is not wide learns by heart, if nothing is dropped."""
 
-MANY_RARE = 0.3
-"""Share of the vocabulary that is rare, from which on it is worth a word, where there are many: `MANY_SYMBOLS`."""
-
-MANY_SYMBOLS = 200
-
 REPEATED = 0.1
 """Share of a text, or of its validation part, in repeated passages, from which on it is worth a word."""
 
@@ -124,15 +119,6 @@ def _memory(plan: RunPlan) -> Iterator[str]:
         )
 
 
-def _rare(plan: RunPlan) -> Iterator[str]:
-    looked = plan.looked
-    if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
-        yield (
-            f"{looked.rare:,} of {len(looked.counts):,} characters are seen less than {RARE} times, "
-            f"{looked.once:,} once: little can be learnt of them, and each costs a column of the output layer"
-        )
-
-
 def _odd(plan: RunPlan) -> Iterator[str]:
     odd = plan.looked.odd
     if not odd:
@@ -190,7 +176,6 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _wide,
     _many_passes,
     _repeats,
-    _rare,
     _odd,
     _line_ends,
     _little_validation,

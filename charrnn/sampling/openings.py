@@ -18,4 +18,4 @@ def first(task: Writer, prompt: str) -> Ids:
 
 def opening(symbols: str) -> str:
     """Returns what is read first if there is no prompt: a line break if the model knows one, else a space, else any."""
-    return next((c for c in "\n " if c in symbols), symbols[0])
+    return next((c for c in "\n " if c in symbols), symbols[:1] or "\n")

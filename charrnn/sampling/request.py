@@ -132,6 +132,8 @@ def _writable(request: Request, vocabulary: Vocabulary) -> str:
                 field, f"has characters that the model never saw, and cannot write: {describe(unknown)}; leave them out"
             )
     allowed = vocabulary.symbols if request.allow is None else request.allow
+    if vocabulary.fallback and request.allow is None:
+        return "".join(c for c in {*allowed, *"".join(request.stop)} if c not in request.ban)  # and all others
     left = "".join(symbol for symbol in allowed if symbol not in request.ban)
     if not left:
         raise RequestError("ban" if request.ban else "allow", "leaves no character to write with; let one be")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Unpack
 
@@ -16,6 +15,7 @@ from charrnn.sampling.growing import Growing
 from charrnn.sampling.openings import first
 from charrnn.sampling.request import Options, Request, check, request_of
 from charrnn.tasks.writer import Writer, writer_of
+from charrnn.text.speller import WholeCharacters, reader
 
 
 def sample(
@@ -61,17 +61,18 @@ class Writing:
         labels = task.told(request.label, self.rows, rng)
         prompts = [prompt for prompt in request.prompts for _ in range(samples)]
         read = [first(task, prompt) for prompt in prompts]
-        self.texts = [Growing(task.vocabulary.symbols, task.end, request.stop) for _ in range(self.rows)]
+        self.texts = [Growing(reader(task.vocabulary), task.end, request.stop) for _ in range(self.rows)]
         stepper = Stepper(model, run.weights, self.rows, labels)
         self.generator = Generator(stepper, rng, request.filters, _constraints(task, request, prompts), scored)
         self.generator.read(read)
 
     def pieces(self) -> Iterator[list[str]]:
         """Yields what each text grew by, until all have ended."""
-        for drawn in itertools.count():
-            if drawn >= self.request.length:
-                open_rows = may_not_end(self.generator.constraints, self.rows)
-                yield ["" if is_open else text.flush() for text, is_open in zip(self.texts, open_rows, strict=True)]
+        while True:
+            full = np.array([not t.ended and t.characters >= self.request.length for t in self.texts])
+            if full.any():
+                may_end = full & ~may_not_end(self.generator.constraints, self.rows)
+                yield [text.flush() if may else "" for text, may in zip(self.texts, may_end, strict=True)]
                 if all(text.ended for text in self.texts):
                     return
             ids, nats = next(self.generator), self.generator.nats
@@ -86,6 +87,9 @@ def _constraints(task: Writer, request: Request, prompts: list[str]) -> list[Con
     if task.end is not None and not all(prompts):
         found.append(NotFirst(task.end, np.array([not prompt for prompt in prompts])))
     vocabulary = task.vocabulary
+    if vocabulary.fallback:
+        no_lines = "\n" * (task.end is not None and "\n" not in vocabulary.symbols)  # documents that are lines
+        found.append(WholeCharacters(vocabulary, len(prompts), request.allow, request.ban + no_lines))
     if request.allow is not None or request.ban:
         allowed = vocabulary.symbols if request.allow is None else request.allow
         found.append(Always([i for i, s in enumerate(vocabulary.symbols) if s not in allowed or s in request.ban]))

@@ -88,7 +88,7 @@ class ItemTask:
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
     abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
-    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", "vocabulary"})
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Pairs:

@@ -16,7 +16,11 @@ from charrnn.judging.evaluation import Score
 from charrnn.judging.surprise import Passage, ScoredLine, scored_lines
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
+from charrnn.text.options import DataConfig
 from charrnn.text.vocabulary import BYTES, Vocabulary
+
+VOCABULARY_KEYS = ("max_vocab", "min_count", "vocabulary")
+"""The keys of the section `data` that say which characters have symbols."""
 
 
 class Writer:
@@ -58,8 +62,8 @@ class Writer:
             yield from scored_lines(passage)
 
     def spell(self, symbol: int) -> str | None:
-        """Returns the character that a symbol is, None for the end of a document."""
-        return self.vocabulary.symbols[symbol]
+        """Returns the character that a symbol is, or the name of a byte; None for the end of a document."""
+        return self.vocabulary.name(symbol)
 
     def total(
         self, model: CharLM, params: dict[str, Array], parts: Sequence[Any], reports: Sequence[dict[str, Any]]
@@ -113,4 +117,17 @@ def character_names(vocabulary: Vocabulary) -> list[object]:
     """
     if vocabulary.encoding == BYTES:
         return [symbol if symbol.isascii() else ord(symbol) for symbol in vocabulary.symbols]
-    return list(vocabulary.symbols)
+    return [*vocabulary.symbols, *range(len(vocabulary) - len(vocabulary.symbols))]
+
+
+def with_fallback(symbols: str, counts: Ids, data: DataConfig) -> Vocabulary:
+    """Returns the vocabulary with a byte fallback that `data` asks for; `counts (n,)` are of the training part.
+
+    Raises ConfigError where the text is read as bytes.
+    """
+    if data.encoding == BYTES:
+        raise ConfigError(
+            "data.encoding: bytes makes each byte a symbol, and data.max_vocab and data.min_count choose which "
+            "characters have one; leave them out, or name the text's encoding"
+        )
+    return Vocabulary.of_frequent(symbols, counts, data.encoding, data.max_vocab, data.min_count)

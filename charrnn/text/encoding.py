@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from charrnn.text.detecting import MARKS, doubt, guess
 from charrnn.text.numbering import Numbering
 from charrnn.text.options import KEEP, LF
 from charrnn.text.origin import NOWHERE, FileRead, Origin
+from charrnn.text.spelled import SpelledIds, TextIds
 from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
 
 WHOLE = ("punycode", "utf-7")
@@ -42,22 +43,6 @@ MARK = "\ufeff"
 
 class EmptyText(DataError):
     """Says that a text has no characters."""
-
-
-@dataclass(frozen=True)
-class TextIds:
-    """Stands for the array of a text's ids in a model's vocabulary, and translates what is read of it."""
-
-    codes: Codes
-    table: Ids
-    """The id of each code."""
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, index: Ids, /, *, mode: Literal["clip"]) -> Ids:
-        """Returns the ids (T, B) at `index (T, B)`, whose columns run along the text, as an array does."""
-        return self.table.take(self.codes.take(index))
 
 
 @dataclass(frozen=True)
@@ -85,8 +70,19 @@ class Text:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def ids(self, vocabulary: Vocabulary) -> TextIds:
+    def counts(self, start: int = 0, stop: int | None = None) -> Ids:
+        """Returns how often each of `symbols` occurs from character `start` to `stop`: (S,)."""
+        S = len(self.symbols)
+        counts = np.zeros(S, np.int64)
+        for codes in self.codes.blocks(start, stop):
+            counts += np.bincount(codes, minlength=S)
+        return counts
+
+    def ids(self, vocabulary: Vocabulary) -> TextIds | SpelledIds:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
+        if vocabulary.fallback:
+            spelled, sizes = vocabulary.spellings(self.symbols)
+            return SpelledIds(self.codes, spelled, sizes) if sizes.max() > 1 else TextIds(self.codes, spelled[:, 0])
         return TextIds(self.codes, vocabulary.encode(self.symbols))
 
     def with_mark(self) -> Text:

@@ -12,6 +12,7 @@ from charrnn.errors import ConfigError, OutputError
 from charrnn.runs.run import Corpus, Run
 from charrnn.runs.transfer import take_over
 from charrnn.tasks.base import Batching, Examples, Split, Task
+from charrnn.tasks.inheriting import inherit
 from charrnn.text.origin import origin_of
 from charrnn.training import limits
 
@@ -33,6 +34,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
     """
     config = with_seed(config)
     task = tasks.find(config.task.name, config.data).of(examples, config.data, batching_of(config))
+    task = inherit(task, old.task if old else None, config.data, examples.name)
     model = task.model(config.model)
     limits.refuse_hopeless(config, model)
     split = split_of(task, config, examples)

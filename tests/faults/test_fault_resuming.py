@@ -212,6 +212,8 @@ OTHERS = {
     "data.encoding": "bytes",
     "data.split": [0.8, 0.1, 0.1],
     "data.documents": "lines",
+    "data.max_vocab": 50,
+    "data.min_count": 2,
     "data.columns": [2, 1],
     "data.validation": "other.txt",
     "data.test": "other.txt",
