@@ -161,6 +161,8 @@ SITUATIONS = {
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
     # a plan, of which the last line is the command that trains it
+    "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
+    "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
     "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
     "few updates by epochs": Situation(
         "charrnn plan {verses} -c {tiny} --iterations null --epochs 1 --batch-size 200", 0, count=2
