@@ -15,6 +15,9 @@ demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let t
 	$(BIN)/charrnn train harbour -c quickstart
 	@echo
 	$(BIN)/charrnn sample $$(ls -td runs/harbour-* | head -1) -n 700 --temperature 0.5 --prompt "MARTHA:"
+	@echo
+	@echo "Its curves, and what n-grams and compressors make of the same text; open it in a browser:"
+	@$(BIN)/charrnn report $$(ls -td runs/harbour-* | head -1)
 
 test: $(VENV)/developed ## Run the tests (PYTHON=python3.13 for another Python)
 	$(BIN)/python -m pytest -n auto

@@ -72,9 +72,14 @@ def settle() -> None:
     Where threads cannot be started there is one core for us: a BLAS that fails to start one ends the program.
     """
     found = find()
-    scarce = system.limit("RLIMIT_AS") < system.LITTLE or not system.allows_threads(found.affinity + 1)
+    scarce = system.limit("RLIMIT_AS") < system.LITTLE or not system.allows_threads(2 * found.affinity + 2)
     if scarce or found.cores < found.affinity:
         os.environ |= dict.fromkeys(VARIABLES, "1" if scarce else str(found.cores))
+
+
+def environment_of_one() -> dict[str, str]:
+    """Returns the environment for a process whose BLAS has one thread, and no memory for more."""
+    return {**os.environ, **dict.fromkeys(VARIABLES, "1")}
 
 
 def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan:

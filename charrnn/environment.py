@@ -8,12 +8,20 @@ import platform
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from charrnn import system
 from charrnn.version import __version__
+
+BLAS_BUFFER = 32 << 20
+"""Bytes that OpenBLAS takes for itself at the first product."""
 
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """Returns the versions that compute here, and for what processor: no BLAS promises the same sums as another."""
+    """Returns the versions that compute here, and for what processor: no BLAS promises the same sums as another.
+
+    Raises MemoryError where BLAS would find no memory to work in: it ends the program then, without a word of why.
+    """
+    system.require(BLAS_BUFFER)
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
     blas = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in found]
     return {

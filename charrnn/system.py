@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import math
+import mmap
 import os
 import threading
 
 from charrnn import cgroups
 
 FEW = 512
-"""Processes and threads below which it is worth a try whether there are enough for us."""
+"""Processes and threads that are enough for us, whoever else has some of them."""
 
 LITTLE = 1 << 30
 """Bytes of address space below which BLAS is not given more than one thread: each of them takes dozens of MiB."""
@@ -30,9 +31,22 @@ def limit(name: str) -> float:
     return math.inf if soft in (-1, resource.RLIM_INFINITY) else soft
 
 
+def most_processes() -> float:
+    """Returns how many processes and threads the user, or the control group, may have; infinite without a limit."""
+    return min(limit("RLIMIT_NPROC"), cgroups.processes())
+
+
+def few_processes() -> bool:
+    """Tells whether so few may be started that it is worth a try whether there are enough for us."""
+    return most_processes() < FEW
+
+
 def allows_threads(count: int) -> bool:
-    """Tells whether so many threads could be started now. They are, for a moment, where the limits are low."""
-    if min(limit("RLIMIT_NPROC"), cgroups.processes()) >= FEW:
+    """Tells whether so many threads could be started now. They are, for a moment, where only few are allowed.
+
+    The system may count them for some time after that: who is to need n should ask for 2 n.
+    """
+    if not few_processes():
         return True
     over, threads = threading.Event(), []
     try:
@@ -47,6 +61,15 @@ def allows_threads(count: int) -> bool:
         over.set()
         for thread in threads:
             thread.join()
+
+
+def require(size: int) -> None:
+    """Raises MemoryError where there is no room for so many bytes within the limit of the address space."""
+    if limit("RLIMIT_AS") < math.inf:
+        try:
+            mmap.mmap(-1, size).close()
+        except OSError as error:
+            raise MemoryError from error
 
 
 def explain(error: BaseException) -> str | None:
@@ -67,7 +90,7 @@ def _of_number(number: int | None) -> str | None:
     reason = os.strerror(number or 0)
     match number:
         case errno.EAGAIN:
-            most = min(limit("RLIMIT_NPROC"), cgroups.processes())
+            most = most_processes()
             return f"no more processes or threads can be started{_of(most, 'ulimit -u')}; raise that, or end some"
         case errno.EMFILE:
             return f"{reason}{_of(limit('RLIMIT_NOFILE'), 'ulimit -n')}; raise that"

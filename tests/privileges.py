@@ -32,6 +32,24 @@ def drop_privileges() -> None:
     _do("capset", header, (ctypes.c_uint32 * 6)(kept, kept))
 
 
+needs_root = pytest.mark.skipif(not LINUX or os.geteuid() != 0, reason="only root on Linux can become a user of no one")
+"""For tests of limits that do not hold for root, such as that of processes."""
+
+
+def become_nobody() -> None:
+    """Makes this process that of a user who has no other one, but who may read anything, also after an exec."""
+    set_keepcaps, ambient, raise_, read_anything = 8, 47, 2, 2  # PR_SET_KEEPCAPS, PR_CAP_AMBIENT, and a capability
+    user = 3_000_000 + os.getpid()
+    _do("prctl", set_keepcaps, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    bit = 1 << read_anything
+    _do("capset", header, (ctypes.c_uint32 * 6)(bit, bit, bit))
+    _do("prctl", ambient, raise_, read_anything, 0, 0)
+
+
 def _do(call: str, *arguments: object) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, call)(*arguments):

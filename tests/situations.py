@@ -91,6 +91,11 @@ def _small_prompts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.cli.sample.MAX_PROMPT", 50)
 
 
+def _no_shell(patch: pytest.MonkeyPatch) -> None:
+    """No variable says which shell a user has."""
+    patch.delenv("SHELL", raising=False)
+
+
 SITUATIONS = {
     # training has ended, or was ended
     "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
@@ -156,6 +161,23 @@ SITUATIONS = {
     "nothing to validate on": Situation(
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
+    # a plan, of which the last line is the command that trains it
+    "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
+    "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
+    "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
+    "few updates by epochs": Situation(
+        "charrnn plan {verses} -c {tiny} --iterations null --epochs 1 --batch-size 200", 0, count=2
+    ),
+    "too short a time": Situation("charrnn plan {verses} -c {tiny} --iterations null --time-budget 0.0001", 0, count=2),
+    "too long a time": Situation("charrnn plan {verses} -c {tiny} --iterations 100000000", 0, count=3, cures=False),
+    "a rate that explodes": Situation(
+        "charrnn plan {verses} -c {tiny} --set train.iterations=600 --lr 1e30", 0, count=2, cures=False
+    ),
+    "a wide network": Situation(
+        "charrnn plan {verses} -c {tiny} --set train.iterations=600 --hidden-size 400", 0, count=2
+    ),
+    "many passes": Situation("charrnn plan {text} -c {tiny} --set train.iterations=10000", 0, count=3),
+    "line ends of two kinds": Situation("charrnn plan {mixed} -c {tiny} --set train.iterations=600", 0, count=3),
     # other words
     "an unknown corpus": Situation("charrnn train nowhere", 3),
     "a corpus to fetch": Situation("charrnn train text8", 3, then=6),
@@ -175,36 +197,18 @@ SITUATIONS = {
         count=2,
         before=("mkdir {folder}; for n in $(seq 70); do printf 'text %s' $n > {folder}/$n.txt; done",),
     ),
-    "planned": Situation(
-        "charrnn plan {text} -c {tiny} --set train.seq_length=6 --time-budget 1s --seed 5", 0, count=3
-    ),
-    "planned in a file": Situation("charrnn plan {text} -c {tiny} -o {plan}.yaml", 0, count=3),
-    "planned too wide": Situation("charrnn plan {text} -c {tiny} --set model.hidden_size=256", 0, count=4),
-    "planned too wide for little": Situation("charrnn plan {verse} -c {tiny} --set model.hidden_size=16", 0, count=4),
-    "planned too long": Situation("charrnn plan {text} -c {tiny} --set train.iterations=1000000000", 0, count=4),
-    "planned for few updates": Situation(
-        "charrnn plan {text} -c {tiny} --set train.batch_size=32 --set train.iterations=null --set train.epochs=5",
-        0,
-        count=3,
-    ),
-    "planned to diverge": Situation(
-        "charrnn plan {text} -c {tiny} --set optim.name=sgd --set optim.learning_rate=1e30 --set optim.clip_norm=null",
-        0,
-        count=4,
-        cures=False,
-    ),
     "diverged": Situation(
         "charrnn train {text} -c {tiny} --set optim.name=sgd --set optim.learning_rate=1e30 --set optim.clip_norm=null",
         5,
     ),
-    "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=4),
-    "planned with line ends of two kinds": Situation("charrnn plan {mixed} -c {tiny}", 0, count=4),
+    "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
     "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
     "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
     "an unknown option": Situation("charrnn train --zzzzz"),
     "an option of a command in a command": Situation("charrnn config show --zzzzz"),
+    "a shell that is not named": Situation("charrnn completion", patch=_no_shell),
     "capitals of nothing": Situation("charrnn corpus make capitals -o {new}"),
     # runs that are used
     "a temperature that is no number": Situation("charrnn sample {lm} --temperature nan"),

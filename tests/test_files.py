@@ -64,7 +64,7 @@ def test_with_no_room_the_old_file_stays_and_no_temporary_one(old, tmp_path):
         [sys.executable, "-c", textwrap.dedent(FULL), str(path)], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (6, "")
-    assert done.stdout == f"cannot write {path}: File too large; make room or choose another place\n"
+    assert done.stdout == f"cannot write {path}: File too large (the limit is 1 KiB: ulimit -f); raise that\n"
     assert os.listdir(tmp_path) == ([] if old is None else ["f"])
     if old is not None:
         assert path.read_bytes() == old

@@ -40,6 +40,7 @@ FILES: dict[str, tuple[str, str | bytes]] = {
     "noise": (".txt", ("Однажды, в студёную зимнюю пору, я из лесу вышел\n" * 60).encode("cp1251")),
     "zeros": (".txt", FOXES.encode("utf-16-le")),
     "text": (".txt", FOXES),
+    "verses": (".txt", "".join(f"{n * n * 7919 % 100003} {n}\n" for n in range(4000))),
     "note": (".txt", "a note\n"),
     "chinese": (".txt", "".join(chr(0x4E00 + n % 70) for n in range(2000))),
     "pairs": (".tsv", written(LABELLED)),

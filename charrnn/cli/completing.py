@@ -17,15 +17,13 @@ from click.shell_completion import CompletionItem
 from charrnn.cli import common
 from charrnn.config.schema import keys, types_of_keys
 from charrnn.resources import CORPORA
+from charrnn.runs import places
 
 Complete = Callable[[click.Context, str], list[CompletionItem]]
 """Returns what a word that is begun may become."""
 
 RUNS = Path("runs")
 """Where runs are kept if nobody says another place."""
-
-CHECKPOINTS = ("best.npz", "last.npz")
-"""One of them is in the directory of a run."""
 
 
 def teach(command: click.Command) -> click.Command:
@@ -67,14 +65,10 @@ def _completed(*arguments: Any) -> list[CompletionItem]:
 def _runs(begun: str) -> Iterator[CompletionItem]:
     """Yields the runs below `runs`, or below the folder that is typed; where there are none, any path."""
     folder = Path(f"{begun}x").parent if os.sep in begun else RUNS
-    runs = [path for path in map(str, _entries(folder)) if path.startswith(begun) and _is_run(Path(path))]
+    runs = [path for path in map(str, _entries(folder)) if path.startswith(begun) and places.holds_a_run(Path(path))]
     yield from map(CompletionItem, runs)
     if not runs:
         yield CompletionItem(begun, type="file")
-
-
-def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in CHECKPOINTS)
 
 
 def _texts(begun: str) -> Iterator[CompletionItem]:

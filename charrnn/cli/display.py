@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ class Display:
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         from tqdm import tqdm
 
-        if not system.allows_threads(1):
+        if system.few_processes():
             tqdm.monitor_interval = 0  # which would be a thread
         self.trainer = trainer
         self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
@@ -78,7 +77,7 @@ class Display:
         if self.losses:
             parts.append(f"validation {self.losses[-1]:.4f}")
         parts += [f"{record.chars_per_s:,.0f} chars/s", f"iteration {record.iteration:,}"]
-        room = 2 * shutil.get_terminal_size().columns // 3 - len("100% || 00:00<00:00, ")
+        room = 2 * _columns() // 3 - len("100% || 00:00<00:00, ")
         while len(parts) > 1 and len(", ".join(parts)) > room:
             parts.pop()
         return f" {', '.join(parts)}"
@@ -88,7 +87,8 @@ class Display:
         if not self.terminal or record.val_nats is None:
             return ""
         self.losses.append(record.val_nats)
-        room = shutil.get_terminal_size().columns - taken - 3
+        columns = _columns()
+        room = columns - taken % columns - 3  # a line that is too long goes on in the next
         bars = sparkline(self.losses, sys.stderr.encoding, min(room, WIDTH)) if room >= LEAST else ""
         return f"  {bars}" if bars else ""
 
@@ -114,6 +114,14 @@ class Display:
         """Removes the bar."""
         with contextlib.suppress(OSError):
             self.bar.close()
+
+
+def _columns() -> int:
+    """Returns how many characters wide the terminal is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def nats(record: Record) -> str:

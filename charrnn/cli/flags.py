@@ -15,26 +15,10 @@ from click.shell_completion import CompletionItem
 
 from charrnn import advice
 from charrnn.config import reading
+from charrnn.config.flags import FLAGS
 from charrnn.config.resolve import Setting
 from charrnn.config.schema import keys
 from charrnn.config.synonyms import named
-
-FLAGS = {
-    "--epochs": "train.epochs",
-    "--iterations": "train.iterations",
-    "--time-budget": "train.time_budget",
-    "--lr": "optim.learning_rate",
-    "--optimizer": "optim.name",
-    "--cell": "model.cell",
-    "--hidden-size": "model.hidden_size",
-    "--layers": "model.num_layers",
-    "--dropout": "model.dropout",
-    "--batch-size": "train.batch_size",
-    "--seq-length": "train.seq_length",
-    "--task": "task.name",
-    "--seed": "train.seed",
-}
-"""The key that each flag sets."""
 
 METAVARS = {"--time-budget": "TIME", "--lr": "RATE", "--dropout": "P", "--cell": "CELL", "--optimizer": "NAME"}
 """What stands for the value of a flag in its help, where that is not N."""
@@ -79,10 +63,15 @@ def _option(flag: str) -> Callable[[Any], Any]:
     )
 
 
+def take(options: dict[str, Any]) -> dict[str, str]:
+    """Takes the flags out of the options of a command, and returns those that were given with their values."""
+    given = {flag: options.pop(flag.strip("-").replace("-", "_"), None) for flag in FLAGS}
+    return {flag: value for flag, value in given.items() if value is not None}
+
+
 def take_settings(options: dict[str, Any]) -> list[Setting]:
     """Takes the flags out of the options of a command, and returns the settings that they ask for."""
-    given = {flag: options.pop(flag.strip("-").replace("-", "_"), None) for flag in FLAGS}
-    return [setting(flag, value) for flag, value in given.items() if value is not None]
+    return [setting(flag, value) for flag, value in take(options).items()]
 
 
 def setting(flag: str, value: str) -> Setting:

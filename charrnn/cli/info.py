@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import platform
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,25 @@ QUOTED = ("symbols", "answers")
 
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
-@click.argument("source", metavar="CHECKPOINT|RUN_DIR|TEXT")
+@click.argument("source", required=False, metavar="CHECKPOINT|RUN_DIR|TEXT")
+@click.option("--machine", is_flag=True, help="Say what this machine has for us: cores, limits, BLAS.")
 @click.option("--encoding", metavar="NAME", help="Of a text [utf-8].")
 @common.json_option
-def command(source: str, encoding: str | None, as_json: bool) -> None:
-    """Say what is in a checkpoint, a run directory or a text.
+def command(source: str | None, machine: bool, encoding: str | None, as_json: bool) -> None:
+    """Say what is in a checkpoint, a run directory or a text; or with --machine, what there is to compute with.
 
     \b
     charrnn info runs/harbour-1
+    charrnn info --machine
     """  # noqa: D301  # click wants the backspace itself
-    facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source, encoding)
+    if (source is None) != machine:
+        raise click.UsageError(
+            "Missing argument 'CHECKPOINT|RUN_DIR|TEXT', or --machine" if source is None else "--machine is of no file"
+        )
+    if source is None:
+        facts = _machine(as_json)
+    else:
+        facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source, encoding)
     if as_json:
         common.print_json(facts)
         return
@@ -34,6 +45,45 @@ def command(source: str, encoding: str | None, as_json: bool) -> None:
     for name, value in facts.items():
         shown = f"{value:,}" if type(value) is int else repr(value) if name in QUOTED else str(value)
         click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(shown)}")
+
+
+def _machine(as_json: bool) -> dict[str, Any]:
+    """Returns what limits the cores of this process, what computes, and when several processes share a batch."""
+    from charrnn import cores, system
+    from charrnn.environment import environment
+
+    found = cores.find()
+    limits = {
+        "processes": system.most_processes(),
+        "open_files": system.limit("RLIMIT_NOFILE"),
+        "memory_bytes": system.limit("RLIMIT_AS"),
+        "file_bytes": system.limit("RLIMIT_FSIZE"),
+    }
+    cost_model = {
+        "least_operations_for_processes": int(cores.LEAST_WORK),
+        "least_rows_per_process": cores.LEAST_ROWS,
+        "least_product_for_threads": cores.LEAST_PRODUCT,
+    }
+    several: dict[str, dict[str, Any]] = {
+        "variables": found.variables,
+        "limits": {name: int(most) if math.isfinite(most) else None for name, most in limits.items()},
+        "cost_model": cost_model,
+    }
+    facts: dict[str, Any] = {
+        "cores": found.cores,
+        "affinity": found.affinity,
+        "quota": found.quota if math.isfinite(found.quota) else None,
+        **environment(),
+        "python": platform.python_version(),
+    }
+    if as_json:
+        return facts | several
+    for name, parts in several.items():
+        each = (
+            f"{part.replace('_', ' ')} {'none' if value is None else f'{value:,}'}" for part, value in parts.items()
+        )
+        facts[name] = ", ".join(each) or "none"
+    return facts | {"quota": "none" if facts["quota"] is None else f"{found.quota:g} cores"}
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn import advice
-from charrnn.cli import common
+from charrnn.cli import common, flags
 from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import ConfigError, one_line
 
@@ -28,19 +28,14 @@ class Options:
     sources: tuple[str, ...]
     config_name: str | None
     assignments: tuple[str, ...]
-    time_budget: str | None
-    seed: int | None
+    flags: dict[str, str]
     out: Path | None
     as_json: bool
 
     def settings(self) -> list[Setting]:
         """Returns the settings of the configuration that these options ask for, later ones over earlier ones."""
-        settings = [*common.read_config(self.config_name), *common.read_assignments(self.assignments)]
-        if self.time_budget is not None:
-            settings.append(Setting("train.time_budget", self.time_budget, f"--time-budget {self.time_budget}"))
-        if self.seed is not None:
-            settings.append(Setting("train.seed", self.seed, f"--seed {self.seed}"))
-        return settings
+        given = [flags.setting(flag, value) for flag, value in self.flags.items()]
+        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *given]
 
     def training(self) -> str:
         """Returns the command that trains what is planned."""
@@ -49,8 +44,7 @@ class Options:
             return advice.command(*words, "-c", self.out)
         words += ["-c", self.config_name] if self.config_name else []
         words += [word for assignment in self.assignments for word in ("--set", assignment)]
-        words += ["--time-budget", self.time_budget] if self.time_budget else []
-        words += ["--seed", self.seed] if self.seed is not None else []
+        words += [word for given in self.flags.items() for word in given]
         return advice.command(*words)
 
 
@@ -58,8 +52,6 @@ class Options:
 @click.argument("sources", nargs=-1, required=True, metavar="TEXT|PAIRS...")
 @common.config_option
 @common.set_option
-@click.option("--time-budget", metavar="TIME", help="Plan a run that stops after this time: 90s, 10m, 1h30m.")
-@click.option("--seed", type=int, metavar="N", help="Of all that is random.")
 @click.option(
     "-o",
     "--out",
@@ -67,6 +59,7 @@ class Options:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the configuration, with every key, for: charrnn train TEXT -c FILE.yaml",
 )
+@flags.options()
 @common.json_option
 def command(**options: Any) -> None:
     """Look at TEXT, time a few batches, and say what a run will be: how large, how long, and what is to be thought of.
@@ -75,7 +68,7 @@ def command(**options: Any) -> None:
 
     \b
     charrnn plan harbour --time-budget 10m
-    charrnn plan novel.txt --set model.hidden_size=256 -o plan.yaml
+    charrnn plan novel.txt --hidden-size 256 -o plan.yaml
     charrnn train novel.txt -c plan.yaml
     """  # noqa: D301  # click wants the backspace itself
     from charrnn import tasks
@@ -83,7 +76,7 @@ def command(**options: Any) -> None:
     from charrnn.planning.remarks import remarks
     from charrnn.training.preparing import prepare
 
-    wanted = Options(**options)
+    wanted = Options(flags=flags.take(options), **options)
     _refuse_to_overwrite(wanted.out)
     config, _ = resolve(wanted.settings())
     examples = tasks.find(config.task.name, config.data).read(common.library(), wanted.sources, config.data)

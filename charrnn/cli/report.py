@@ -105,6 +105,10 @@ def _facts(facts: Facts) -> dict[str, Any]:
 def _write_events(runs: tuple[Path, ...], folder: Path) -> None:
     from charrnn.reporting import events
 
-    for path in runs:
-        events.write(path, folder / (path if path.is_dir() else path.parent).resolve().name)
+    places = [path if path.is_dir() else path.parent for path in runs]
+    names = [place.resolve().name for place in places]
+    for path, place, name in zip(runs, places, names, strict=True):
+        if names.count(name) > 1:  # as runs/1 and others/1
+            name = "-".join(place.resolve().parts[-2:])
+        events.write(path, folder / name)
     click.echo(one_line(str(folder)))

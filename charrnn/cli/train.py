@@ -93,6 +93,8 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
+    from charrnn.training import few_updates
+    from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
 
@@ -104,14 +106,20 @@ def _begin(wanted: Options) -> Trainer:
     places.refuse_as_text(text)
     old = checkpoint.load(init_from) if init_from else None
     inherited = to_settings(old.config, str(init_from)) if old else []
-    config, origins = resolve(_of_the_network(inherited, settings), settings)
+    inherited = _of_the_network(inherited, settings)
+    config, notes = configure(inherited, settings) if old else (resolve(settings)[0], [])
+    _, origins = resolve(inherited, settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
+    prepared.notes.extend(notes)
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         trainer = Trainer.begin(directory, prepared)
         trainer.warnings += unread(config, origins)
+        progress = trainer.progress
+        updates = None if config.train.time_budget else progress.total_iterations
+        trainer.notes += few_updates.remark(config, progress.batches_per_epoch, updates)
         return trainer
     except CharrnnError:
         directory.close()

@@ -38,14 +38,14 @@ class Shelf(Library):
             yield from super()._files(sources, remarks)
 
 
-def sources_of(source: Source, encoding: str) -> tuple[Library, list[str]]:
+def sources_of(source: Source, encoding: str, library: Library | None = None) -> tuple[Library, list[str]]:
     """Returns where examples are read, and by which names.
 
     A string with a line break, or longer than any name, is a text itself, and so are bytes; another is a file or
     a corpus. A list is of such names, or of pairs `(label, text)` or `(source, target)`. Raises ConfigError for
     anything else, DataError for a text that is not of the `encoding`.
     """
-    library = common.library()
+    library = library or common.library()
     if isinstance(source, bytes):
         return _shelf(library, source), [IN_MEMORY]
     if isinstance(source, str):
@@ -75,7 +75,7 @@ def encoded(text: str, encoding: str) -> bytes:
 
 
 def _shelf(library: Library, data: bytes) -> Shelf:
-    return Shelf(library.folder, library.cache, data=data)
+    return Shelf(**vars(library), data=data)
 
 
 def _is_pair(value: Any) -> bool:

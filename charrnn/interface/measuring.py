@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from charrnn.cli import common
-from charrnn.errors import ConfigError, DataError
+from charrnn.errors import ConfigError
 from charrnn.interface.given import Source, sources_of
+from charrnn.runs.judgement import judge
 from charrnn.runs.run import Run
-from charrnn.tasks.base import Batching
 
 SPLITS = ("train", "validation", "test")
+"""The parts of what a run learns from."""
+
+UNKNOWN = ("error", "skip")
+"""What may be done about characters that the model never saw."""
 
 
-def evaluate(run: Run, source: Source, split: str | None, beam: int | None) -> dict[str, Any]:
+def evaluate(run: Run, source: Source, split: str | None, beam: int | None, unknown: str) -> dict[str, Any]:
     """Returns the report on a source, or on a part of it with what baselines reach there. See `TrainedRun.evaluate`."""
     if split not in (None, *SPLITS):
         raise ConfigError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}, or None")
+    if unknown not in UNKNOWN:
+        raise ConfigError(f"unknown is {unknown!r}; it must be one of {', '.join(UNKNOWN)}")
     if beam is not None:
         common.require(run, "beam", "beam")
-    task, data, train = run.task, run.config.data, run.config.train
-    assert train.seed is not None, "a run has one"
-    batching = Batching(train.batch_size, train.seq_length, train.seed, None)
-    if split is None:  # other files have no part in it
-        data = dataclasses.replace(data, validation=None, test=None)
-    library, sources = sources_of(source, data.encoding)
-    examples = task.read(library, sources, data)
-    if split and "chance" in task.abilities and examples.sha256 != run.corpus.sha256:
-        raise DataError(
-            f"{examples.name} is not what this run learnt from, {run.corpus.name}, as it was: its {split} part may "
-            f"have what was trained on; give that, or leave out split"
-        )
-    part = task.part(examples, data, batching, split)
+    if unknown == "skip" and "skip" not in run.task.abilities:
+        raise ConfigError(f"a run of the task {run.config.task.name} skips nothing; leave unknown out")
+    library, sources = sources_of(source, run.config.data.encoding, common.library_for(run, None))
     asked = {"beam": beam} if beam else {}
-    report = task.report(run.model, run.weights, part, **asked)
-    if split:
-        report["baselines"] = task.baselines(examples, data, batching, split)
-    return report
+    return judge(run, library, sources, split, unknown == "skip", **asked).report

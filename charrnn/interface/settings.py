@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from charrnn.cli import common
+from charrnn.config.flags import FLAGS
 from charrnn.config.resolve import Setting, nearest
 from charrnn.config.schema import keys
 from charrnn.errors import ConfigError
 
-ALIASES = {"lr": "optim.learning_rate", "layers": "model.num_layers", "task": "task.name", "optimizer": "optim.name"}
-"""Keywords that are called otherwise than the last word of their key."""
+ALIASES = {flag.strip("-").replace("-", "_"): path for flag, path in FLAGS.items()}
+"""The keywords that are flags of `charrnn train`, and their keys."""
 
 
 def settings_of(

@@ -9,11 +9,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.arrays import Array, Ids
+from charrnn.cli import common
 from charrnn.cores import blas_threads
 from charrnn.errors import ConfigError, DataError
-from charrnn.nn.numerics import log_softmax
 from charrnn.runs.run import Run
+from charrnn.tasks.base import Batching
 from charrnn.tasks.writer import writer_of
+from charrnn.text.documents import Documents
+from charrnn.text.vocabulary import BYTES
 
 STEPS = 256
 """Characters that are read at a time."""
@@ -26,38 +29,57 @@ ROWS = 128
 
 
 def symbols(run: Run) -> list[str]:
-    """Returns what the columns of `logits` stand for; '' for the end of a document."""
+    """Returns what the columns of `logits` stand for; '' for the end of a document.
+
+    The bytes in which other characters are spelled, if they are, are written as in `<e6>`.
+    """
     task, _ = writer_of(run.task, run.model)
-    return [*task.vocabulary.symbols, *([] if task.end is None else [""])]
+    return [*map(task.vocabulary.name, range(len(task.vocabulary))), *([] if task.end is None else [""])]
 
 
 def score(run: Run, text: str, label: str | None) -> Array:
     """Returns the nats of each character that something comes before. See `TrainedRun.score`."""
+    task, model = writer_of(run.task, run.model)
+    train, data = run.config.train, run.config.data
+    _told(run, label)
+    examples = _examples(run, text, label)
+    kind: Any = task
+    part = kind.part(examples, data, Batching(train.batch_size, train.seq_length, train.seed or 0, None))
+    with threadpool_limits(blas_threads(model.step_product), user_api="blas"):
+        found = [passage.guesses.nats for passage in task.passages(model, run.weights, part)]
+    return np.concatenate([np.zeros(0), *found])
+
+
+def _examples(run: Run, text: str, label: str | None) -> Any:
+    """Returns a text as the task has what it is judged on: a document, where these are learnt."""
     task, _ = writer_of(run.task, run.model)
-    rows = logits(run, text, label)
-    ids = task.vocabulary.encode(text)
-    if task.end is None:
-        rows, targets = rows[:-1], ids[1:]
-    else:
-        targets = np.append(ids, task.end)
-    chances = log_softmax(rows.astype(np.float64))
-    found: Array = -chances[np.arange(len(targets)), targets]
-    return found
+    symbols = _symbols_of(run, text)
+    if task.end is not None:
+        return Documents("the text", 0, "", [symbols], None if label is None else [label])
+    bytes_alone = run.config.data.encoding == BYTES
+    data = symbols.encode("latin-1") if bytes_alone else symbols.encode("utf-8", "surrogatepass")
+    return common.library().decoded(data, "the text", BYTES if bytes_alone else "utf-8")
+
+
+def _symbols_of(run: Run, text: str) -> str:
+    """Returns a text in the model's symbols: where these are bytes, those of its UTF-8. Raises ConfigError for none."""
+    if not isinstance(text, str):
+        raise ConfigError(f"a {type(text).__name__} is no text; give a string")
+    return text.encode("utf-8", "surrogatepass").decode("latin-1") if run.config.data.encoding == BYTES else text
+
+
+def _told(run: Run, label: str | None) -> Ids | None:
+    """Returns what a text is told, (1,), or None. Raises ConfigError for a label that is missing or not known."""
+    task, _ = writer_of(run.task, run.model)
+    if label is None and getattr(task, "labels", None):
+        raise ConfigError("the texts of this run have labels, and what is expected depends on them; give label=")
+    return task.told(label, 1, np.random.default_rng(0))
 
 
 def logits(run: Run, text: str, label: str | None) -> Array:
     """Returns what is expected after each character, and at first where a document begins. See `TrainedRun.logits`."""
     task, model = writer_of(run.task, run.model)
-    if not isinstance(text, str):
-        raise ConfigError(f"a {type(text).__name__} is no text; give a string")
-    ids = task.vocabulary.encode(text)
-    labels: Ids | None = None
-    if getattr(task, "labels", None):
-        if label is None:
-            raise ConfigError("the texts of this run have labels, and what is expected depends on them; give label=")
-        labels = task.told(label, 1, np.random.default_rng(0))
-    elif label is not None:
-        task.told(label, 1, np.random.default_rng(0))  # which says that there are none
+    ids, labels = task.vocabulary.encode(_symbols_of(run, text)), _told(run, label)
     if task.end is not None:
         ids = np.concatenate([[task.end], ids])
     elif not len(ids):

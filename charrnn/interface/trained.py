@@ -19,7 +19,7 @@ from charrnn.interface.measuring import evaluate
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.sampling.request import Options, request_of
-from charrnn.sampling.writing import sample_many
+from charrnn.sampling.samples import written
 
 
 @dataclass
@@ -100,8 +100,7 @@ class TrainedRun(Run):
         options: Options,
     ) -> list[str]:
         request = request_of(prompts, length, seed, stop, label, options)
-        grown = list(sample_many(self, request, number))
-        return ["".join(parts) for parts in zip(*grown, strict=True)]
+        return [one.text for one in written(self, request, number)]
 
     def score(self, text: str, label: str | None = None) -> Array:
         """Returns how much each character of `text` surprises the model, in nats, -ln of its probability: float64.
@@ -117,17 +116,20 @@ class TrainedRun(Run):
         """Returns what the model expects after each character of `text`: (N, V), float32, before the softmax.
 
         The columns are those of `symbols`. Of a run on documents there is a row more, the first, for what begins a
-        document: (N + 1, V). Raises as `score` does.
+        document: (N + 1, V). Of a character that is spelled in bytes, each has a row. Raises as `score` does.
         """
         return thoughts.logits(self, text, label)
 
-    def evaluate(self, source: Source, split: str | None = None, beam: int | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, source: Source, split: str | None = None, beam: int | None = None, unknown: str = "error"
+    ) -> dict[str, Any]:
         """Returns how good the run is on a text or on pairs: what `charrnn eval --json` prints, as a dict.
 
         `source` is anything that `charrnn.train` takes. `split` is `train`, `validation` or `test`: only this part,
-        and what baselines reach on it. Raises DataError and ConfigError as the command does.
+        and what baselines reach on it. With `unknown="skip"`, characters that the model never saw are left out, and
+        counted as `skipped`. Raises DataError and ConfigError as the command does.
         """
-        return evaluate(self, source, split, beam)
+        return evaluate(self, source, split, beam, unknown)
 
     def predict(self, inputs: Iterable[str], beam: int | None = None) -> list[str]:
         """Returns the answer to each input: its label, or the text that it becomes.

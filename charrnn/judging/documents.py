@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.arrays import Array, Batch
+from charrnn.arrays import Array, Batch, Ids
 from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.judging.surprise import Guesses, Passage
 from charrnn.nn import head
@@ -32,16 +32,21 @@ class Judged:
     """The distinct characters that are skipped because the model does not know them."""
     skipped: int = 0
     """How many characters that are in all, those of documents that have no others too."""
+    sizes: Ids | None = None
+    """How many symbols each character and end has, where some are spelled in bytes; None where each is one."""
 
     def __len__(self) -> int:
         """Returns how many characters are predicted, ends included."""
-        return int(self.batches.lengths.sum())
+        return int(self.batches.lengths.sum()) if self.sizes is None else len(self.sizes)
 
     def passages(self, model: CharLM, params: dict[str, Array]) -> Iterator[Passage]:
         """Yields each document with what a model thinks of its characters and its end, in the order of the file."""
         guesses = guesses_of_documents(model, params, self)
-        stops = self.batches.lengths.cumsum()
-        starts, documents = stops - self.batches.lengths, self.documents
+        documents = self.documents
+        spelled = np.array([len(text) + 1 for text in documents.texts], np.int64)
+        lengths = self.batches.lengths if self.sizes is None else spelled
+        stops = lengths.cumsum()
+        starts = stops - lengths
         numbers = documents.numbers or range(1, len(documents) + 1)
         files = documents.files or [""] * len(documents)
         strange = set(self.strange)
@@ -69,7 +74,7 @@ def nats_of_documents(
 
 def guesses_of_documents(model: CharLM, params: dict[str, Array], part: Judged) -> Guesses:
     """Returns what is thought of every character and end, those of the first document first: arrays (N,)."""
-    found = Guesses.empty(len(part))
+    found = Guesses.empty(int(part.batches.lengths.sum()))
     first = part.batches.lengths.cumsum() - part.batches.lengths
     for iteration, batch, logits in _logits(model, params, part):
         guesses = Guesses.of(logits, batch.y)
@@ -77,7 +82,7 @@ def guesses_of_documents(model: CharLM, params: dict[str, Array], part: Judged) 
         places = first[rows] + starts + np.arange(len(batch.x))[:, None]  # (T, B)
         counts = np.ones(places.shape, bool) if batch.weights is None else batch.weights > 0
         found.put(places[counts], Guesses(*(array[counts] for array in guesses)))
-    return found
+    return found if part.sizes is None else found.joined(part.sizes.cumsum() - part.sizes)
 
 
 def _logits(

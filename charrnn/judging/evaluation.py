@@ -13,7 +13,7 @@ from charrnn.judging.surprise import Guesses
 from charrnn.nn import head
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
-from charrnn.text.streams import Streams
+from charrnn.text.streams import Spelled, Streams
 
 SEQ_LENGTH = 64
 """Characters per forward pass; the state is carried across, so this changes memory and not the result."""
@@ -55,31 +55,48 @@ def nats_of_characters(model: CharLM, params: dict[str, Array], streams: Streams
     """Returns the loss of each character that `streams` predict, in the order of the text: (N,), float64.
 
     The text is read as B pieces side by side. The state is carried through each piece, and warmed up on the characters
-    before it, so the mean is within 0.001 of that of one pass from the first character to the last (tested).
+    before it, so the mean is within 0.001 of that of one pass from the first character to the last (tested). The loss
+    of a character that is spelled is the sum of those of its bytes.
     """
     nats = np.concatenate([np.zeros((0, streams.batch_size)), *_nats(model, params, streams)])
-    return in_order(nats, streams)
+    of_symbols, begins = in_order(nats, streams), begins_of(streams)
+    return of_symbols if begins is None else np.add.reduceat(of_symbols, begins)
 
 
 def logits_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Array:
     """Returns the logits from which each character that `streams` predict is guessed, in the order of the text: (N, V).
 
-    Their softmax is what the model thinks of all symbols in its place.
+    Their softmax is what the model thinks of all symbols in its place. A character that is spelled is several.
     """
     empty = np.zeros((0, streams.batch_size, model.num_outputs), params["head.b"].dtype)
     return in_order(np.concatenate([empty, *(logits for logits, _ in _logits(model, params, streams))]), streams)
 
 
 def guesses_of_characters(model: CharLM, params: dict[str, Array], streams: Streams) -> Guesses:
-    """Returns what is thought of each character that `streams` predict, in the order of the text: arrays (N,)."""
+    """Returns what is thought of each character that `streams` predict, in the order of the text: arrays (N,).
+
+    Of a character that is spelled, the nats of its bytes add up, and `best` is what was thought likeliest to begin it.
+    """
     windows = [Guesses.of(logits, y) for logits, y in _logits(model, params, streams)]
     empty = Guesses(*(np.zeros((0, streams.batch_size), dtype) for dtype in (np.float64, np.int64, np.float64)))
-    return Guesses(*(in_order(np.concatenate(arrays), streams) for arrays in zip(empty, *windows, strict=True)))
+    found = Guesses(*(in_order(np.concatenate(arrays), streams) for arrays in zip(empty, *windows, strict=True)))
+    begins = begins_of(streams)
+    return found if begins is None else found.joined(begins)
 
 
 def in_order(steps: Array, streams: Streams) -> Array:
     """Puts what was found step by step, (T, B, ...), in the order of the text: (N, ...)."""
     return np.concatenate([steps[:n, b] for b, n in enumerate(streams.lengths)])
+
+
+def begins_of(streams: Streams) -> Ids | None:
+    """Returns where each character begins among the symbols that are predicted: (N,); None where each is one symbol."""
+    if not isinstance(streams.ids, Spelled) or not len(streams):
+        return None
+    spans = streams.spans()  # one behind the other: columns, which are not, have no place for what is spelled
+    sizes = streams.ids.sizes(spans[0][0], spans[-1][1])
+    begins: Ids = sizes.cumsum() - sizes
+    return begins
 
 
 class EvaluationStopped(Exception):
@@ -90,6 +107,8 @@ def evaluate(
     model: CharLM, params: dict[str, Array], streams: Streams, stop: Callable[[], bool] = lambda: False
 ) -> float:
     """Returns the mean nats per character over `streams`; it is rounded once, so the same in any order.
+
+    All nats count, and are shared among the characters, of which one that is spelled is still one.
 
     Raises EvaluationStopped where `stop()`, which is asked every `SEQ_LENGTH` characters, is true.
     """
@@ -103,7 +122,7 @@ def evaluate(
             if stop():
                 raise EvaluationStopped
 
-    return math.fsum(counted()) / int(streams.lengths.sum())
+    return math.fsum(counted()) / streams.characters
 
 
 def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[Array]:

@@ -27,12 +27,12 @@ class Stretch:
     """The text before characters were left out of it that the model does not know; often the same."""
 
     def __len__(self) -> int:
-        return len(self.streams)
+        return self.streams.characters
 
     def predicted(self) -> Iterator[str]:
         """Yields the characters, some at a time."""
-        for first, length in zip(self.streams.first + 1, self.streams.lengths, strict=True):
-            yield from self.text.pieces(first, first + length)
+        for start, stop in self.streams.spans():
+            yield from self.text.pieces(start, stop)
 
     def score(self, model: CharLM, params: dict[str, Array]) -> Score:
         """Returns how well a model predicts them."""
@@ -44,7 +44,7 @@ class Stretch:
         """How many characters were left out, those before the first that is read too."""
         if self.text is self.as_read:
             return 0
-        before = int(self._places[0]) if self.streams.first[0] == 0 else 0
+        before = int(self._places[0]) if self.streams.spans()[0][0] == 1 else 0
         return before + sum(stop - start for start, stop in self._pieces) - len(self)
 
     @property
@@ -74,10 +74,8 @@ class Stretch:
     @cached_property
     def _pieces(self) -> list[tuple[int, int]]:
         """Where each piece of the text as it was read begins and ends; streams that touch are one piece."""
-        firsts = self.streams.first + 1
-        stops = firsts + self.streams.lengths
         joined: list[tuple[int, int]] = []
-        for first, stop in zip(firsts.tolist(), stops.tolist(), strict=True):
+        for first, stop in self.streams.spans():
             if joined and joined[-1][1] == first:
                 first = joined.pop()[0]
             joined.append((first, stop))

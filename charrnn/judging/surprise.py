@@ -51,6 +51,13 @@ class Guesses(NamedTuple):
         for mine, theirs in zip(self, others, strict=True):
             mine[places] = theirs
 
+    def joined(self, begins: Ids) -> Guesses:
+        """Returns the guesses of characters that are several symbols: they begin at these places, (M,) of N symbols.
+
+        Nats add up; what was thought likeliest is what was in the place of the first symbol.
+        """
+        return Guesses(np.add.reduceat(self.nats, begins), self.best[begins], self.best_nats[begins])
+
     def some(self, places: slice) -> Guesses:
         """Returns the guesses of some of the characters."""
         return Guesses(*(array[places] for array in self))

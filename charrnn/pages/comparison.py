@@ -70,8 +70,10 @@ def _ranking(named: Sequence[tuple[str, Facts]]) -> str:
         ]
         for letter, facts in sorted(named, key=place)
     ]
+    texts = {facts.run.corpus.sha256 for _, facts in named if facts.run}
+    apart = " They learnt from different data, so that their scores do not compare." if len(texts) > 1 else ""
     head = ["run", "measure", "best", "at iteration", "iterations", "parameters", "time"]
-    return tables.table(head, rows, "The best on validation first.", text=(1,)) + "".join(
+    return tables.table(head, rows, f"The best on validation first.{apart}", text=(1,)) + "".join(
         f'<p class="note"><b>{letter}</b>: {line(note)}</p>\n' for letter, facts in named for note in facts.notes
     )
 

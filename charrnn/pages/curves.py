@@ -40,8 +40,7 @@ figure.chart { margin: 0 0 1.8em }
 .field b.ring { width: 9px; height: 9px; border: 2px solid var(--ink); border-radius: 50%; background: var(--paper) }
 .field b.end, .field i { transform: translateY(50%); line-height: 1.3; padding: 0 3px; border-radius: 3px;
                          background: var(--paper) }
-.field b.end { right: 0 }
-.field i { position: absolute; right: 0; font-style: normal; color: var(--soft); opacity: .92 }
+.field i { position: absolute; font-style: normal; color: var(--soft); opacity: .92 }
 .grid { stroke: var(--line); fill: none }
 .level { stroke: var(--soft); stroke-dasharray: 1 4; fill: none }
 .chart path { vector-effect: non-scaling-stroke }
@@ -108,9 +107,10 @@ class Chart:
         paths += [
             f'<path class="curve c{line.style % STYLES}{alone}" d="{_path(line.points, scale)}"/>' for line in lines
         ]
-        marks = [_at("i", scale, None, value, html.escape(name)) for name, value in _apart(levels, scale, ", ")]
-        ends = [(line.letter, line.points[-1][1]) for line in lines if line.letter]
-        marks += [_at("b class=end", scale, None, y, html.escape(text)) for text, y in _apart(ends, scale, " ")]
+        edge = scale.right
+        marks = [_at("i", scale, x, y, text) for text, (x, y) in _apart([(n, (edge, y)) for n, y in levels], scale)]
+        ends = _apart([(line.letter, line.points[-1]) for line in lines if line.letter], scale)
+        marks += [_at("b class=end", scale, x, y, text) for text, (x, y) in ends]
         if self.best:
             marks.append(_at("b class=ring", scale, *self.best, ""))
         up = "".join(_at("span", scale, None, tick, number(tick)) for tick in scale.ticks())
@@ -155,21 +155,26 @@ def _thinned(points: Sequence[Point]) -> Sequence[Point]:
     return [points[0], *kept[1:-1], points[-1]]
 
 
-def _apart(labels: Sequence[tuple[str, float]], scale: Scale, between: str) -> list[tuple[str, float]]:
-    """Returns labels at the heights of their values; where some would overlap, they are one."""
-    found: list[tuple[str, float]] = []
-    for text, value in sorted(labels, key=lambda label: label[1]):
-        if found and scale.height(value) - scale.height(found[-1][1]) < LABEL:
-            found[-1] = (f"{found[-1][0]}{between}{text}", found[-1][1])
+def _apart(labels: Sequence[tuple[str, Point]], scale: Scale) -> list[tuple[str, Point]]:
+    """Returns labels where their points are; where some would overlap, they are one."""
+    found: list[tuple[str, Point]] = []
+    for text, (x, y) in sorted(labels, key=lambda label: label[1][1]):
+        for k, (other, (x_of_other, y_of_other)) in enumerate(found):
+            near = abs(scale.share(x) - scale.share(x_of_other)) < LABEL
+            if near and scale.height(y) - scale.height(y_of_other) < LABEL:
+                found[k] = (f"{other} / {text}", (x_of_other, y_of_other))
+                break
         else:
-            found.append((text, value))
+            found.append((text, (x, y)))
     return found
 
 
-def _at(tag: str, scale: Scale, x: float | None, y: float, inner: str) -> str:
-    """Returns an element that stands at a point of the chart, or where `x` is None at its edge."""
-    left = "" if x is None else f"left:{100 * scale.share(x):.2f}%;"
-    return f'<{tag} style="{left}bottom:{100 * scale.height(y):.2f}%">{inner}</{tag.partition(" ")[0]}>'
+def _at(tag: str, scale: Scale, x: float | None, y: float, text: str) -> str:
+    """Returns an element with a text, at a point of the chart; where `x` is None, beside it."""
+    share = None if x is None else scale.share(x)
+    ring = "ring" in tag
+    left = "" if share is None else "right:0;" if share > 0.95 and not ring else f"left:{100 * share:.2f}%;"
+    return f'<{tag} style="{left}bottom:{100 * scale.height(y):.2f}%">{html.escape(text)}</{tag.partition(" ")[0]}>'
 
 
 def _legend(lines: Sequence[Line]) -> str:

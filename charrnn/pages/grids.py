@@ -52,10 +52,11 @@ def confusion_page(name: str, labels: Sequence[str], confusion: Ids) -> str:
     correct = "".join(f"<td class=sum>{_percent(confusion[k, k], answered[k], 0)}</td>" for k in range(len(names)))
     lines.append(f"<tr><th>answered</th>{counts}<td class=sum>{n:,}</td><td class=sum></td></tr>")
     lines.append(f"<tr><th>of these right</th>{correct}<td class=sum></td><td class=sum>{_percent(right, n)}</td></tr>")
+    scores = f"macro F1 {macro_f1(confusion):.4f}, MCC {mcc(confusion):.4f}"
     body = (
-        f"<p>{right:,} of {n:,} items are right ({_percent(right, n)}); macro F1 {macro_f1(confusion):.4f}, MCC "
-        f"{mcc(confusion):.4f}. A row is what is true, a column what was answered; the darker, the larger its share of "
-        f'the row.</p>\n<div class=wide><table dir="ltr"><thead>' + "\n".join(lines) + "</tbody></table></div>"
+        f"<p>{right:,} of {n:,} items are right ({_percent(right, n)}); {scores}. A row is what is true, a column what "
+        "was answered; the stronger its colour, the larger its share of the row.</p>\n"
+        '<div class=wide><table dir="ltr"><thead>' + "\n".join(lines) + "</tbody></table></div>"
     )
     return page(name, "confusion", TABLES + _shades(), body)
 

@@ -97,7 +97,7 @@ def samples(facts: Facts) -> str:
     """Returns what the model wrote while it learnt, the first above and the last below."""
     found = [entry for entry in facts.samples.lines if isinstance(entry.get("text"), str)]
     if not found:
-        return ""
+        return _fresh(facts)
     last, most = len(found) - 1, MOST_SAMPLES - 1
     # Of many, more of the first ones than of the last, since most is learnt at the beginning.
     places = sorted({round(last * (k / most) ** 1.5) for k in range(MOST_SAMPLES)} if last > most else range(last + 1))
@@ -109,6 +109,15 @@ def samples(facts: Facts) -> str:
     )
 
 
+def _fresh(facts: Facts) -> str:
+    """Returns what the model writes now, where it wrote nothing before."""
+    if facts.fresh is None:
+        return ""
+    said = "Written now. With train.sample_every, a model writes while it learns."
+    written = sample("", [{"iteration": facts.iteration, "text": facts.fresh}])
+    return f'<h2>Samples</h2>\n<p class="soft">{said}</p>\n<div class="samples">{written}</div>\n'
+
+
 def sample(name: str, entries: Sequence[dict[str, Any]]) -> str:
     """Returns what was written at an iteration, under a heading; nothing where there is none."""
     found = [entry for entry in entries if isinstance(entry.get("text"), str)]
@@ -116,7 +125,8 @@ def sample(name: str, entries: Sequence[dict[str, Any]]) -> str:
         return ""
     (entry,) = found
     loss = decimal(entry.get("val_nats"))
-    said = [name, f"iteration {entry['iteration']:,}", loss and f"validation loss {loss}"]
+    iteration = f"{'iteration' if name else 'Iteration'} {entry['iteration']:,}"
+    said = [name, iteration, loss and f"validation loss {loss}"]
     heading = line(", ".join(filter(None, said)))
     return f'<section><h3>{heading}</h3>\n<pre dir="auto">{lines(entry["text"])}</pre></section>\n'
 

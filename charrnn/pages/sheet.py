@@ -20,11 +20,12 @@ code, pre, .mono { font-family: ui-monospace, "DejaVu Sans Mono", monospace; fon
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19em, 100%), 1fr)); gap: 0 2.2em }
 .wide { overflow-x: auto; margin: .6em 0 1em }
 table { border-collapse: collapse; font-size: .92em; font-variant-numeric: tabular-nums }
-caption { text-align: left; color: var(--soft); padding: 0 0 .5em; max-width: 46em }
+caption { text-align: left; color: var(--soft); padding: 0 0 .5em; max-width: min(46em, 100vw - 2.6em) }
 th, td { text-align: right; padding: .28em .8em; border-bottom: 1px solid var(--line); vertical-align: baseline }
 th:first-child, td.text, th.text { text-align: left }
 thead th { color: var(--soft); font-weight: 500; white-space: nowrap }
 tbody th { font-weight: 400; min-width: 8.5em }
+th code { white-space: nowrap }
 tr.own th, tr.own td { font-weight: 700; background: var(--tint) }
 td.bar { width: 38%; min-width: 6em; padding-right: 0 }
 td.bar span { display: block; height: .75em; border-radius: 2px; background: var(--soft); opacity: .55 }
@@ -37,5 +38,7 @@ details { margin: .8em 0 }
 summary { cursor: pointer; color: var(--accent) }
 a { color: var(--accent) }
 footer { margin-top: 3em; color: var(--soft); font-size: .88em }
+@media screen and (max-width: 34em) { .bar { display: none } th, td { padding: .28em .45em }
+                                         tbody th { min-width: 7em } thead th { white-space: normal } }
 @media print { h2 { break-after: avoid } figure, .tiles, pre, tr { break-inside: avoid } }
 """

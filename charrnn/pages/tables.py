@@ -53,7 +53,7 @@ def bits_table(found: list[tuple[str, float]], own: list[tuple[str, float]]) -> 
         "it. Of a compressor stands here what it makes of the validation text alone, and how much more it needs for "
         "both than for the same training text.</caption>"
         '<thead><tr><th scope="col">what</th><th scope="col">bits per character</th><th scope="col">nats</th>'
-        '<th scope="col" class="text">beside the others</th></tr></thead>\n'
+        '<th scope="col" class="text bar">beside the others</th></tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>\n"
     )
 

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from charrnn import advice
-from charrnn.config.schema import keys
+from charrnn.config.flags import flag_of
 from charrnn.planning.looking import RARE
 from charrnn.planning.plan import RunPlan
-
-FEW_UPDATES = 500
-"""Updates below which hardly a text is learnt."""
+from charrnn.training import few_updates
 
 WIDE = 10
 """Parameters for each character to learn from, above which a network learns by heart long before its end."""
 
+ENOUGH = 4
+"""Parameters for each character that a narrower network should have at most; none is advised below `NARROW` units."""
+
+NARROW = 32
+
 MANY_PASSES = 60
 """Passes above which even a network that is not wide learns by heart, if nothing is dropped."""
-
-MANY_RARE = 0.3
-"""Share of the vocabulary that is rare, from which on it is worth a word, where there are many: `MANY_SYMBOLS`."""
-
-MANY_SYMBOLS = 200
 
 REPEATED = 0.1
 """Share of a text, or of its validation part, in repeated passages, from which on it is worth a word."""
@@ -46,28 +44,16 @@ def remarks(plan: RunPlan) -> list[str]:
 
 def _diverges(plan: RunPlan) -> Iterator[str]:
     if plan.timing.diverged:
-        rate = plan.prepared.run.config.optim.learning_rate
-        lower = advice.setting("optim.learning_rate", _round(rate / 10))
-        yield f"{plan.timing.diverged}: lower the rate, as with {lower}"
+        rate = _round(plan.prepared.run.config.optim.learning_rate / 10)
+        yield f"{plan.timing.diverged}: lower the rate, as with {_option('optim.learning_rate', rate)}"
 
 
 def _few_updates(plan: RunPlan) -> Iterator[str]:
-    if plan.updates >= FEW_UPDATES:
-        return
-    train = plan.prepared.run.config.train
-    told = f"{plan.updates:,} updates are too few for a text to be learnt"
-    if plan.foreseen and plan.batches_per_epoch >= FEW_UPDATES:
-        yield f"{told}; give it more time, or a smaller network"
-        return
-    # Smaller batches first: they make more updates of the same characters.
-    batch_size = max(1, min(train.batch_size, 8))
-    per_epoch = max(1, plan.batches_per_epoch * (train.batch_size // batch_size))
-    epochs = max(train.epochs or 1, math.ceil(2 * FEW_UPDATES / per_epoch))
-    options = [advice.setting("train.batch_size", batch_size)] if batch_size < train.batch_size else []
-    options.append(advice.setting("train.epochs", epochs))
-    if train.iterations:
-        options.append(advice.setting("train.iterations", 2 * FEW_UPDATES))
-    yield f"{told}; try {' '.join(options)}"
+    lines = few_updates.remark(plan.prepared.run.config, plan.batches_per_epoch, plan.updates)
+    if lines and plan.foreseen and plan.batches_per_epoch >= few_updates.TOO_FEW:
+        yield f"{plan.updates:,} updates are too few for a text to be learnt; give it more time, or a smaller network"
+    else:
+        yield from lines
 
 
 def _budget(plan: RunPlan) -> Iterator[str]:
@@ -85,7 +71,7 @@ def _budget(plan: RunPlan) -> Iterator[str]:
     elif plan.seconds > LONG:
         yield (
             f"it will take {plan.seconds / 3600:.0f} hours; to end it on the clock, with the schedule of the rate, "
-            f"{advice.setting('train.time_budget', '1h')}"
+            f"{_option('train.time_budget', '1h')}"
         )
 
 
@@ -93,7 +79,7 @@ def _wide(plan: RunPlan) -> Iterator[str]:
     parameters, characters = plan.prepared.run.model.num_parameters, max(1, plan.learnt_from)
     if parameters > WIDE * characters:
         width = plan.prepared.run.config.model.hidden_size
-        while width > 16 and _parameters(plan, width) > characters:
+        while width > NARROW and _parameters(plan, width) > ENOUGH * characters:
             width //= 2
         yield (
             f"{parameters:,} parameters for {characters:,} characters to learn from: it will know them by heart; "
@@ -105,7 +91,7 @@ def _many_passes(plan: RunPlan) -> Iterator[str]:
     if plan.epochs > MANY_PASSES and not plan.prepared.run.config.model.dropout:
         yield (
             f"{plan.epochs:,.0f} passes: what is read so often is learnt by heart, long before the end; more text "
-            f"helps most, or {advice.setting('model.dropout', 0.5)}"
+            f"helps most, or {_option('model.dropout', 0.5)}"
         )
 
 
@@ -115,17 +101,6 @@ def _memory(plan: RunPlan) -> Iterator[str]:
         yield (
             f"it takes {plan.timing.memory / 2**30:.1f} GiB of the {there / 2**30:.1f} that this machine has; lower "
             f"model.hidden_size, train.batch_size or train.seq_length"
-        )
-
-
-def _rare(plan: RunPlan) -> Iterator[str]:
-    looked = plan.looked
-    if len(looked.counts) >= MANY_SYMBOLS and looked.rare > MANY_RARE * len(looked.counts):
-        spelled = f"; to make bytes of them, {advice.setting('data.min_count', RARE)}"
-        helps = spelled if "data.min_count" in keys() else ""
-        yield (
-            f"{looked.rare:,} of {len(looked.counts):,} characters are seen less than {RARE} times, "
-            f"{looked.once:,} once: little can be learnt of them, and each costs a column of the output layer{helps}"
         )
 
 
@@ -141,8 +116,10 @@ def _odd(plan: RunPlan) -> Iterator[str]:
 def _line_ends(plan: RunPlan) -> Iterator[str]:
     kinds = [f"{count:,} {kind}" for kind, count in plan.looked.line_ends.items() if count]
     if len(kinds) > 1 and "labels" not in plan.items:
-        helps = f"; to make them one, {advice.setting('data.newlines', 'lf')}" if "data.newlines" in keys() else ""
-        yield f"line ends of several kinds, {' and '.join(kinds)}: they are learnt as they are{helps}"
+        yield (
+            f"line ends of several kinds, {' and '.join(kinds)}, are learnt as they are; to make them one: "
+            f"{_option('data.newlines', 'lf')}"
+        )
 
 
 def _repeats(plan: RunPlan) -> Iterator[str]:
@@ -164,8 +141,8 @@ def _little_validation(plan: RunPlan) -> Iterator[str]:
         yield "nothing is validated on, so nobody will see when it learns by heart"
     elif not plan.items and len(part) < LITTLE_VALIDATION:
         yield (
-            f"{len(part):,} characters to validate on are few: the validation loss is mostly chance; for more, "
-            f"{advice.setting('data.split', [0.8, 0.2, 0])}"
+            f"{len(part):,} characters to validate on are few: the validation loss is mostly chance; "
+            f"to give it more: {_option('data.split', [0.8, 0.2, 0])}"
         )
 
 
@@ -184,7 +161,6 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _wide,
     _many_passes,
     _repeats,
-    _rare,
     _odd,
     _line_ends,
     _little_validation,
@@ -197,8 +173,8 @@ def _narrower(plan: RunPlan, width: int) -> str:
     """Returns the options for a narrower network, or for dropout where it is narrow already."""
     model = plan.prepared.run.config.model
     if width < model.hidden_size:
-        return advice.setting("model.hidden_size", width)
-    return advice.setting("model.dropout", 0.5)
+        return _option("model.hidden_size", width)
+    return _option("model.dropout", 0.5)
 
 
 def _parameters(plan: RunPlan, width: int) -> int:
@@ -218,3 +194,8 @@ def _physical_memory() -> int | None:
 def _round(rate: float) -> float:
     """Returns a rate with one digit."""
     return float(f"{rate:.0e}")
+
+
+def _option(key: str, value: Any) -> str:
+    """Returns the option that gives a key this value, after whatever was typed: its flag, which wins, or `--set`."""
+    return advice.option(flag_of(key) or key, value)

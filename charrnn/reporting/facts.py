@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn import tasks
+import numpy as np
+
+from charrnn import sampling, tasks
 from charrnn.config import reading
 from charrnn.config.resolve import resolve
 from charrnn.config.schema import Config, keys
@@ -15,9 +18,16 @@ from charrnn.config.writing import to_dict
 from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.reporting.history import History, Point
 from charrnn.runs import checkpoint
-from charrnn.runs.places import BEST, CONFIG, LAST, METRICS, PREVIOUS, SAMPLES
+from charrnn.runs.places import BEST, CONFIG, DIVERGED, LAST, METRICS, PREVIOUS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Scores, Task
+from charrnn.tasks.writer import Writer
+
+LENGTH = 400
+"""Characters that a model writes for a report."""
+
+LARGEST = 1e15
+"""Weights beyond this have exploded, and write nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Facts:
     """The run as it was saved last; None where it was not saved yet."""
     history: History
     samples: History
+    fresh: str | None
+    """What the model writes now, where it has not written while it learnt."""
     baselines: dict[str, Scores]
     """What is reached on the validation part without the network, by the name of what reaches it."""
     notes: list[str]
@@ -114,7 +126,26 @@ def gather(path: Path, baselines: Compute) -> Facts:
             notes.append(f"Left out: {lines} of {name} that could not be read, as after a crash.")
     if not history.lines:
         notes.append(f"There are no curves, as there is no line in {METRICS}.")
-    return Facts(str(path), config, run, history, samples, reached, notes)
+    if diverged := _divergence(place):
+        notes.append(diverged)
+    fresh = _fresh(run) if run and not samples.lines else None
+    return Facts(str(path), config, run, history, samples, fresh, reached, notes)
+
+
+def _fresh(run: Run) -> str | None:
+    """Returns what a language model writes; None for another, and for one whose weights have exploded."""
+    if not isinstance(run.task, Writer) or not np.abs(run.weights.vector).max() < LARGEST:
+        return None
+    return "".join(sampling.sample(run, length=LENGTH, seed=0))
+
+
+def _divergence(place: Path) -> str | None:
+    """Returns what `diverged.json` says of a loss that was no number; None where there is no such file."""
+    try:
+        what = json.loads((place / DIVERGED).read_text("utf-8"))["what"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return f"It {what}."
 
 
 def _newest(path: Path) -> tuple[Run | None, list[str]]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.config.writing import to_dict
 from charrnn.errors import DataError
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batching, Scores
+from charrnn.text.origin import STDIN
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library
-
-STDIN = "standard input"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Baselines:
 
     def _compute(self, run: Run, batching: Batching) -> dict[str, Scores]:
         corpus = run.corpus
-        if corpus.name == STDIN:
-            raise DataError("the text came from standard input, and is not kept")
+        for source in corpus.found_at:
+            if source in ("-", STDIN) or Path(source).is_fifo():  # which would be waited for
+                raise DataError("some of the text came through a pipe, and is not kept")
         examples = run.task.read(self.library, corpus.found_at, run.config.data)
         if examples.sha256 != corpus.sha256:
             raise DataError(f"{examples.name} is not what it was when the run began: its sha256 differs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from charrnn.arrays import Array
 from charrnn.config.schema import Config
 from charrnn.environment import environment
+from charrnn.errors import DataError
 from charrnn.nn import rtrl
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
@@ -17,8 +19,9 @@ from charrnn.optim.optimizers import Slots
 from charrnn.tasks.base import Examples, Model, Scores, Task
 from charrnn.text.origin import FileRead, origin_of
 
-MOST_FILES = 1000
-"""Files of which a run keeps the checksum of each; of more it knows only whether any has changed."""
+MOST_NAMES = 400_000
+"""Bytes of all the names that a run keeps of its sources, or of their files. Of more files it knows only whether any
+has changed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Corpus:
     sources: tuple[str, ...] = ()
     """What a user named; nothing where that is `name` alone."""
     files: tuple[FileRead, ...] = ()
-    """The files that were read for it, where they are several, and not too many to be kept."""
+    """The files that were read for it, where they are several, and their names not too long to be kept."""
 
     @property
     def found_at(self) -> tuple[str, ...]:
@@ -43,8 +46,17 @@ class Corpus:
         """Returns what is kept of these examples."""
         origin = origin_of(examples)
         sources = origin.sources if len(origin.sources) > 1 else ()
-        files = origin.files if 1 < len(origin.files) <= MOST_FILES else ()
+        if _size(sources) > MOST_NAMES:
+            raise DataError(f"{len(sources):,} sources are too many for a run to find again; name their folder instead")
+        files = origin.files if len(origin.files) > 1 else ()
+        if _size([file.name + file.sha256 for file in files]) > MOST_NAMES:
+            files = ()
         return cls(examples.name, examples.size, examples.sha256, sources, files)
+
+
+def _size(names: Sequence[str]) -> int:
+    """Returns about how many bytes names take in the JSON of a checkpoint."""
+    return sum(len(name.encode("utf-8", "surrogatepass")) + 20 for name in names)
 
 
 @dataclass
@@ -95,6 +107,8 @@ class Run:
     """Batches passed over since the last update."""
     rollbacks: int = 0
     """Times that the run has gone back to a checkpoint; each halves the learning rate."""
+    openings: list[list[int]] = field(default_factory=list)
+    """What a model may read before it writes (see `Writer.openings`), so that it can without the text."""
     environment: dict[str, str] = field(default_factory=environment)
     """What computed this, where it matters for the last bits."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,10 +15,14 @@ from charrnn.nn.build import INITIALIZATION_KEYS
 from charrnn.nn.options import ModelConfig
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Symbols
+from charrnn.text.vocabulary import Vocabulary
+
+MOST_LISTED = 60
+"""Characters that are told one by one; of more, how many."""
 
 
 def take_over(run: Run, old: Run) -> list[str]:
-    """Copies into the new `run` what it shares with `old`; returns what a user is told of the rest, in a line or two.
+    """Copies into the new `run` what it shares with `old`; returns what a user is told of the rest, in a few lines.
 
     A parameter is taken over where it has the same name and, symbols apart, the same shape and blocks; the weights of
     symbols that `old` does not know stay as initialized. Raises CheckpointError where no layer or no symbol is shared.
@@ -27,8 +32,8 @@ def take_over(run: Run, old: Run) -> list[str]:
     changed = _changed(run, old)
     if not any(_is_of_layer(name) for name in taken):
         raise CheckpointError(_nothing_fits(changed))
-    unknown = _unknown(ours, theirs)
-    if unknown is None:
+    mine, others = _characters(ours), _characters(theirs)
+    if mine and not any(symbol in others for symbol in mine):
         raise CheckpointError("the weights to begin from know no character of this text; leave out --init-from")
     if run.average is not None:
         run.average.vector[...] = run.params.vector
@@ -42,8 +47,24 @@ def take_over(run: Run, old: Run) -> list[str]:
     named = {"taken over": taken if of_another else [], "new here": new, "left behind": left}
     differences += [f"{what}: {', '.join(names)}" for what, names in named.items() if names]
     notes = ["; ".join(differences)] if differences else []
-    if unknown:
-        notes.append(f"characters new to the weights: {unknown!r}")
+    return notes + _about_characters(run, old, mine, others)
+
+
+def _about_characters(run: Run, old: Run, mine: Iterable[str | int], others: Iterable[str | int]) -> list[str]:
+    """Returns what a user is told of characters that only one of the two knows: `mine` are those of `run`."""
+    spelled, spelled_before = _spells(run), _spells(old)
+    # The bytes of a spelled character are none that are told one by one.
+    here = {symbol: None for symbol in mine if not (spelled and isinstance(symbol, int))}
+    before = {symbol: None for symbol in others if not (spelled_before and isinstance(symbol, int))}
+    notes = []
+    if new := [symbol for symbol in here if symbol not in before]:
+        notes.append(f"characters new to the weights: {_listed(new)}")
+    if spelled and not spelled_before:
+        notes.append("new to the weights: the bytes in which all other characters are spelled")
+    if gone := [symbol for symbol in before if symbol not in here]:
+        now = "spelled in bytes now" if spelled else "lost"
+        kept = advice.setting("data.vocabulary", "union")
+        notes.append(f"characters of the old run that this text has not: {_listed(gone)}, {now}; to keep them, {kept}")
     return notes
 
 
@@ -90,15 +111,22 @@ def _shared(ours: Symbols, theirs: Symbols) -> tuple[Ids, Ids]:
     return np.array([k for k, _ in both], int), np.array([k for _, k in both], int)
 
 
-def _unknown(ours: dict[str, Symbols], theirs: dict[str, Symbols]) -> str | None:
-    """Returns the characters that are new, as a text; None where all are. Other symbols, as labels, do not count."""
-    known = {symbol for symbols in theirs.values() for symbol in symbols.names}
-    named = (symbol for symbols in ours.values() for symbol in symbols.names)
-    all_ours = dict.fromkeys(symbol for symbol in named if isinstance(symbol, str | int))
-    new = [symbol for symbol in all_ours if symbol not in known]
-    if all_ours and len(new) == len(all_ours):
-        return None
-    return "".join(symbol if isinstance(symbol, str) else chr(symbol) for symbol in new)
+def _characters(symbols: dict[str, Symbols]) -> dict[str | int, None]:
+    """Returns the characters and bytes among symbols, in their order. Other symbols, as labels, do not count."""
+    named = (name for each in symbols.values() for name in each.names)
+    return dict.fromkeys(name for name in named if isinstance(name, str | int))
+
+
+def _listed(characters: Sequence[str | int]) -> str:
+    """Returns characters as one text, the first of them if there are many."""
+    text = "".join(symbol if isinstance(symbol, str) else chr(symbol) for symbol in characters)
+    more = len(text) - MOST_LISTED
+    return f"{text[:MOST_LISTED]!r} and {more:,} more" if more > 0 else repr(text)
+
+
+def _spells(run: Run) -> bool:
+    """Tells whether the characters of a run are spelled in bytes where they have no symbol."""
+    return getattr(run.task, "vocabulary", Vocabulary("")).fallback
 
 
 def _changed(run: Run, old: Run) -> list[tuple[str, object, object]]:

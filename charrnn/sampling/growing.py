@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from charrnn.sampling.generating import NOTHING
 
@@ -10,12 +10,16 @@ LENGTH, STOP, END, STUCK = "length", "stop", "end", "max-copy"
 """Why a text ends: it is as long as was asked for; a stop text would appear; the model ended its document; all that it
 could go on with would have been copied."""
 
+FOR_EVER = (END, STUCK)
+"""The reasons after which nothing can follow."""
+
 
 class Growing:
     """Is one text. It ends where `end` is drawn, or where a stop text appears, whose beginnings it holds back."""
 
-    def __init__(self, symbols: str, end: int | None, stops: Sequence[str]) -> None:
-        self.symbols = symbols
+    def __init__(self, read: Callable[[int], str], end: int | None, stops: Sequence[str]) -> None:
+        """`read` returns the character that is whole with a symbol; "" within one that is spelled in bytes."""
+        self.read = read
         self.end = end
         self.stops = stops
         self.held = ""
@@ -24,6 +28,8 @@ class Growing:
         """Why it ended; None while it grows."""
         self.drawn = 0
         """How many symbols were drawn for it, what ended it among them."""
+        self.characters = 0
+        """How many characters these are, without what ended it; one that is not whole is none."""
         self.nats = 0.0
         """What these cost under the model's own distribution, where that was counted."""
 
@@ -37,7 +43,10 @@ class Growing:
         self.nats += nats
         if symbol == self.end:
             return self._finish(END, len(self.held))
-        self.held += self.symbols[symbol]
+        if not (character := self.read(symbol)):
+            return ""
+        self.characters += 1
+        self.held += character
         if not self.stops:
             return self._release(len(self.held))
         found = max((len(stop) for stop in self.stops if self.held.endswith(stop)), default=0)

@@ -6,6 +6,7 @@ Where nats are counted, an end is a character like any other.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,11 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
+from charrnn.tasks import rare
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.items import vocabulary_of
 from charrnn.tasks.parts import cut_in_parts, part_named
-from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
+from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
 from charrnn.text.encoding import encoded_size
 from charrnn.text.items import encode_items
@@ -49,13 +51,13 @@ class DocumentModel(Writer):
     """Predicts the next character of a document, or that it ends, in the symbols of `vocabulary`.
 
     These are the characters of all documents, those that are validated and tested on too, as in the language model of
-    one text: a document has no place for a character that is not known.
+    one text: a document has no place for a character that is not known. With a byte fallback, there is none such.
     """
 
     vocabulary: Vocabulary
 
     abilities: ClassVar[frozenset[str]] = Writer.abilities | {"chance"}
-    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"documents", "validation", "test", *VOCABULARY_KEYS})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
 
@@ -67,7 +69,21 @@ class DocumentModel(Writer):
     @classmethod
     def of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Self:
         """Returns the task with the characters of all documents. Raises DataError where they are too many."""
-        return cls(vocabulary_of(all_texts(examples), data.encoding))
+        return cls(cls.vocabulary_of(examples, data, batching))
+
+    @classmethod
+    def vocabulary_of(cls, examples: Documents, data: DataConfig, batching: Batching) -> Vocabulary:
+        """Returns the characters of all documents; with a byte fallback, as they occur in the training part."""
+        if not data.has_fallback:
+            return vocabulary_of(all_texts(examples), data.encoding)
+        train = cls.parts(examples, data, batching.seed)["train"]
+        return with_fallback(*_counted(train.texts if train else []), data)
+
+    def remarks(self, examples: Documents) -> list[str]:
+        """Returns a line if there are many rare characters, or some that are spelled in bytes."""
+        if not rare.may_matter(self.vocabulary, len(self.vocabulary)):
+            return []
+        return rare.remark(self.vocabulary, *_counted(all_texts(examples)))
 
     @property
     def end(self) -> int:
@@ -94,6 +110,11 @@ class DocumentModel(Writer):
             raise UnknownCharacters(error.characters, documents.name) from error
         return DocumentBatches.of(ids, self.end, batch_size, seq_length, seed, self.labels_of(documents))
 
+    def all_ids(self, examples: Documents) -> Ids:
+        """Returns the ids of all documents, one after another, with the boundary before and behind each."""
+        ids = encode_items(self.vocabulary, all_texts(examples))
+        return DocumentBatches.of(ids, self.end, 1, 1, 0).symbols
+
     def judged(self, documents: Documents, data: DataConfig, skip: bool = False) -> Judged:
         """Returns documents as what a model is judged on; with `skip`, without what it does not know of them.
 
@@ -101,9 +122,16 @@ class DocumentModel(Writer):
         """
         strange = self.vocabulary.unknown("".join(documents.texts)) if skip else ""
         as_read, read = (documents, documents) if not strange else _without(documents, strange)
-        size = encoded_size([text + _between(data) for text in read.texts], data.encoding)
+        batches = self.batches(read, ROWS, WINDOW, 0)
+        size = encoded_size([text + _between(data) for text in read.texts], documents.encoding or data.encoding)
         count = sum(map(len, documents.texts)) - sum(map(len, read.texts))
-        return Judged(self.batches(read, ROWS, WINDOW, 0), size, as_read, strange, count)
+        sizes = self._sizes(read.texts) if self.vocabulary.fallback else None
+        return Judged(batches, size, as_read, strange, count, sizes)
+
+    def _sizes(self, texts: Sequence[str]) -> Ids:
+        """Returns how many symbols each character of these documents has, with their ends, which have one."""
+        _, sizes = self.vocabulary.spellings("".join(texts))
+        return np.insert(sizes, np.cumsum([len(text) for text in texts]), 1)
 
     def split(self, examples: Documents, data: DataConfig, batching: Batching) -> Split:
         """Cuts the documents in three; an evaluation reads about `most` characters of the validation part at most."""
@@ -130,7 +158,7 @@ class DocumentModel(Writer):
         validated = len(validation.batches.lengths) if validation else 0
         return (
             f"{len(train.lengths):,} documents to learn from, {validated:,} to validate on; "
-            f"{len(self.vocabulary)} distinct characters"
+            f"{self.vocabulary.in_words()}"
         )
 
     def model(self, config: ModelConfig) -> CharLM:
@@ -218,6 +246,12 @@ def all_texts(documents: Documents) -> list[str]:
     return [text for part in (documents, documents.validation, documents.test) if part for text in part.texts]
 
 
+def _counted(texts: Sequence[str]) -> tuple[str, Ids]:
+    """Returns the distinct characters of these texts, and how often each occurs: (S,)."""
+    counts = collections.Counter("".join(texts))
+    return "".join(counts), np.array([*counts.values()], np.int64)
+
+
 def random_window(model: CharLM, rng: np.random.Generator) -> Batch:
     """Returns a batch of rows of unlike length, some of which go on and others begin, for `gradcheck`."""
     x, lengths = random_lengths(rng, model.vocab_size)
@@ -235,7 +269,8 @@ def _taken(documents: Documents, numbers: Ids) -> Documents:
     labels = documents.labels and [documents.labels[i] for i in chosen]
     lines = [documents.numbers[i] if documents.numbers else i + 1 for i in chosen]
     files = documents.files and [documents.files[i] for i in chosen]
-    return Documents(documents.name, documents.size, documents.sha256, texts, labels, numbers=lines, files=files)
+    given = documents.name, documents.size, documents.sha256, texts, labels
+    return Documents(*given, numbers=lines, files=files, encoding=documents.encoding)
 
 
 def _without(documents: Documents, strange: str) -> tuple[Documents, Documents]:

@@ -19,9 +19,8 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Batching, Symbols
 from charrnn.tasks.classify import labels_from
-from charrnn.tasks.documents import DocumentModel, all_texts, random_window
-from charrnn.tasks.items import vocabulary_of
-from charrnn.tasks.writer import refuse_both_ways
+from charrnn.tasks.documents import DocumentModel, random_window
+from charrnn.tasks.writer import VOCABULARY_KEYS, refuse_both_ways
 from charrnn.text.documents import Documents
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import read_pairs, refuse_columns_of_objects
@@ -43,7 +42,7 @@ class Generate(DocumentModel):
     counts: tuple[int, ...]
     """How many texts of the training part have each."""
 
-    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", *VOCABULARY_KEYS})
 
     @classmethod
     def read(cls, library: Library, sources: Sequence[str], data: DataConfig) -> Documents:
@@ -61,7 +60,7 @@ class Generate(DocumentModel):
         train = cls.parts(examples, data, batching.seed)["train"]
         assert train is not None
         counts = collections.Counter(_labels(train))
-        vocabulary = vocabulary_of(all_texts(examples), data.encoding)
+        vocabulary = cls.vocabulary_of(examples, data, batching)
         return cls(vocabulary, tuple(labels), tuple(counts[label] for label in labels))
 
     def remarks(self, examples: Documents) -> list[str]:

@@ -24,11 +24,24 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
-from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
-from charrnn.tasks.writer import Writer, character_names, refuse_both_ways
-from charrnn.text.encoding import Text
+from charrnn.tasks import rare
+from charrnn.tasks.base import Batches, Batching, Model, Scores, Split, Symbols, Task
+from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
+from charrnn.text.encoding import MARK, Text
+from charrnn.text.openings import openings
 from charrnn.text.options import DataConfig
-from charrnn.text.streams import CUTS, Cut, LongIds, Streams, Windows, side_by_side
+from charrnn.text.streams import (
+    CUTS,
+    Cut,
+    LongIds,
+    Spelled,
+    Streams,
+    Windows,
+    begun_before,
+    characters_of,
+    side_by_side,
+    sizes_of_tail,
+)
 from charrnn.text.vocabulary import UnknownCharacters, Vocabulary
 
 if TYPE_CHECKING:
@@ -45,7 +58,7 @@ class LanguageModel(Writer):
 
     vocabulary: Vocabulary
 
-    data_keys: ClassVar[frozenset[str]] = frozenset({"split_by"})
+    data_keys: ClassVar[frozenset[str]] = frozenset({"split_by", *VOCABULARY_KEYS})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
 
@@ -56,13 +69,23 @@ class LanguageModel(Writer):
 
     @classmethod
     def of(cls, examples: Text, data: DataConfig, batching: Batching) -> Self:
-        """Returns the task with the characters of this text. Raises DataError where there is but one, or too many."""
-        vocabulary = Vocabulary.of(examples.symbols, examples.encoding)
-        if len(vocabulary) < 2:
+        """Returns the task with the characters of this text. Raises DataError where there is but one, or too many.
+
+        With a byte fallback, characters get symbols as they occur in the training part.
+        """
+        if len(examples.symbols) < 2:
             raise DataError(
-                f"{examples.name} has one distinct character, {vocabulary.symbols!r}; there is nothing to predict"
+                f"{examples.name} has one distinct character, {examples.symbols!r}; there is nothing to predict"
             )
-        return cls(vocabulary)
+        if not data.has_fallback:
+            return cls(Vocabulary.of(examples.symbols, examples.encoding))
+        if data.split_by == "columns":
+            raise ConfigError(
+                "data.split_by: columns cuts where there are as many symbols, which may be inside a character that is "
+                f"spelled in bytes; {advice.setting('data.split_by', 'tail')}"
+            )
+        counts = examples.counts(0, sizes_of_tail(len(examples), data.split)[0])
+        return cls(with_fallback(examples.symbols, counts, data))
 
     def cut(self, ids: LongIds, data: DataConfig, batch_size: int, seq_length: int) -> Cut:
         """Cuts a text into its training, validation and test streams. Raises DataError if it is too short."""
@@ -73,6 +96,7 @@ class LanguageModel(Writer):
 
         Raises DataError if the text is too short, or has characters that the vocabulary lacks.
         """
+        examples = self._with_known_mark(examples)
         try:
             train, validation, test = self.cut(
                 examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
@@ -84,25 +108,45 @@ class LanguageModel(Writer):
         windows = Windows(train, batching.seq_length)
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
 
+    def openings(self, batches: Batches) -> list[list[int]]:
+        """Returns the ids before some places at which a line begins."""
+        assert isinstance(batches, Windows)
+        return openings(batches.streams, self.vocabulary.symbols)
+
+    def all_ids(self, examples: Text) -> LongIds:
+        """Returns the ids of the whole text."""
+        return examples.ids(self.vocabulary)
+
+    def _with_known_mark(self, examples: Text) -> Text:
+        """Returns the text, with its byte order mark where the model knows it: runs did, before it was left out."""
+        symbols = self.vocabulary.symbols
+        return (
+            examples.with_mark() if examples.marked and MARK in symbols and MARK not in examples.symbols else examples
+        )
+
     def remarks(self, examples: Text) -> list[str]:
-        """Returns a line if the text looks like pairs, which are for other tasks."""
+        """Returns a line if the text looks like pairs, which are for other tasks, and one of its rare characters."""
+        found = []
+        if rare.may_matter(self.vocabulary, len(examples.symbols)):
+            found += rare.remark(self.vocabulary, examples.symbols, examples.counts())
         lines = next(examples.pieces(0, min(LOOKED_AT, len(examples))), "").split("\n")[:-1]
         if len(lines) < 3 or any(line.count("\t") != 1 for line in lines):
-            return []
+            return found
         return [
+            *found,
             "each line has one tab, as pairs have; to learn answers give another task, for labels "
-            f"{advice.setting('task.name', 'classify')}"
+            f"{advice.setting('task.name', 'classify')}",
         ]
 
     def describe(self, split: Split) -> str:
         """Says it as in `118,140 characters, 66 distinct; 106,320 to learn from, 5,906 to validate on`."""
         assert isinstance(split.train, Windows)
         streams = split.train.streams
-        validated = len(split.validation) if split.validation else 0
-        return (
-            f"{len(streams.ids):,} characters, {len(self.vocabulary)} distinct; "
-            f"{len(streams):,} to learn from, {validated:,} to validate on"
-        )
+        validated = split.validation.characters if isinstance(split.validation, Streams) else 0
+        learnt = f"{len(streams):,} to learn from, {validated:,} to validate on"
+        if isinstance(streams.ids, Spelled):
+            learnt = f"{len(streams):,} symbols to learn from, {validated:,} characters to validate on"
+        return f"{characters_of(streams.ids):,} characters, {self.vocabulary.in_words()}; {learnt}"
 
     def model(self, config: ModelConfig) -> CharLM:
         """Returns the network. Raises ConfigError for one that would see the character that it is to predict."""
@@ -127,6 +171,7 @@ class LanguageModel(Writer):
         Raises DataError where there are none, or some that the vocabulary lacks. With `skip` these are left out: the
         model reads the text as if they had never stood in it.
         """
+        examples = self._with_known_mark(examples)
         strange = self.vocabulary.unknown(examples.symbols)
         if strange and not skip:
             raise UnknownCharacters(strange, examples.name)
@@ -139,7 +184,7 @@ class LanguageModel(Writer):
             )
         ids = text.ids(self.vocabulary)
         if name is None:
-            return Stretch(text, side_by_side(ids, 0, len(ids)), examples)
+            return Stretch(text, side_by_side(ids, 0, len(text)), examples)
         try:
             streams: Streams = getattr(self.cut(ids, data, batching.batch_size, batching.seq_length), name)
         except DataError as error:
@@ -174,18 +219,18 @@ class LanguageModel(Writer):
     ) -> list[dict[str, Any]]:
         """Returns each row's text, where in the data it stands, and its mean nats."""
         assert isinstance(split.train, Windows)
-        batch, start = split.train.batch(iteration), split.train.start(iteration)
+        streams, batch, start = split.train.streams, split.train.batch(iteration), split.train.start(iteration)
         logits, _ = model.forward(params, batch.x, state, batch.starts)
         with overflow_allowed():
             nats = head.nats(logits, batch.y).mean(axis=0)  # (B,)
         return [
             {
                 "row": b,
-                "offset": int(first) + start,
+                "offset": begun_before(streams.ids, int(first) + start),
                 "nats": float(nats[b]),
                 "text": self.vocabulary.decode(batch.x[:, b]),
             }
-            for b, first in enumerate(split.train.streams.first)
+            for b, first in enumerate(streams.first)
         ]
 
     def symbols(self, model: CharLM) -> dict[str, Symbols]:
@@ -221,9 +266,9 @@ def _at_most(validation: Streams, most: int | None, split_by: str) -> Streams | 
     """Returns what an evaluation reads of the validation text: at most `most` characters; None where there is none."""
     if not len(validation):
         return None
-    if most is None or len(validation) < most:
+    if most is None or validation.characters < most:
         return validation
     if split_by == "tail":
-        start = int(validation.first[0])
+        start = begun_before(validation.ids, int(validation.first[0]) + 1) - 1
         return side_by_side(validation.ids, start, start + most)
     return dataclasses.replace(validation, lengths=np.minimum(validation.lengths, -(-most // validation.batch_size)))

@@ -73,6 +73,7 @@ def taken(pairs: Pairs, numbers: Any) -> Pairs:
         [pairs.second[i] for i in chosen],
         [pairs.files[i] for i in chosen] if pairs.files else (),
         [pairs.lines[i] for i in chosen] if pairs.lines else [i + 1 for i in chosen],
+        encoding=pairs.encoding,
     )
 
 

@@ -16,7 +16,13 @@ from charrnn.judging.evaluation import Score
 from charrnn.judging.surprise import Passage, ScoredLine, scored_lines
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
+from charrnn.tasks.base import Batches
+from charrnn.text.options import DataConfig
+from charrnn.text.streams import LongIds
 from charrnn.text.vocabulary import BYTES, Vocabulary
+
+VOCABULARY_KEYS = ("max_vocab", "min_count", "vocabulary")
+"""The keys of the section `data` that say which characters have symbols."""
 
 
 class Writer:
@@ -24,7 +30,7 @@ class Writer:
 
     vocabulary: Vocabulary
 
-    abilities: ClassVar[frozenset[str]] = frozenset({"surprise", "skip"})
+    abilities: ClassVar[frozenset[str]] = frozenset({"lines", "surprise", "skip"})
     in_words: ClassVar[dict[str, str]] = {
         "nats_per_char": "nats per character",
         "bits_per_char": "bits per character",
@@ -58,8 +64,8 @@ class Writer:
             yield from scored_lines(passage)
 
     def spell(self, symbol: int) -> str | None:
-        """Returns the character that a symbol is, None for the end of a document."""
-        return self.vocabulary.symbols[symbol]
+        """Returns the character that a symbol is, or the name of a byte; None for the end of a document."""
+        return self.vocabulary.name(symbol)
 
     def total(
         self, model: CharLM, params: dict[str, Array], parts: Sequence[Any], reports: Sequence[dict[str, Any]]
@@ -73,6 +79,21 @@ class Writer:
     def end(self) -> int | None:
         """The id that ends a text where it is written, and begins it where it is read; None where texts have no end."""
         return None
+
+    def openings(self, batches: Batches) -> list[list[int]]:
+        """Returns the ids before some places at which the text that is trained on begins anew, as lines do.
+
+        They are read where a text is to be written that follows nothing. There are none where texts have a beginning
+        of their own.
+        """
+        return []
+
+    def all_ids(self, examples: Any) -> LongIds:
+        """Returns the ids of all parts of the examples, one text after another; between documents there is `end`.
+
+        Raises DataError for characters that the vocabulary lacks.
+        """
+        raise NotImplementedError
 
     def told(self, label: str | None, samples: int, rng: np.random.Generator) -> Ids | None:
         """Returns what each of `samples` texts is told at every step: (samples,); None where there is nothing to tell.
@@ -113,4 +134,17 @@ def character_names(vocabulary: Vocabulary) -> list[object]:
     """
     if vocabulary.encoding == BYTES:
         return [symbol if symbol.isascii() else ord(symbol) for symbol in vocabulary.symbols]
-    return list(vocabulary.symbols)
+    return [*vocabulary.symbols, *range(len(vocabulary) - len(vocabulary.symbols))]
+
+
+def with_fallback(symbols: str, counts: Ids, data: DataConfig) -> Vocabulary:
+    """Returns the vocabulary with a byte fallback that `data` asks for; `counts (n,)` are of the training part.
+
+    Raises ConfigError where the text is read as bytes.
+    """
+    if data.encoding == BYTES:
+        raise ConfigError(
+            "data.encoding: bytes makes each byte a symbol, and data.max_vocab and data.min_count choose which "
+            "characters have one; leave them out, or name the text's encoding"
+        )
+    return Vocabulary.of_frequent(symbols, counts, data.encoding, data.max_vocab, data.min_count)

@@ -33,7 +33,8 @@ class Codes:
     def __init__(self, folder: Path, dtype: npt.DTypeLike = np.uint8) -> None:
         """`folder` is where there will be a file, if there must be one."""
         self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self._folder = folder
+        self.folder = folder
+        """Where there is a file, if there is one."""
         self._count = 0
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
@@ -47,26 +48,30 @@ class Codes:
         if self._file is None and len(self._memory) + len(data) <= IN_MEMORY:
             self._memory += data
         else:
-            with as_output_error(self._folder):
+            with as_output_error(self.folder):
                 if self._file is None:
-                    self._folder.mkdir(parents=True, exist_ok=True)
-                    self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115  # closed with us
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                    self._file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115  # closed with us
                     weakref.finalize(self, self._file.close)
                     _write(self._file, memoryview(self._memory))
                     self._memory = bytearray()
                 _write(self._file, data)
         self._count += len(codes)
 
+    def emptied(self, dtype: npt.DTypeLike) -> Codes:
+        """Returns a place for other integers, in the same folder."""
+        return Codes(self.folder, dtype)
+
     def widened(self, dtype: npt.DTypeLike) -> Codes:
         """Returns the same integers in a wider type."""
-        wider = Codes(self._folder, dtype)
+        wider = self.emptied(dtype)
         for block in self.blocks():
             wider.append(block)
         return wider
 
     def translated(self, table: Ids, dtype: npt.DTypeLike) -> Codes:
         """Returns the integers `table[code]`, in another type, without those that it makes -1."""
-        others = Codes(self._folder, dtype)
+        others = Codes(self.folder, dtype)
         for block in self.blocks():
             new = table.take(block)
             others.append(new[new >= 0])
@@ -99,7 +104,7 @@ class Codes:
                 raise OSError("some of it is gone")
         except OSError as error:
             reason = error.strerror or error
-            raise OutputError(f"cannot read what was written in {self._folder}: {reason}; try again") from error
+            raise OutputError(f"cannot read what was written in {self.folder}: {reason}; try again") from error
         return data
 
 

@@ -136,11 +136,13 @@ class Library:
         Raises DataError if one cannot be read or decoded, OutputError if it is large and cannot be kept.
         """
         sources, remarks = listed(sources), Remarks(self._manner(encoding, newlines))
+        if len(sources) > 1:
+            remarks.lines.append(f"{name_of(sources)}: read in this order, with nothing between")
         with Readers(remarks.manner, self.cache) as readers:
             for file in self._files(sources, remarks):
                 readers.take(file)
             reader = readers.chosen()
-            remarks.add(reader)
+            remarks.add(readers)
             origin = Origin(sources, tuple(reader.files), remarks.notes(joined=True))
             return reader.text(name_of(sources), origin)
 
@@ -157,7 +159,7 @@ class Library:
             with Readers(remarks.manner, self.cache) as readers:
                 readers.take(file)
                 reader = readers.chosen()
-            remarks.add(reader)
+            remarks.add(readers)
             with suppress(EmptyText):
                 before = reader.text(file.name)
         if before is not None:
@@ -169,12 +171,12 @@ class Library:
         with Readers(remarks.manner, self.cache) as readers:
             readers.take(Opened(name, iter([data])))
             reader = readers.chosen()
-            remarks.add(reader)
+            remarks.add(readers)
             return reader.text(name, Origin((), (), remarks.notes(joined=False)))
 
     def _manner(self, encoding: str, newlines: str) -> Manner:
         known = self.known if self.encoding is None else None
-        return Manner(self.encoding or encoding, newlines, self.naming, self.or_bytes, known)
+        return Manner(self.encoding or encoding, newlines, self.naming, self.or_bytes, self.encoding is not None, known)
 
     def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
         """Yields the files of all sources."""

@@ -22,6 +22,9 @@ MARKS = {
 SAMPLE = 1 << 16
 """Bytes that are looked at."""
 
+MOST_HIGH = 0x20
+"""The high byte of typographic quotes and dashes in UTF-16; those of most alphabets are below it."""
+
 MANY = 0.4
 """The share of bytes beyond ASCII among letters above which a text is not one of Western Europe."""
 
@@ -42,22 +45,23 @@ def marked(head: bytes) -> str | None:
 def wide(head: bytes) -> str | None:
     """Returns the encoding of a text of two or four bytes a character without a mark, as `utf-16-le`; None for others.
 
-    Of nearly all alphabets, the high byte of each character is one of a few, below 0x20 and often 0.
+    Of nearly all alphabets, the high byte of each character is one of a few, at most MOST_HIGH and often 0.
     """
     sample = np.frombuffer(head[:SAMPLE][: len(head[:SAMPLE]) // 4 * 4], np.uint8)
     if len(sample) < 8 or sample.all():
         return None
     places = sample.reshape(-1, 4)
-    zeros = (places == 0).mean(axis=0)
-    if zeros[2:].min() > 0.99 and zeros[0] < 0.1:
+    zeros, planes = (places == 0).mean(axis=0), (places <= 0x10).mean(axis=0)
+    if zeros[3] > 0.99 and planes[2] > 0.99 and zeros[0] < 0.1:
         return "utf-32-le"
-    if zeros[:2].min() > 0.99 and zeros[3] < 0.1:
+    if zeros[0] > 0.99 and planes[1] > 0.99 and zeros[3] < 0.1:
         return "utf-32-be"
-    even, odd = ((places[:, k::2] < 0x20).mean() for k in range(2))
+    high = (places <= MOST_HIGH) | ((places >= 0xD8) & (places < 0xE0))  # or of a surrogate
+    even, odd = (high[:, k::2].mean() for k in range(2))
     some = zeros.max() > 0.05
-    if some and odd > 0.95 and even < 0.3:
+    if some and odd > 0.95 and even < 0.5:
         return "utf-16-le"
-    return "utf-16-be" if some and even > 0.95 and odd < 0.3 else None
+    return "utf-16-be" if some and even > 0.95 and odd < 0.5 else None
 
 
 def guess(sample: bytes) -> str | None:

@@ -58,7 +58,7 @@ class Documents:
     def of_pairs(cls, pairs: Pairs) -> Documents:
         """Returns the texts of pairs as documents, with their labels."""
         validation, test = (cls.of_pairs(part) if part else None for part in (pairs.validation, pairs.test))
-        given = pairs.second, pairs.first, validation, test, pairs.origin
+        given = pairs.second, pairs.first, validation, test, pairs.origin, pairs.encoding
         files = pairs.files if len(set(pairs.files)) > 1 else ()
         return cls(pairs.name, pairs.size, pairs.sha256, *given, numbers=pairs.lines, files=files)
 

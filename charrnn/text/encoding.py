@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from charrnn.text.detecting import MARKS, doubt, guess
 from charrnn.text.numbering import Numbering
 from charrnn.text.options import KEEP, LF
 from charrnn.text.origin import NOWHERE, FileRead, Origin
+from charrnn.text.spelled import SpelledIds, TextIds
 from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
 
 WHOLE = ("punycode", "utf-7")
@@ -42,22 +43,6 @@ MARK = "\ufeff"
 
 class EmptyText(DataError):
     """Says that a text has no characters."""
-
-
-@dataclass(frozen=True)
-class TextIds:
-    """Stands for the array of a text's ids in a model's vocabulary, and translates what is read of it."""
-
-    codes: Codes
-    table: Ids
-    """The id of each code."""
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, index: Ids, /, *, mode: Literal["clip"]) -> Ids:
-        """Returns the ids (T, B) at `index (T, B)`, whose columns run along the text, as an array does."""
-        return self.table.take(self.codes.take(index))
 
 
 @dataclass(frozen=True)
@@ -85,9 +70,29 @@ class Text:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def ids(self, vocabulary: Vocabulary) -> TextIds:
+    def counts(self, start: int = 0, stop: int | None = None) -> Ids:
+        """Returns how often each of `symbols` occurs from character `start` to `stop`: (S,)."""
+        S = len(self.symbols)
+        counts = np.zeros(S, np.int64)
+        for codes in self.codes.blocks(start, stop):
+            counts += np.bincount(codes, minlength=S)
+        return counts
+
+    def ids(self, vocabulary: Vocabulary) -> TextIds | SpelledIds:
         """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
+        if vocabulary.fallback:
+            spelled, sizes = vocabulary.spellings(self.symbols)
+            return SpelledIds(self.codes, spelled, sizes) if sizes.max() > 1 else TextIds(self.codes, spelled[:, 0])
         return TextIds(self.codes, vocabulary.encode(self.symbols))
+
+    def with_mark(self) -> Text:
+        """Returns the text with the byte order mark before it that was left out, as a symbol."""
+        symbols = self.symbols + MARK
+        codes = self.codes.emptied(np.min_scalar_type(len(self.symbols)))
+        codes.append(np.array([len(self.symbols)]))
+        for block in self.codes.blocks():
+            codes.append(block)
+        return dataclasses.replace(self, symbols=symbols, codes=codes, marked=False)
 
     def without(self, symbols: str) -> Text:
         """Returns the text without some of its characters, as if they had never stood in it."""
@@ -132,12 +137,13 @@ class Reader:
         self.marks: list[str] = []
         """The files that began with a byte order mark."""
         self.open_ends = 0
-        """How many files did not end with a line end."""
+        """How many files did not end with a line end, though another came after."""
         self.doubts: list[str] = []
         """What speaks against the encoding of some files, a line each."""
         self.files: list[FileRead] = []
         self._whole = codecs.lookup(_codec(encoding)).name in WHOLE
         self._translate = newlines == LF
+        self._last = ""
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
@@ -151,8 +157,10 @@ class Reader:
 
     def begin(self, name: str) -> None:
         """Begins the next file."""
+        if self.codes:
+            self.open_ends += self._last not in ("\n", "\r")
         self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
-        self._head, self._last = b"", ""
+        self._head, self._is_begun = b"", False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
         self._held: list[bytes] = []
@@ -190,10 +198,11 @@ class Reader:
 
     def _add(self, characters: str, final: bool) -> None:
         """Adds characters of the file; `final` says that there are no more."""
-        if characters and not self._last and self.encoding != BYTES and characters[0] == MARK:
-            characters = characters[1:]
-            self.marks.append(self._name)
-            self._last = MARK
+        if characters and not self._is_begun:
+            self._is_begun = True
+            if characters[0] == MARK and self.encoding != BYTES:
+                characters = characters[1:]
+                self.marks.append(self._name)
         if self._line_ends:
             characters = self._line_ends.decode(characters, final)
         self._last = characters[-1:] or self._last
@@ -213,7 +222,6 @@ class Reader:
     def _end(self) -> None:
         """Ends the file."""
         self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
-        self.open_ends += len(self.codes) > self._start and self._last not in ("\n", "\r")
         if found := doubt(self.encoding, self._head, self._numbering.symbols):
             what, likely = found
             self.doubts.append(

@@ -142,9 +142,16 @@ def encode_items(vocabulary: Vocabulary, texts: Sequence[str], unknown: int | No
     Raises DataError that names them where that is None.
     """
     joined = "".join(texts)
-    ids = vocabulary.encode(joined) if unknown is None else vocabulary.encode_known(joined, unknown)
-    stops = np.fromiter(map(len, texts), np.int64, len(texts)).cumsum().tolist()
-    return [ids[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
+    stops = np.fromiter(map(len, texts), np.int64, len(texts)).cumsum()
+    if unknown is not None:
+        ids = vocabulary.encode_known(joined, unknown)
+    elif vocabulary.fallback:
+        spelled, sizes = vocabulary.spellings(joined)
+        ids = spelled[np.arange(spelled.shape[1]) < sizes[:, None]]
+        stops = np.concatenate([[0], sizes.cumsum()])[stops]
+    else:
+        ids = vocabulary.encode(joined)
+    return [ids[start:stop] for start, stop in zip([0, *stops.tolist()], stops.tolist(), strict=False)]
 
 
 def pad(sequences: Sequence[Ids]) -> tuple[Ids, Ids]:

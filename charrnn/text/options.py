@@ -77,6 +77,24 @@ class DataConfig:
         'a folder; or what stands between them, such as `"\\n\\n"`',
         parse=parse_documents,
     )
+    max_vocab: int | None = key(
+        None,
+        "the most characters that get a symbol of their own: the most frequent in the training part; any others are "
+        "spelled in the bytes of their UTF-8",
+        at_least=0,
+    )
+    min_count: int | None = key(
+        None,
+        "how often a character occurs in the training part to get a symbol of its own; any others are spelled in the "
+        "bytes of their UTF-8. With 1, those alone that do not occur there",
+        at_least=1,
+    )
+    vocabulary: str = key(
+        "new",
+        "with `--init-from`, whose characters have symbols: `new`, those of this text; `keep`, those of the old run, "
+        "an error where this text has others, unless they are spelled in bytes; `union`, those of both",
+        choices=("new", "keep", "union"),
+    )
     newlines: str = key(
         KEEP,
         "`lf` makes the line ends of Windows (CRLF) and of old Macs (CR) those of Unix (LF); `keep` leaves them",
@@ -87,3 +105,8 @@ class DataConfig:
     )
     validation: str | None = key(None, "a file to validate on, instead of a share of the data")
     test: str | None = key(None, "a file to test on, instead of a share of the data")
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether characters without a symbol of their own are spelled in bytes."""
+        return self.max_vocab is not None or self.min_count is not None

@@ -57,6 +57,8 @@ class Pairs:
     """What to test on, if a file was given."""
     origin: Origin = NOWHERE
     """Where they are found again."""
+    encoding: str | None = None
+    """What they were read in, where that is known."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -141,6 +143,7 @@ def _one_of(parts: list[Pairs], name: str, sha256: str, sources: tuple[str, ...]
         _joined(part.files for part in parts),
         _joined(part.lines for part in parts),
         origin=Origin(sources, tuple(read), tuple(notes)),
+        encoding=parts[-1].encoding,
     )
 
 
@@ -221,4 +224,14 @@ def _parsed(lines: list[str], parse: _Parse, text: Text) -> Pairs:
     if not numbers:
         raise DataError(f"{text.name} has empty lines alone; give one with a pair in each line")
     origin = Origin((), (FileRead(text.name, text.size, text.sha256),), text.origin.notes)
-    return Pairs(text.name, text.size, text.sha256, first, second, [text.name] * len(numbers), numbers, origin=origin)
+    return Pairs(
+        text.name,
+        text.size,
+        text.sha256,
+        first,
+        second,
+        [text.name] * len(numbers),
+        numbers,
+        origin=origin,
+        encoding=text.encoding,
+    )

@@ -15,14 +15,11 @@ from typing import NamedTuple, Self
 
 from charrnn import advice
 from charrnn.errors import DataError
-from charrnn.text.detecting import marked
+from charrnn.text.detecting import marked, wide
 from charrnn.text.encoding import Reader, same_encoding
 from charrnn.text.origin import MOST_NAMED
 from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES
-
-MANY = 60
-"""Files from which on they can be learnt as documents, each of which is in one part of the data alone."""
 
 
 class Known(NamedTuple):
@@ -43,6 +40,8 @@ class Manner(NamedTuple):
     """The option or the key that names an encoding, for messages: `--encoding`."""
     or_bytes: bool = False
     """Whether what cannot be decoded is read as bytes."""
+    certain: bool = False
+    """Whether the user has named the encoding for these very texts."""
     known: Known | None = None
     """What the model knows that is to read them, where their encoding may differ from that of its own text."""
 
@@ -52,7 +51,8 @@ class Manner(NamedTuple):
             return [BYTES]
         if self.known is None or self.encoding == BYTES:
             return []
-        others = filter(None, [marked(head), "utf-8"])
+        of_windows = "cp1252" if same_encoding(self.encoding, "latin-1") else None
+        others = filter(None, [marked(head), wide(head) if b"\0" in head else None, "utf-8", of_windows])
         return [other for other in others if not same_encoding(other, self.encoding)]
 
 
@@ -100,6 +100,11 @@ class Readers:
         if not self._readers:
             raise self._fault or error
 
+    @property
+    def fit_own(self) -> bool:
+        """Whether the files can be decoded in the encoding that they should have."""
+        return self._own in self._readers
+
     def chosen(self) -> Reader:
         """Returns the reader of the encoding that knows best what it has read: in doubt not the model's own."""
         known, own = self._manner.known, self._own
@@ -121,39 +126,42 @@ class Remarks:
     manner: Manner
     lines: list[str] = field(default_factory=list)
     """Of folders and archives."""
-    _files: int = 0
     _marks: list[str] = field(default_factory=list)
     _doubts: list[str] = field(default_factory=list)
-    _others: dict[str, list[str]] = field(default_factory=dict)
+    _others: list[str] = field(default_factory=list)
     _open_ends: int = 0
 
-    def add(self, reader: Reader) -> None:
-        """Takes note of what a reader has read."""
-        self._files += len(reader.files)
+    def add(self, readers: Readers) -> None:
+        """Takes note of what was read."""
+        reader, own = readers.chosen(), self.manner.encoding
         self._marks += reader.marks
-        self._doubts += reader.doubts
         self._open_ends += reader.open_ends
-        if self.manner.known and reader.encoding != self.manner.encoding:
-            self._others.setdefault(reader.encoding, []).extend(file.name for file in reader.files)
+        if self.manner.known is None or own == BYTES:  # else what would be in doubt has been decided
+            self._doubts += [] if self.manner.certain else reader.doubts
+        elif reader.encoding != own:
+            as_own = f"; to read it as that: {advice.option(self.manner.naming, own)}" if readers.fit_own else ""
+            names = _some([file.name for file in reader.files])
+            self._others.append(f"{names}: read as {reader.encoding}, though the model's text was {own}{as_own}")
 
     def notes(self, joined: bool) -> tuple[str, ...]:
         """Returns all of it, a line each; `joined` says that the files became one text."""
-        lines = [*self.lines, *self._doubts[:MOST_NAMED]]
+        lines = [*self.lines, *_first(self._doubts)]
         if self._marks:
             begin = "begins" if len(self._marks) == 1 else "begin"
             lines.append(f"{_some(self._marks)} {begin} with a byte order mark, which is no part of the text")
-        for encoding, names in self._others.items():
+        lines += _first(self._others)
+        if joined and self._open_ends and self.manner.known is None and not self.manner.or_bytes:
             lines.append(
-                f"{_some(names)} read as {encoding}, though the model's text was {self.manner.encoding}; to read "
-                f"as that: {advice.option(self.manner.naming, self.manner.encoding)}"
-            )
-        if joined and self._files > 1 and self._open_ends:
-            apart = f"; to keep files apart: {advice.setting('data.documents', 'files')}"
-            lines.append(
-                f"{self._open_ends:,} of {self._files:,} files do not end with a line end, so that the next goes on in "
-                f"the same line{apart * (self._files >= MANY)}"
+                f"files whose last line has no end, so that the next file goes on in it: {self._open_ends:,}; to keep "
+                f"files apart: {advice.setting('data.documents', 'files')}"
             )
         return tuple(lines)
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    """Returns the first of some lines, and how many more there are."""
+    more = len(lines) - MOST_NAMED
+    return [*lines[:MOST_NAMED], *[f"and {more:,} more files like these"] * (more > 0)]
 
 
 def _some(names: Sequence[str]) -> str:

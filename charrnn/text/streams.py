@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,21 +24,80 @@ class LongIds(Protocol):
         ...
 
 
+@runtime_checkable
+class Spelled(LongIds, Protocol):
+    """Holds the ids of a text some of whose characters are several symbols: places among them are no numbers of those.
+
+    Others hold a symbol for each character.
+    """
+
+    @property
+    def characters(self) -> int:
+        """How many characters there are."""
+        ...
+
+    def place(self, character: int) -> int:
+        """Returns where the character of this number begins; behind the last one, where the text ends."""
+        ...
+
+    def begun(self, place: int) -> int:
+        """Returns how many characters begin before this place."""
+        ...
+
+    def sizes(self, start: int, stop: int) -> Ids:
+        """Returns how many symbols each of these characters has: (stop - start,)."""
+        ...
+
+
+def characters_of(ids: LongIds) -> int:
+    """Returns how many characters a text has."""
+    return ids.characters if isinstance(ids, Spelled) else len(ids)
+
+
+def place_of(ids: LongIds, character: int) -> int:
+    """Returns where the character of this number begins."""
+    return ids.place(character) if isinstance(ids, Spelled) else character
+
+
+def begun_before(ids: LongIds, place: int) -> int:
+    """Returns how many characters begin before this place."""
+    return ids.begun(place) if isinstance(ids, Spelled) else place
+
+
 @dataclass(frozen=True)
 class Streams:
-    """Cuts a text into B pieces that are read side by side; row b predicts `lengths[b]` characters after `first[b]`."""
+    """Cuts a text into B pieces that are read side by side; row b predicts `lengths[b]` symbols after `first[b]`.
+
+    A symbol is a character, or a byte of one that is spelled.
+    """
 
     ids: LongIds
     first: Array
-    """Where each piece begins, (B,): this character is read, and the next is the first that is predicted."""
+    """Where each piece begins, (B,): this symbol is read, and the next is the first that is predicted."""
     lengths: Array
-    """How many characters each piece predicts: (B,)."""
+    """How many symbols each piece predicts: (B,)."""
     context: Array
-    """How many characters before `first[b]` may be read to warm up the state: (B,)."""
+    """How many symbols before `first[b]` may be read to warm up the state: (B,)."""
 
     def __len__(self) -> int:
-        """Returns how many characters are predicted."""
+        """Returns how many symbols are predicted."""
         return int(self.lengths.sum())
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Returns from which character to which each piece predicts; one counts where its first symbol is."""
+        starts = (self.first + 1).tolist()
+        stops = (self.first + 1 + self.lengths).tolist()
+        return [
+            (begun_before(self.ids, start), begun_before(self.ids, stop))
+            for start, stop in zip(starts, stops, strict=True)
+        ]
+
+    @property
+    def characters(self) -> int:
+        """How many characters are predicted."""
+        if not isinstance(self.ids, Spelled):
+            return len(self)
+        return sum(stop - start for start, stop in self.spans())
 
     @property
     def batch_size(self) -> int:
@@ -97,12 +156,13 @@ EVAL_LENGTH = 512
 
 
 def side_by_side(ids: LongIds, start: int, stop: int) -> Streams:
-    """Cuts `ids[start:stop]` into streams for an evaluation: every character but the first is predicted once."""
-    n = max(0, stop - start - 1)
+    """Cuts characters `start` to `stop` into streams for an evaluation: every one but the first is predicted once."""
+    first = place_of(ids, start + 1) - 1  # the last symbol of the first character
+    n = max(0, place_of(ids, stop) - 1 - first)
     rows = int(np.clip(n // EVAL_LENGTH, 1, EVAL_ROWS))
     length = -(-n // rows)
     offsets = np.arange(rows) * length
-    return Streams(ids, start + offsets, np.clip(n - offsets, 0, length), offsets)
+    return Streams(ids, first + offsets, np.clip(n - offsets, 0, length), first - place_of(ids, start) + offsets)
 
 
 def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> Cut:
@@ -110,32 +170,33 @@ def split_tail(ids: LongIds, fractions: tuple[float, float, float], batch_size: 
 
     Raises DataError, with what is needed and what was found, if a part that is asked for is too short.
     """
-    N = len(ids)
-    _refuse_short(partial(_tail_fault, N), fractions, batch_size, seq_length)
-    n_train, n_validation, n_test = _tail_sizes(N, fractions)
+    _refuse_short(partial(_tail_fault, ids), fractions, batch_size, seq_length)
+    N = characters_of(ids)
+    end, n_validation, n_test = sizes_of_tail(N, fractions)
+    n_train = place_of(ids, end)
     length = (n_train - 1) // batch_size
     first = np.arange(batch_size) * length
     return Cut(
         Streams(ids, first, np.full(batch_size, length), np.zeros_like(first)),
-        side_by_side(ids, n_train, n_train + n_validation),
+        side_by_side(ids, end, end + n_validation),
         side_by_side(ids, N - n_test, N),
     )
 
 
-def _tail_sizes(N: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
-    """Returns how many of N characters are in each part."""
-    n_validation, n_test = (int(N * fraction) for fraction in fractions[1:])
-    return N - n_validation - n_test, n_validation, n_test
+def sizes_of_tail(characters: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Returns how many characters of a text are for training, validation and test, which stand in this order."""
+    validation, test = (int(characters * fraction) for fraction in fractions[1:])
+    return characters - validation - test, validation, test
 
 
-def _tail_fault(N: int, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> str:
-    """Says which part of N characters is too short; empty if none is."""
-    sizes = dict(zip(("training", "validation", "test"), _tail_sizes(N, fractions), strict=True))
+def _tail_fault(ids: LongIds, fractions: tuple[float, float, float], batch_size: int, seq_length: int) -> str:
+    """Says which part of a text is too short; empty if none is."""
+    sizes = dict(zip(("training", "validation", "test"), sizes_of_tail(characters_of(ids), fractions), strict=True))
     needed = batch_size * seq_length + 1
-    if sizes["training"] < needed:
+    if (n_train := place_of(ids, sizes["training"])) < needed:
         return (
-            f"its training part has {sizes['training']:,} characters, and batch_size {batch_size} x seq_length "
-            f"{seq_length} needs {needed:,}"
+            f"its training part has {n_train:,} {'symbols' if isinstance(ids, Spelled) else 'characters'}, and "
+            f"batch_size {batch_size} x seq_length {seq_length} needs {needed:,}"
         )
     for (name, n), fraction in zip(sizes.items(), fractions, strict=True):
         if fraction and n < 2:

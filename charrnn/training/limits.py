@@ -53,9 +53,9 @@ def memory(config: Config, model: Model) -> int:
 
 def out_of_memory(config: Config, model: Model) -> str:
     """Returns what a user is told when there is not enough memory."""
-    train = config.train
+    train, least = config.train, math.ceil(memory(config, model) / 2**20)
     return (
         f"out of memory: {config.model.num_layers} x {config.model.hidden_size} units on batches of "
-        f"{train.batch_size} x {train.seq_length} characters take {memory(config, model) / 2**20:,.0f} MiB at least; "
+        f"{train.batch_size} x {train.seq_length} characters take {least:,} MiB at least; "
         f"lower model.hidden_size, train.batch_size or train.seq_length{system.or_raise_memory()}"
     )

@@ -8,9 +8,9 @@ from charrnn import advice
 from charrnn.config import writing
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.runs.run import Run
+from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Examples
-from charrnn.text.origin import STDIN
+from charrnn.text.origin import MOST_NAMED, STDIN, Origin, origin_of
 
 RESUMABLE = (
     "train.epochs",
@@ -62,6 +62,8 @@ def _instead(path: str) -> str:
 def refuse_other_examples(run: Run, examples: Examples) -> None:
     """Raises CheckpointError where the examples are not those of the run."""
     corpus, data = run.corpus, run.config.data
+    if examples.sha256 != corpus.sha256 and (what := _changed_files(corpus, origin_of(examples))):
+        raise CheckpointError(f"{what}; this run learns from {corpus.name} as it was: restore that, or begin a new run")
     others = ", ".join(filter(None, (data.validation, data.test)))
     if examples.sha256 != corpus.sha256:
         raise CheckpointError(
@@ -69,6 +71,21 @@ def refuse_other_examples(run: Run, examples: Examples) -> None:
             f"from, {corpus.name} ({corpus.size:,} bytes, sha256 {corpus.sha256[:12]}...)"
             f"{f', each with {others}' if others else ''}; give that, or begin a new run with --init-from"
         )
+
+
+def _changed_files(corpus: Corpus, origin: Origin) -> str:
+    """Says which files of several are not those of a run; nothing where there was but one, or too many."""
+    if not corpus.files or origin.sources != (corpus.sources or origin.sources):
+        return ""
+    before, now = ({file.name: file for file in files} for files in (corpus.files, origin.files))
+    found = {
+        "has changed": [name for name in before if name in now and before[name] != now[name]],
+        "is gone": [name for name in before if name not in now],
+        "is new": [name for name in now if name not in before],
+    }
+    told = [f"{name} {what}" for what, names in found.items() for name in names]
+    more = f" and {len(told) - MOST_NAMED:,} more" * (len(told) > MOST_NAMED)
+    return ", ".join(told[:MOST_NAMED]) + more
 
 
 def changes(run: Run, now: dict[str, str]) -> list[str]:

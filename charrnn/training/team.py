@@ -13,7 +13,6 @@ import dataclasses
 import importlib
 import itertools
 import json
-import os
 import subprocess
 import sys
 from typing import Any, NamedTuple, Self
@@ -139,7 +138,7 @@ class Team:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=order["memory"],
-            env=os.environ | dict.fromkeys(cores.VARIABLES, "1"),  # it needs no more threads, nor their memory
+            env=cores.environment_of_one(),
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
         _tell(worker, json.dumps(order).encode() + b"\n")

@@ -188,3 +188,37 @@ def test_a_task_begins_with_a_run_of_its_own(charrnn, taught, pairs, tmp_path, t
 def test_layers_of_a_language_model_are_none_of_an_encoder(charrnn, train, pairs):
     train("-o", "old").ok()
     charrnn("train", pairs("transduce"), "-o", "new", "--init-from", "old", *still("transduce")).fails(4, "no layer")
+
+
+def test_a_lower_rate_is_taken_unless_one_is_chosen_and_the_line_says_so(charrnn, text, tmp_path, contents):
+    words = ["--set", "model.hidden_size=4", "--set", "train.iterations=1", "--set", "train.batch_size=2"]
+    charrnn("train", text, "-o", "old", *words).ok()
+    said = charrnn("train", text, "-o", "new", "--init-from", "old", *words).ok().err
+    rates = [contents(tmp_path / run / "last.npz")[1]["config"]["optim"]["learning_rate"] for run in ("old", "new")]
+    assert rates[1] == pytest.approx(rates[0] / 5)
+    assert f"learning rate {rates[1]:g}, a fifth of the default, for old weights; another one with --set" in said
+    chosen = charrnn("train", text, "-o", "chosen", "--init-from", "old", *words, "--set", "optim.learning_rate=0.01")
+    assert "a fifth" not in chosen.ok().err
+    assert contents(tmp_path / "chosen" / "last.npz")[1]["config"]["optim"]["learning_rate"] == 0.01
+
+
+def test_what_a_text_lacks_is_told_and_union_keeps_it(charrnn, train, tiny, other, tmp_path):
+    train("-o", "old").ok()
+    said = charrnn("train", other, "-c", tiny, "-o", "new", "--init-from", "old", *STILL).ok().err
+    old = load(tmp_path / "old")
+    gone = sorted(set(old.task.vocabulary.symbols) - set(OTHER))
+    assert gone
+    line = next(line for line in said.splitlines() if "this text has not" in line)
+    assert repr("".join(gone)) in line
+    words = line.split("to keep them, ")[1].split()
+    charrnn("train", other, "-c", tiny, "-o", "both", "--init-from", "old", *STILL, *words).ok()
+    assert set(load(tmp_path / "both").task.vocabulary.symbols) == set(OTHER) | set(old.task.vocabulary.symbols)
+
+
+def test_a_run_that_kept_its_vocabulary_goes_on(charrnn, train, text, tmp_path):
+    train("-o", "old").ok()
+    train("-o", "new", "--init-from", "old", "--set", "data.vocabulary=keep").ok()
+    charrnn("train", "-o", "new", "--resume", "--set", "train.iterations=30").ok()
+    said = charrnn("train", "-o", "new", "--resume", "--set", "data.vocabulary=union", "--set", "train.iterations=40")
+    said.fails(2, "data.vocabulary was 'keep' and cannot become 'union'")
+    train("-o", "none", "--set", "data.vocabulary=keep").fails(2, "--init-from CHECKPOINT")

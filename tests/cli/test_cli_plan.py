@@ -165,7 +165,7 @@ def test_a_good_plan_has_nothing_to_think_of(charrnn, tmp_path):
         (WORDS, ["--set=train.epochs=100"], "100 passes"),
         (WORDS + WORDS, [], "of what is validated on stands before, word for word"),
         (WORDS[:4000] * 2 + WORDS, [], "of the text is in passages that stand in it before"),
-        (WORDS + "".join(map(chr, range(0x4E00, 0x4F00))) + WORDS, [], "are seen less than 5 times"),
+        (WORDS + "".join(map(chr, range(0x4E00, 0x4F00))) + WORDS, [], "occur less than 5 times"),
         (WORDS + "\x00\ufffd" + WORDS, [], "U+0000 (control, 1 times), U+FFFD (replacement, 1 times)"),
         (WORDS + "\r\n" + WORDS, [], "line ends of several kinds"),
         (WORDS, ["--set=data.split=[1,0,0]"], "nothing is validated on"),

@@ -193,7 +193,7 @@ def test_row_05_with_no_room_at_the_end_a_real_run_fails_and_keeps_what_it_had(
     *warnings, error = [warning, *err.decode().splitlines()]
     assert all(line.startswith(WARNING) for line in warnings)
     assert error.startswith("charrnn: error: cannot write run/last.npz")
-    assert "make room" in error
+    assert "make room" in error or "ulimit -f" in error
     again(forks, place)
     assert (place / "run/last.npz").read_bytes() == (tmp_path / "whole/run/last.npz").read_bytes()
 

@@ -183,7 +183,7 @@ def test_a_keyword_is_a_flag_or_the_last_word_of_a_key(keyword, value, key):
 @pytest.mark.parametrize(
     ("settings", "keywords", "parts"),
     [
-        ({}, {"hiden_size": 3}, ["hiden_size", "model.hidden_size"]),
+        ({}, {"hiden_size": 3}, ["hiden_size=", "did you mean 'hidden_size'"]),
         ({}, {"name": "tag"}, ["task.name", "optim.name"]),
         ({"model.hiden_size": 3}, {}, ["model.hidden_size"]),
         ({}, {"hidden_size": 0}, ["model.hidden_size", "at least 1"]),
@@ -229,6 +229,16 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(text):
     package.train(out="parts", resume=True, iterations=12)
     package.train(text, **TINY | {"iterations": 12}, schedule="constant", out="whole")
     assert same_weights(package.load("parts/last.npz"), package.load("whole/last.npz"))
+
+
+def test_a_run_may_be_given_more_to_do(text):
+    package.train(text, **TINY, out="run")
+    assert package.load("run/last.npz").iteration == 6
+    package.train(out="run", resume=True, more=4)
+    assert package.load("run/last.npz").iteration == 10
+    for wrong in ({"more": 3}, {"more": 3, "resume": True, "out": "run", "iterations": 20}):
+        with pytest.raises(package.ConfigError, match="more="):
+            package.train(text, **wrong)
 
 
 def test_what_was_given_in_python_must_be_given_again(text):
@@ -299,6 +309,14 @@ def test_ctrl_c_saves_and_is_a_keyboard_interrupt(text):
     assert process.returncode == 0
     assert out.startswith(b"interrupted ")
     assert int(out.split()[1]) >= 2
+
+
+def test_what_diverges_says_so_and_names_no_file_that_is_gone(text):
+    with pytest.raises(package.DivergedError, match=r"^diverged at iteration 2.*lower optim.learning_rate") as caught:
+        package.train(text, **TINY, lr=1e9)
+    assert "diverged.json" not in str(caught.value)
+    with pytest.raises(package.DivergedError, match=r"see .*diverged.json"):
+        package.train(text, **TINY, lr=1e9, out="run")
 
 
 def test_signals_are_handled_as_before_when_it_is_done(text):
@@ -393,6 +411,29 @@ def test_a_part_is_evaluated_beside_baselines(learned, text, charrnn):
     assert learned.evaluate(text, split="validation") == told
     with pytest.raises(package.ConfigError, match="validation"):
         learned.evaluate(text, split="val")
+
+
+def test_unknown_characters_are_skipped_where_that_is_asked_for(learned, text):
+    strange = text.read_text()[:300] + "\u00e9\n"
+    with pytest.raises(package.DataError, match="U\\+00E9"):
+        learned.evaluate(strange)
+    told = learned.evaluate(strange, unknown="skip")
+    assert (told["skipped"], told["chars"]) == (1, 300)
+    with pytest.raises(package.ConfigError, match="unknown"):
+        learned.evaluate(strange, unknown="ignore")
+
+
+def test_where_symbols_are_bytes_each_byte_has_a_score(text):
+    run = package.train(text.read_text() + "\u00e9\n", encoding="bytes", **TINY)
+    assert run.score("a\u00e9b").shape == (3,)
+    assert run.logits("a\u00e9b").shape == (4, len(run.symbols))
+    expected = run.evaluate("row, row\u00e9!\n")
+    assert run.score("row, row\u00e9!\n").mean() == pytest.approx(expected["nats_per_char"], rel=1e-5)
+
+
+def test_a_long_text_is_scored_as_eval_scores_it(learned, text):
+    content = text.read_text()
+    assert learned.score(content).mean() == pytest.approx(learned.evaluate(content)["nats_per_char"], rel=1e-9)
 
 
 # --- the other tasks ---

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from driving import in_process
 from reading import Page
+from small_reports import settings
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BASELINES = ["uniform", "unigram", *(f"{n}_grams" for n in range(2, 7)), "gzip", "bz2", "xz"]
@@ -77,6 +80,21 @@ def test_samples_are_shown_as_they_improved(report, runs):
     assert [sample.lstrip("\n") for sample in page.samples] == [line["text"].lstrip("\n") for line in kept]
 
 
+def test_where_nothing_was_written_while_it_learnt_the_model_writes_now(report, runs):
+    (runs / "one" / "samples.jsonl").unlink()
+    report("one").ok()
+    page = page_of(runs / "one" / "report.html")
+    (sample,) = page.samples
+    assert len(sample.strip()) > 50
+    assert "train.sample_every" in page.text
+    assert report("one", "-o", "-").ok().text == (runs / "one" / "report.html").read_text("utf-8")
+
+
+def test_a_run_that_diverged_says_what_happened(report, runs):
+    (runs / "one" / "diverged.json").write_text('{"what": "diverged at iteration 9: loss nan"}')
+    assert "It diverged at iteration 9: loss nan" in Page(report("one", "-o", "-").ok().text).text
+
+
 def test_many_samples_are_thinned_and_the_page_says_so(report, runs):
     with (runs / "one" / "samples.jsonl").open("w") as file:
         for k in range(1, 101):
@@ -120,6 +138,21 @@ def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, ru
     assert "There are no baselines: prose.txt" in page.text
     assert "Beside baselines" not in page.headings
     assert page.curves == 5
+
+
+@pytest.mark.parametrize("sources", [["-"], ["prose.txt", "-"], ["pipe"]], ids=" ".join)
+def test_what_came_through_a_pipe_is_not_waited_for(report, runs, sources):
+    text = (runs / "prose.txt").read_bytes()
+    words = ["-o", "piped", "-q", *settings(train__iterations=3)]
+    if sources == ["pipe"]:
+        (runs / "pipe").write_bytes(text)
+    in_process("train", *sources, *words, cwd=runs, stdin=text).ok()
+    if sources == ["pipe"]:
+        (runs / "pipe").unlink()
+        os.mkfifo(runs / "pipe")
+    found = report("piped", "--json").ok().json["runs"][0]
+    assert found["baselines"] == {}
+    assert "came through a pipe" in " ".join(found["notes"])
 
 
 def test_lines_that_a_crash_cut_are_counted(report, runs):
@@ -217,7 +250,7 @@ def test_lines_of_compared_runs_differ_in_more_than_their_colour(report, runs):
     page = (runs / "report.html").read_text("utf-8")
     dashes = re.findall(r"\.c\d \{ stroke: .*?; stroke-dasharray: (.*?) \}", page)
     assert len(dashes) == len(set(dashes)) == 8
-    assert re.findall(r"<b class=end [^>]*>(.*?)</b>", page)[0] in ("A", "B", "A B", "B A")
+    assert re.findall(r"<b class=end [^>]*>(.*?)</b>", page)[0] in ("A", "B", "A / B", "B / A")
 
 
 def test_the_text_of_several_runs_is_measured_once(report, monkeypatch):

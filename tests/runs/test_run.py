@@ -91,7 +91,7 @@ def test_the_file_is_an_npz_that_numpy_reads_with_members_as_documented(small, w
 
     meta = meta_of(whole)
     assert (meta["format"], meta["version"], meta["iteration"]) == ("charrnn", checkpoints.VERSION, 5)
-    assert meta["vocabulary"] == {"symbols": "".join(sorted(TEXT.symbols)), "encoding": "utf-8"}
+    assert meta["vocabulary"] == {"symbols": "".join(sorted(TEXT.symbols)), "encoding": "utf-8", "fallback": False}
     assert meta["corpus"] == {"name": "a text", "size": TEXT.size, "sha256": TEXT.sha256}
     assert meta["config"]["model"]["hidden_size"] == 2
     assert meta["arrays"].keys() == set(stored.files) - {"__meta__"}

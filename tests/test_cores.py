@@ -1,0 +1,139 @@
+"""Cores are what a process may run on, what its control group has time for, and what a user has set."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from charrnn import cgroups, cores, system
+
+V2 = "30 23 0:26 {root} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
+V1 = (
+    "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n"
+    "32 31 0:29 {root} /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+    "33 31 0:30 {root} /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
+)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Makes the files of a system: what is mounted, in which groups the process is, and what those say."""
+
+    def make(mounts, groups, files, root="/"):
+        named = {"proc/self/mountinfo": mounts.format(root=root), "proc/self/cgroup": groups}
+        for name, content in {**named, **{f"sys/fs/cgroup/{name}": content for name, content in files.items()}}.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(content, "utf-8")
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "cpus"),
+    [
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, math.inf),
+        ("0::/\n", {"cpu.max": "200000\n"}, 2),
+        ("0::/a/b\n", {"a/b/cpu.max": "50000 100000\n"}, 0.5),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "300000 100000\n"}, 3),
+        ("0::/a/b\n", {"a/b/cpu.max": "800000 100000\n", "a/cpu.max": "20000 10000\n"}, 2),
+        ("0::/a/b\n", {"a/cpu.max": "max 100000\n", "other/cpu.max": "10000 100000\n"}, math.inf),
+        ("0::/../../b\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/a\n", {"a/cpu.max": "nonsense\n"}, math.inf),
+        ("", {"cpu.max": "100000 100000\n"}, math.inf),
+    ],
+)
+def test_version_2_has_one_tree_and_every_group_above_counts(tree, groups, files, cpus):
+    assert cgroups.cpus(tree(V2, groups, files)) == cpus
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "cpus"),
+    [
+        ("3:cpu,cpuacct:/\n", {"cpu.cfs_quota_us": "150000", "cpu.cfs_period_us": "100000"}, 1.5),
+        ("3:cpu,cpuacct:/\n", {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, math.inf),
+        ("3:cpuacct,cpu:/a\n", {"a/cpu.cfs_quota_us": "50000", "a/cpu.cfs_period_us": "50000"}, 1),
+        ("3:memory:/\n", {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "50000"}, math.inf),
+    ],
+)
+def test_version_1_has_a_tree_for_cpus(tree, groups, files, cpus):
+    assert cgroups.cpus(tree(V1, groups, {f"cpu,cpuacct/{name}": content for name, content in files.items()})) == cpus
+
+
+def test_a_container_sees_its_own_group_as_the_root(tree):
+    files = {"cpu,cpuacct/cpu.cfs_quota_us": "100000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}
+    assert cgroups.cpus(tree(V1, "3:cpu,cpuacct:/docker/abc\n", files, root="/docker/abc")) == 1
+    assert cgroups.cpus(tree(V2, "0::/docker/abc/in\n", {"in/cpu.max": "1000 1000"}, root="/docker/abc")) == 1
+    assert cgroups.cpus(tree(V2, "0::/host/name\n", {"cpu.max": "3000 1000"}, root="/docker/abc")) == 3
+
+
+def test_a_group_limits_processes_too(tree):
+    assert cgroups.processes(tree(V2, "0::/a/b\n", {"a/pids.max": "7\n", "a/b/pids.max": "max\n"})) == 7
+    assert cgroups.processes(tree(V1, "8:pids:/x\n", {"pids/x/pids.max": "5\n"})) == 5
+
+
+def test_a_system_without_control_groups_limits_nothing(tmp_path):
+    assert cgroups.cpus(tmp_path) == cgroups.processes(tmp_path) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("affinity", "quota", "variables", "found"),
+    [
+        (8, math.inf, {}, 8),
+        (8, 3.0, {}, 3),
+        (2, 3.0, {}, 2),
+        (8, 1.5, {}, 2),
+        (8, 1.4, {}, 1),
+        (8, 0.1, {}, 1),
+        (8, math.inf, {"OMP_NUM_THREADS": 3}, 3),
+        (8, 2.0, {"OMP_NUM_THREADS": 3}, 2),
+        (8, math.inf, {"OMP_NUM_THREADS": 3, "OPENBLAS_NUM_THREADS": 1}, 1),
+        (2, math.inf, {"OMP_NUM_THREADS": 16}, 2),
+    ],
+)
+def test_cores_are_the_least_of_all(affinity, quota, variables, found):
+    assert cores.Found(affinity, quota, variables).cores == found
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [("3", 3), (" 4 ", 4), ("4,2", 4), ("0", None), ("", None), ("many", None), ("-1", None)]
+)
+def test_the_environment_is_read(monkeypatch, value, number):
+    for name in cores.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert cores.find().variables == ({} if number is None else {"OMP_NUM_THREADS": number})
+
+
+@pytest.fixture
+def eight(monkeypatch):
+    """A machine of eight cores, and nothing set."""
+    for name in cores.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(cgroups, "cpus", lambda: math.inf)
+    return monkeypatch
+
+
+def test_a_quota_leaves_one_process_and_a_number_that_is_set_wins(eight):
+    assert cores.plan(1e12, 64, 1 << 16, None) == cores.Plan(8, 1)
+    eight.setattr(cgroups, "cpus", lambda: 1.0)
+    assert cores.plan(1e12, 64, 1 << 16, None) == cores.Plan(1, 1)
+    assert cores.plan(1e12, 64, 1 << 16, 4) == cores.Plan(4, 1)
+    eight.setenv("OMP_NUM_THREADS", "1")
+    assert cores.plan(1e12, 64, 1 << 16, 4) == cores.Plan(4, 1)
+
+
+def test_blas_is_told_of_fewer_cores_and_else_of_nothing(eight):
+    eight.setattr(system, "allows_threads", lambda count: True)
+    cores.settle()
+    assert not cores.find().variables
+    eight.setattr(cgroups, "cpus", lambda: 3.0)
+    cores.settle()
+    assert cores.find().variables == dict.fromkeys(cores.VARIABLES, 3)
+    eight.setattr(system, "allows_threads", lambda count: False)
+    cores.settle()
+    assert cores.available_cores() == 1
