@@ -165,6 +165,7 @@ FLOORS = {
     "charrnn.training": 0,
     "charrnn.training.resuming": 18,
     "charrnn.training.fine_tuning": 18,
+    "charrnn.training.few_updates": 18,
     "charrnn.training.limits": 18,
     "charrnn.training.progress": 18,
     "charrnn.training.hopeless": 18,
