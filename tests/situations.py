@@ -76,6 +76,11 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.training.loop.updates", lost)
 
 
+def _other_shell(patch: pytest.MonkeyPatch) -> None:
+    """The shell is one that is not known."""
+    patch.setenv("SHELL", "/bin/zzzzz")
+
+
 def _few_symbols(patch: pytest.MonkeyPatch) -> None:
     """A model may have few symbols."""
     patch.setattr("charrnn.text.vocabulary.MOST_SYMBOLS", 20)
@@ -191,6 +196,14 @@ SITUATIONS = {
         count=2,
         before=("mkdir {folder}; for n in $(seq 70); do printf 'text %s' $n > {folder}/$n.txt; done",),
     ),
+    "diverged": Situation(
+        "charrnn train {text} -c {tiny} --set optim.name=sgd --set optim.learning_rate=1e30 --set optim.clip_norm=null",
+        5,
+    ),
+    "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
+    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
+    "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
+    "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
     "an unknown option": Situation("charrnn train --zzzzz"),
     "an option of a command in a command": Situation("charrnn config show --zzzzz"),

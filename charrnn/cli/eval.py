@@ -129,6 +129,8 @@ def _refuse(run: Run, wanted: Options) -> None:
     for ability, (option, value) in asked.items():
         if value is not None:
             common.require(run, ability, option)
+    if wanted.lines or len(wanted.sources) > 1:
+        common.require(run, "lines", "--lines" if wanted.lines else "more than one text")
     for option, value in (("--heat", wanted.heat), ("--surprising", wanted.surprising)):
         if value is not None:
             common.require(run, "surprise", option)

@@ -92,6 +92,7 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
+    from charrnn.training import few_updates
     from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
@@ -112,7 +113,11 @@ def _begin(wanted: Options) -> Trainer:
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        return Trainer.begin(directory, prepared)
+        trainer = Trainer.begin(directory, prepared)
+        progress = trainer.progress
+        updates = None if config.train.time_budget else progress.total_iterations
+        trainer.notes += few_updates.remark(config, progress.batches_per_epoch, updates)
+        return trainer
     except CharrnnError:
         directory.close()
         raise

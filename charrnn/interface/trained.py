@@ -19,7 +19,7 @@ from charrnn.interface.measuring import evaluate
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.sampling.request import Options, request_of
-from charrnn.sampling.writing import sample_many
+from charrnn.sampling.samples import written
 
 
 @dataclass
@@ -100,8 +100,7 @@ class TrainedRun(Run):
         options: Options,
     ) -> list[str]:
         request = request_of(prompts, length, seed, stop, label, options)
-        grown = list(sample_many(self, request, number))
-        return ["".join(parts) for parts in zip(*grown, strict=True)]
+        return [one.text for one in written(self, request, number)]
 
     def score(self, text: str, label: str | None = None) -> Array:
         """Returns how much each character of `text` surprises the model, in nats, -ln of its probability: float64.

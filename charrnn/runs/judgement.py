@@ -33,8 +33,9 @@ class Judgement:
     """What a user may want to know of how the data were read, a line each."""
 
     def lines(self) -> Iterator[ScoredLine]:
-        """Yields the loss of each line, document or item, in their order."""
-        return self.run.task.lines(self.run.model, self.run.weights, self.part)
+        """Yields the loss of each line, document or item, in their order, where the task knows `lines`."""
+        task: Any = self.run.task
+        yield from task.lines(self.run.model, self.run.weights, self.part)
 
     @cached_property
     def passages(self) -> list[Passage]:

@@ -10,6 +10,9 @@ LENGTH, STOP, END, STUCK = "length", "stop", "end", "max-copy"
 """Why a text ends: it is as long as was asked for; a stop text would appear; the model ended its document; all that it
 could go on with would have been copied."""
 
+FOR_EVER = (END, STUCK)
+"""The reasons after which nothing can follow."""
+
 
 class Growing:
     """Is one text. It ends where `end` is drawn, or where a stop text appears, whose beginnings it holds back."""

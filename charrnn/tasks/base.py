@@ -18,7 +18,7 @@ is of a type that the task chooses, and that nobody else looks into.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -32,7 +32,6 @@ from charrnn.nn.stack import State
 from charrnn.text.options import DataConfig
 
 if TYPE_CHECKING:  # workers import this module, and would take megabytes for what only the first process needs
-    from charrnn.judging.surprise import ScoredLine
     from charrnn.text.corpus import Library
 
 Scores = dict[str, float]
@@ -45,6 +44,7 @@ ABILITIES = {
     "top": "knows several answers to an input, of which some are better: `predict` takes `top`",
     "beam": "searches for its answers: `predict` and `report` take `beam`",
     "attention": "may know what each character of an answer looked at: the `looks` of an answer, if `predict` is asked",
+    "lines": "knows the loss of each line or item, and sums up several parts: it has `lines` and `total`",
     "surprise": "knows how much each character of a text surprised it: it has `passages` and `spell`",
     "skip": "may leave out characters that it does not know: `part` takes `skip`, and has `skipped` and `strange`",
     "confusion": "knows which label was taken for which: `confusion` and `labels` of `report`",
@@ -260,14 +260,6 @@ class Task(Protocol):
 
     def report(self, model: Any, params: dict[str, Array], part: Any) -> dict[str, Any]:
         """Returns all scores of a model on a part, as JSON has them; those in `in_words` are numbers."""
-
-    def lines(self, model: Any, params: dict[str, Array], part: Any) -> Iterator[ScoredLine]:
-        """Yields the loss of each line, document or item of a part, in its order, which adds up to that of all."""
-
-    def total(
-        self, model: Any, params: dict[str, Array], parts: Sequence[Any], reports: Sequence[dict[str, Any]]
-    ) -> Any:
-        """Returns the report on several parts as if they were one; `reports` has that on each of them."""
 
     def extent(self, report: dict[str, Any]) -> str:
         """Says how much a report is about, as in `2,113 items`."""

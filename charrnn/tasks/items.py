@@ -87,7 +87,7 @@ class ItemTask:
     """Which of them goes in."""
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
-    abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict"})
+    abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict", "lines"})
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", "vocabulary"})
 
     @classmethod
