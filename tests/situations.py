@@ -88,7 +88,7 @@ def _few_symbols(patch: pytest.MonkeyPatch) -> None:
 
 def _small_prompts(patch: pytest.MonkeyPatch) -> None:
     """A prompt may not be long."""
-    patch.setattr("charrnn.cli.sample.MAX_PROMPT", 50)
+    patch.setattr("charrnn.cli.prompts.MAX_PROMPT", 50)
 
 
 def _no_shell(patch: pytest.MonkeyPatch) -> None:

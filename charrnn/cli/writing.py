@@ -56,7 +56,7 @@ class Output:
         self.write(f"{between}{sample.prompt}{sample.text}{behind}")
 
     def _readable(self, text: str) -> str:
-        """Returns a text as JSON has it: of a model of bytes what they mean in UTF-8, or escapes where it is nothing."""
+        """Returns a text as JSON has it: of a model of bytes what they mean in UTF-8, with escapes for others."""
         from charrnn.text.vocabulary import BYTES
 
         vocabulary = self.task.vocabulary
