@@ -76,6 +76,11 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.training.loop.updates", lost)
 
 
+def _other_shell(patch: pytest.MonkeyPatch) -> None:
+    """The shell is one that is not known."""
+    patch.setenv("SHELL", "/bin/zzzzz")
+
+
 def _few_symbols(patch: pytest.MonkeyPatch) -> None:
     """A model may have few symbols."""
     patch.setattr("charrnn.text.vocabulary.MOST_SYMBOLS", 20)
@@ -145,6 +150,7 @@ SITUATIONS = {
     "a handful in columns": Situation("charrnn train {note} -c {tiny} -o {new} --set data.split_by=columns", 3),
     "many symbols": Situation("charrnn train {chinese} -c {tiny} -o {new}", 3, patch=_few_symbols),
     "pairs for a text": Situation("charrnn train {pairs} -c {tiny}", 0, count=2),
+    "few pairs for a text": Situation("charrnn train {few} -c {tiny} --set data.split=[0.4,0.3,0.3]", 3),
     # pairs that do not suit
     "three columns": Situation("charrnn train {table} -c {tiny} --set task.name=classify -o {new}", 3),
     "swapped columns": Situation("charrnn train {swapped} -c {tiny} --set task.name=classify -o {new}", 3),
@@ -156,8 +162,8 @@ SITUATIONS = {
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
     # a plan, of which the last line is the command that trains it
-    "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600", 0),
-    "planned in a file": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 -o plan.yaml", 0),
+    "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
+    "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
     "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
     "few updates by epochs": Situation(
         "charrnn plan {verses} -c {tiny} --iterations null --epochs 1 --batch-size 200", 0, count=2
@@ -191,6 +197,14 @@ SITUATIONS = {
         count=2,
         before=("mkdir {folder}; for n in $(seq 70); do printf 'text %s' $n > {folder}/$n.txt; done",),
     ),
+    "diverged": Situation(
+        "charrnn train {text} -c {tiny} --set optim.name=sgd --set optim.learning_rate=1e30 --set optim.clip_norm=null",
+        5,
+    ),
+    "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
+    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
+    "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
+    "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
     "an unknown option": Situation("charrnn train --zzzzz"),
     "an option of a command in a command": Situation("charrnn config show --zzzzz"),

@@ -16,6 +16,9 @@ LONG_AGO = 0.5
 OFTEN = 3
 """Evaluations in a row that found nothing better, and that are no accident."""
 
+WORSE = 0.01
+"""How much worse than the best is worse: a share of a loss, or a difference of another score."""
+
 DROPOUT = 0.3
 """The least dropout that is advised."""
 
@@ -27,12 +30,20 @@ def words(progress: Progress) -> list[str]:
         return []
     at = f", at iteration {run.best_at:,} of {run.iteration:,}" if run.best_at else ""
     lines = [f"best validation {_best(run)}{at}"]
-    if 0 < run.best_at < LONG_AGO * run.iteration and run.without_best >= OFTEN:
+    if 0 < run.best_at < LONG_AGO * run.iteration and run.without_best >= OFTEN and _is_worse(run):
         lines.append(
             f"since then it has only learnt its training part by heart; what helps: more text, "
             f"{' or '.join(_what_helps(progress))}"
         )
     return lines
+
+
+def _is_worse(run: Run) -> bool:
+    """Tells whether the end of a run is worse than its best by more than chance, and not as good, which is no harm."""
+    if run.scores is None or run.best is None:
+        return False
+    last = run.scores[run.task.measure]
+    return run.best - last > WORSE if run.task.higher_is_better else last > run.best * (1 + WORSE)
 
 
 def _best(run: Run) -> str:

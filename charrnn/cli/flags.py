@@ -63,16 +63,15 @@ def _option(flag: str) -> Callable[[Any], Any]:
     )
 
 
-def words(options: dict[str, Any]) -> list[str]:
-    """Returns the flags among the options of a command as they were typed: each, and then its value."""
-    given = {flag: options.get(flag.strip("-").replace("-", "_")) for flag in FLAGS}
-    return [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+def take(options: dict[str, Any]) -> dict[str, str]:
+    """Takes the flags out of the options of a command, and returns those that were given with their values."""
+    given = {flag: options.pop(flag.strip("-").replace("-", "_"), None) for flag in FLAGS}
+    return {flag: value for flag, value in given.items() if value is not None}
 
 
 def take_settings(options: dict[str, Any]) -> list[Setting]:
     """Takes the flags out of the options of a command, and returns the settings that they ask for."""
-    given = {flag: options.pop(flag.strip("-").replace("-", "_"), None) for flag in FLAGS}
-    return [setting(flag, value) for flag, value in given.items() if value is not None]
+    return [setting(flag, value) for flag, value in take(options).items()]
 
 
 def setting(flag: str, value: str) -> Setting:

@@ -28,15 +28,14 @@ class Options:
     sources: tuple[str, ...]
     config_name: str | None
     assignments: tuple[str, ...]
-    flags: list[Setting]
-    typed: list[str]
-    """The flags with their values, as they were typed."""
+    flags: dict[str, str]
     out: Path | None
     as_json: bool
 
     def settings(self) -> list[Setting]:
         """Returns the settings of the configuration that these options ask for, later ones over earlier ones."""
-        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *self.flags]
+        given = [flags.setting(flag, value) for flag, value in self.flags.items()]
+        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *given]
 
     def training(self) -> str:
         """Returns the command that trains what is planned."""
@@ -45,7 +44,8 @@ class Options:
             return advice.command(*words, "-c", self.out)
         words += ["-c", self.config_name] if self.config_name else []
         words += [word for assignment in self.assignments for word in ("--set", assignment)]
-        return advice.command(*words, *self.typed)
+        words += [word for given in self.flags.items() for word in given]
+        return advice.command(*words)
 
 
 @click.command("plan", short_help="Say what a run will be, before it is one.")
@@ -68,7 +68,7 @@ def command(**options: Any) -> None:
 
     \b
     charrnn plan harbour --time-budget 10m
-    charrnn plan novel.txt --set model.hidden_size=256 -o plan.yaml
+    charrnn plan novel.txt --hidden-size 256 -o plan.yaml
     charrnn train novel.txt -c plan.yaml
     """  # noqa: D301  # click wants the backspace itself
     from charrnn import tasks
@@ -76,8 +76,7 @@ def command(**options: Any) -> None:
     from charrnn.planning.remarks import remarks
     from charrnn.training.preparing import prepare
 
-    typed = flags.words(options)
-    wanted = Options(flags=flags.take_settings(options), typed=typed, **options)
+    wanted = Options(flags=flags.take(options), **options)
     _refuse_to_overwrite(wanted.out)
     config, _ = resolve(wanted.settings())
     examples = tasks.find(config.task.name, config.data).read(common.library(), wanted.sources, config.data)

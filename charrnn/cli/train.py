@@ -11,6 +11,7 @@ import click
 from charrnn.cli import common, ending, flags, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
+from charrnn.config.unread import unread
 from charrnn.config.writing import to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
@@ -92,6 +93,7 @@ def _begin(wanted: Options) -> Trainer:
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
+    from charrnn.training import few_updates
     from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
@@ -106,13 +108,19 @@ def _begin(wanted: Options) -> Trainer:
     inherited = to_settings(old.config, str(init_from)) if old else []
     inherited = _of_the_network(inherited, settings)
     config, notes = configure(inherited, settings) if old else (resolve(settings)[0], [])
+    _, origins = resolve(inherited, settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     prepared.notes.extend(notes)
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        return Trainer.begin(directory, prepared)
+        trainer = Trainer.begin(directory, prepared)
+        trainer.warnings += unread(config, origins)
+        progress = trainer.progress
+        updates = None if config.train.time_budget else progress.total_iterations
+        trainer.notes += few_updates.remark(config, progress.batches_per_epoch, updates)
+        return trainer
     except CharrnnError:
         directory.close()
         raise

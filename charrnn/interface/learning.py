@@ -151,8 +151,8 @@ def _finish(trainer: Trainer, progress: bool, kept: bool) -> None:
         display.close()
     if noted.stop:
         signal.raise_signal(noted.stop)  # which the handlers of this program turn into a KeyboardInterrupt
-        how = resuming.command(trainer.run, trainer.directory.path)
-        saved = f"and saved; continue with: {how}" if kept else "and not saved, as there is no out="
+        how = f"out={str(trainer.directory.path)!r} and resume=True"
+        saved = f"and saved; continue with {how}" if kept else "and not saved, as there is no out="
         raise Interrupted(noted.stop, f"stopped by {signals.name_of(noted.stop)}, {saved}")
 
 

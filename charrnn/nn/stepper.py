@@ -56,6 +56,15 @@ class StackStepper:
                 unroll.step(self.cell, p, tape, 0)
         return self.h
 
+    @property
+    def state(self) -> dict[str, Array]:
+        """The state after the last step, (B, H) by layer and name as in `0.h`: what the next step begins with.
+
+        These are the arrays themselves; what is written to them is the state.
+        """
+        names = [f"{layer}.{name}" for layer, tape in enumerate(self.tapes) for name in tape.state]
+        return {name: after for name, (_, after) in zip(names, self.carried, strict=True)}
+
     def hold(self, rows: Array) -> None:
         """Takes the last step back in some rows, bools (B,), whose state is then what it was before."""
         for before, after in self.carried:

@@ -38,6 +38,7 @@ details { margin: .8em 0 }
 summary { cursor: pointer; color: var(--accent) }
 a { color: var(--accent) }
 footer { margin-top: 3em; color: var(--soft); font-size: .88em }
-@media screen and (max-width: 34em) { .bar { display: none } th, td { padding: .28em .45em } }
+@media screen and (max-width: 34em) { .bar { display: none } th, td { padding: .28em .45em }
+                                         tbody th { min-width: 7em } thead th { white-space: normal } }
 @media print { h2 { break-after: avoid } figure, .tiles, pre, tr { break-inside: avoid } }
 """

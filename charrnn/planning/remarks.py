@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +11,7 @@ from charrnn import advice
 from charrnn.config.flags import flag_of
 from charrnn.planning.looking import RARE
 from charrnn.planning.plan import RunPlan
-
-FEW_UPDATES = 500
-"""Updates below which hardly a text is learnt."""
+from charrnn.training import few_updates
 
 WIDE = 10
 """Parameters for each character to learn from, above which a network learns by heart long before its end."""
@@ -52,23 +49,11 @@ def _diverges(plan: RunPlan) -> Iterator[str]:
 
 
 def _few_updates(plan: RunPlan) -> Iterator[str]:
-    if plan.updates >= FEW_UPDATES:
-        return
-    train = plan.prepared.run.config.train
-    what = "much to be learnt" if plan.items else "a text to be learnt"
-    told = f"{plan.updates:,} updates are too few for {what}"
-    if plan.foreseen and plan.batches_per_epoch >= FEW_UPDATES:
-        yield f"{told}; give it more time, or a smaller network"
-        return
-    # Smaller batches first: they make more updates of the same characters.
-    batch_size = max(1, min(train.batch_size, 8))
-    per_epoch = max(1, plan.batches_per_epoch * (train.batch_size // batch_size))
-    epochs = max(train.epochs or 1, math.ceil(2 * FEW_UPDATES / per_epoch))
-    options = [_option("train.batch_size", batch_size)] if batch_size < train.batch_size else []
-    options.append(_option("train.epochs", epochs))
-    if train.iterations:
-        options.append(_option("train.iterations", 2 * FEW_UPDATES))
-    yield f"{told}; try {' '.join(options)}"
+    lines = few_updates.remark(plan.prepared.run.config, plan.batches_per_epoch, plan.updates)
+    if lines and plan.foreseen and plan.batches_per_epoch >= few_updates.TOO_FEW:
+        yield f"{plan.updates:,} updates are too few for a text to be learnt; give it more time, or a smaller network"
+    else:
+        yield from lines
 
 
 def _budget(plan: RunPlan) -> Iterator[str]:
@@ -213,5 +198,4 @@ def _round(rate: float) -> float:
 
 def _option(key: str, value: Any) -> str:
     """Returns the option that gives a key this value, after whatever was typed: its flag, which wins, or `--set`."""
-    flag = flag_of(key)
-    return f"{flag} {advice.word(value)}" if flag else advice.setting(key, value)
+    return advice.option(flag_of(key) or key, value)

@@ -22,13 +22,17 @@ from charrnn.runs.archive import DamagedError
 from charrnn.runs.places import BEST, LAST, inside
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Model, Scores, Task
+from charrnn.tasks.writer import Writer
 from charrnn.text.origin import FileRead
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
-VERSION = 4
+VERSION = 5
 """The version of the format that is written; every version before it can be read."""
 
+
+MOST_OPENINGS, LONGEST_OPENING = 64, 1024
+"""How many openings a file may have, and how many symbols each: more than are written today."""
 
 FROM_BATCHES = object()
 """Stands for the symbols trained on so far where a file does not tell them: its batches were all alike."""
@@ -69,6 +73,7 @@ def to_bytes(run: Run) -> bytes:
         "skipped_in_a_row": run.skipped_in_a_row,
         "rollbacks": run.rollbacks,
         "rng": run.rng.bit_generator.state,
+        "openings": run.openings,
     }
     return archive.to_bytes(meta, run.arrays())
 
@@ -135,8 +140,8 @@ def _as_written_now(meta: Any, path: Path) -> Any:
         nats, best = meta["validation_nats"], meta["best_nats"]
         scores = None if nats is None else {"nats": nats}
         meta = {**meta, "chars": FROM_BATCHES, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
-    if version < 5:
-        meta = {"best_at": 0, "lowest": None, "hopeless_in_a_row": 0, **meta}
+    if version < 5:  # what is written without a prompt follows one line break
+        meta = {"best_at": 0, "lowest": None, "hopeless_in_a_row": 0, "openings": [], **meta}
     return meta
 
 
@@ -200,7 +205,20 @@ def _read_progress(run: Run, meta: Any) -> None:
     run.elapsed = _number_or_none(meta["elapsed"]) or 0.0
     run.losses = [_number(nats) for nats in meta["losses"]]
     run.grad_norm, run.learning_rate = _number_or_none(meta["grad_norm"]), _number(meta["learning_rate"])
+    run.openings = _openings(meta["openings"], run.task)
     run.environment = {str(k): str(v) for k, v in meta["environment"].items()}
+
+
+def _openings(value: Any, task: Task) -> list[list[int]]:
+    known = len(task.vocabulary) if isinstance(task, Writer) else 0
+    if not isinstance(value, list) or len(value) > MOST_OPENINGS:
+        raise DamagedError("its openings are no list, or too many")
+    for ids in value:
+        if not isinstance(ids, list) or not 0 < len(ids) <= LONGEST_OPENING:
+            raise DamagedError("an opening is no list of symbols, or too long a one")
+        if not all(type(symbol) is int and 0 <= symbol < known for symbol in ids):
+            raise DamagedError("an opening has symbols that the vocabulary lacks")
+    return value
 
 
 def _least_size(config: Config, model: Model) -> int:

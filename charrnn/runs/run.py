@@ -107,6 +107,8 @@ class Run:
     """Batches passed over since the last update."""
     rollbacks: int = 0
     """Times that the run has gone back to a checkpoint; each halves the learning rate."""
+    openings: list[list[int]] = field(default_factory=list)
+    """What a model may read before it writes (see `Writer.openings`), so that it can without the text."""
     environment: dict[str, str] = field(default_factory=environment)
     """What computed this, where it matters for the last bits."""
 

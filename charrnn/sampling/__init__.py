@@ -2,18 +2,24 @@
 
 from charrnn.sampling.filters import Filters, draw, probabilities
 from charrnn.sampling.generating import Generator, generate
-from charrnn.sampling.request import Request, RequestError
-from charrnn.sampling.writing import Writing, sample, sample_many
+from charrnn.sampling.request import Options, Request, RequestError, check
+from charrnn.sampling.samples import Sample, sample, sample_many, write, written
+from charrnn.sampling.writing import Writing
 
 __all__ = [
     "Filters",
     "Generator",
+    "Options",
     "Request",
     "RequestError",
+    "Sample",
     "Writing",
+    "check",
     "draw",
     "generate",
     "probabilities",
     "sample",
     "sample_many",
+    "write",
+    "written",
 ]

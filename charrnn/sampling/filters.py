@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.arrays import Array, Ids
+from charrnn.nn.numerics import overflow_allowed
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Filters:
     """Keeps the smallest set that has at least this probability (Holtzman et al. 2019, arXiv 1904.09751)."""
     min_p: float | None = None
     """Keeps those at least this share as likely as the likeliest (Nguyen et al. 2024, arXiv 2407.01082)."""
+
+    @property
+    def are_certain(self) -> bool:
+        """Whether they leave the likeliest character alone, so that nothing is left to chance."""
+        return self.temperature == 0 or self.top_k == 1
 
 
 PLAIN = Filters()
@@ -63,6 +69,14 @@ def _keep_likeliest(p: Array, top_k: int | None, top_p: float | None) -> None:
         mass = np.cumsum(ranked, axis=-1)
         ranked[:, 1:] *= mass[:, :-1] < top_p * mass[:, -1:]
     np.put_along_axis(p, order, ranked, axis=-1)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Returns the logarithms of what the model expects: of logits (B, V), (B, V) in float64."""
+    with overflow_allowed():
+        shifted: Array = logits.astype(float) - logits.max(axis=-1, keepdims=True)
+        shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
 
 
 def draw(p: Array, rng: np.random.Generator) -> Ids:

@@ -8,10 +8,11 @@ import numpy as np
 
 from charrnn.arrays import Array, Ids
 from charrnn.nn.model import CharLM
-from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stepper import Stepper
 from charrnn.sampling.constraints import Constraint
-from charrnn.sampling.filters import PLAIN, Filters, draw, probabilities
+from charrnn.sampling.copying import MaxCopy
+from charrnn.sampling.filters import PLAIN, Filters, draw, log_softmax, probabilities
+from charrnn.sampling.repetition import Repetition
 
 NOTHING = -1
 """Stands for an id where a row has nothing left that it may draw."""
@@ -29,6 +30,7 @@ class Generator:
         rng: np.random.Generator,
         filters: Filters = PLAIN,
         constraints: Sequence[Constraint] = (),
+        penalty: Repetition | None = None,
         scored: bool = False,
     ) -> None:
         """`stepper` has read nothing that is not told to it here, by `read`. With `scored`, `nats` are counted."""
@@ -39,6 +41,9 @@ class Generator:
         """What the last ids cost each row under the model's own distribution, before anything was taken from it."""
         self.pending: Ids | None = None
         """What was drawn last, and is read before the next is drawn."""
+        self.done: Array | None = None
+        """Rows that shall stay as they are once they have drawn their last, bools (B,), if that matters."""
+        self.penalty: Repetition | None = penalty
         self._p = np.empty(stepper.logits.shape)
 
     def read(self, texts: Sequence[Ids]) -> None:
@@ -60,30 +65,31 @@ class Generator:
     def __next__(self) -> Ids:
         if self.pending is not None:
             self.stepper.step(self.pending)
+            if self.done is not None:
+                self.stepper.hold(self.done)
         logits = self.stepper.logits
         own = log_softmax(logits) if self.scored else None
         for constraint in self.constraints:
             constraint.forbid(logits)
         stuck = np.isneginf(logits.max(axis=-1)) if self.constraints else None
         if stuck is not None and stuck.any():
-            logits[stuck] = 0
+            logits[stuck] = 0  # something is drawn there, too, that any other constraint allows, and is not shown
+            for constraint in self.constraints:
+                if not isinstance(constraint, MaxCopy):
+                    constraint.forbid(logits)
         else:
             stuck = None
+        if self.penalty is not None:
+            self.penalty.weigh(logits)
         ids = draw(probabilities(logits, self.filters, out=self._p), self.rng)
         for constraint in self.constraints:
             constraint.drawn(ids)
+        if self.penalty is not None:
+            self.penalty.drawn(ids)
         if own is not None:
             self.nats = -own[np.arange(self.rows), ids]
-        self.pending = ids
+        self.pending = ids if self.done is None or self.pending is None else np.where(self.done, self.pending, ids)
         return ids if stuck is None else np.where(stuck, NOTHING, ids)
-
-
-def log_softmax(logits: Array) -> Array:
-    """Returns the logarithms of what the model expects: of logits (B, V), (B, V) in float64."""
-    with overflow_allowed():
-        shifted: Array = logits.astype(float) - logits.max(axis=-1, keepdims=True)
-        shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted
 
 
 def generate(

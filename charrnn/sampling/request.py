@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypedDict
 
+import numpy as np
+
 from charrnn.errors import ConfigError
 from charrnn.sampling.filters import PLAIN, Filters
+from charrnn.tasks.writer import Writer
 from charrnn.text.vocabulary import Vocabulary, describe
 
 
@@ -42,11 +45,11 @@ class Request:
     ban: str = ""
     """Characters that may not be written."""
     repetition_penalty: float = 1.0
-    """What the log-probability of what was written of late is multiplied by; 1 changes nothing."""
-    repetition_window: int = 64
+    """What the probability of a character that was written of late is divided by; 1 changes nothing."""
+    repetition_window: int = 16
     """How many characters back that is."""
     best_of: int = 1
-    """Of so many texts for each that is wanted, the one that the model itself finds likeliest is returned."""
+    """How many texts are drawn for each that is wanted, of which the model finds the one that is returned likeliest."""
     max_copy: int | None = None
     """So many characters in a row may be as in the training text, and not one more; None for any number."""
 
@@ -82,9 +85,12 @@ def request_of(
     return Request(prompts, length, seed, stops, filters, label, **fields)
 
 
-def check(request: Request, vocabulary: Vocabulary, samples: int) -> None:
-    """Raises RequestError for what means nothing, or can have no effect, with a model of these characters."""
-    filters = request.filters
+def check(request: Request, task: Writer, samples: int) -> None:
+    """Raises RequestError for what means nothing, or can have no effect, with a model of this task's characters.
+
+    Raises ConfigError for a label that there is not, and DataError for prompts of unknown characters.
+    """
+    filters, vocabulary = request.filters, task.vocabulary
     _number("temperature", filters.temperature, "a finite number of at least 0", lambda x: x >= 0)
     _number("top_p", filters.top_p, "a number above 0, up to 1", lambda x: 0 < x <= 1)
     _number("min_p", filters.min_p, "a number from 0 to 1", lambda x: 0 <= x <= 1)
@@ -104,6 +110,9 @@ def check(request: Request, vocabulary: Vocabulary, samples: int) -> None:
     writable = _writable(request, vocabulary)
     for stop in request.stop:
         _check_stop(stop, request, vocabulary, writable)
+    task.told(request.label, 1, np.random.default_rng(0))
+    for prompt in dict.fromkeys(request.prompts):
+        vocabulary.encode(prompt)
 
 
 def _number(field: str, value: Any, what: str, is_right: Any) -> None:

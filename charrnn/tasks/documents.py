@@ -110,6 +110,11 @@ class DocumentModel(Writer):
             raise UnknownCharacters(error.characters, documents.name) from error
         return DocumentBatches.of(ids, self.end, batch_size, seq_length, seed, self.labels_of(documents))
 
+    def all_ids(self, examples: Documents) -> Ids:
+        """Returns the ids of all documents, one after another, with the boundary before and behind each."""
+        ids = encode_items(self.vocabulary, all_texts(examples))
+        return DocumentBatches.of(ids, self.end, 1, 1, 0).symbols
+
     def judged(self, documents: Documents, data: DataConfig, skip: bool = False) -> Judged:
         """Returns documents as what a model is judged on; with `skip`, without what it does not know of them.
 

@@ -25,9 +25,10 @@ from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
 from charrnn.nn.stack import State
 from charrnn.tasks import rare
-from charrnn.tasks.base import Batching, Model, Scores, Split, Symbols, Task
+from charrnn.tasks.base import Batches, Batching, Model, Scores, Split, Symbols, Task
 from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.encoding import MARK, Text
+from charrnn.text.openings import openings
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import (
     CUTS,
@@ -96,11 +97,25 @@ class LanguageModel(Writer):
         Raises DataError if the text is too short, or has characters that the vocabulary lacks.
         """
         examples = self._with_known_mark(examples)
-        train, validation, test = self.cut(
-            examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
-        )
+        try:
+            train, validation, test = self.cut(
+                examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
+            )
+        except DataError as error:
+            if pairs := self.remarks(examples):
+                raise DataError(f"{examples.name} is short for one text; {pairs[0]}") from error
+            raise
         windows = Windows(train, batching.seq_length)
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
+
+    def openings(self, batches: Batches) -> list[list[int]]:
+        """Returns the ids before some places at which a line begins."""
+        assert isinstance(batches, Windows)
+        return openings(batches.streams, self.vocabulary.symbols)
+
+    def all_ids(self, examples: Text) -> LongIds:
+        """Returns the ids of the whole text."""
+        return examples.ids(self.vocabulary)
 
     def _with_known_mark(self, examples: Text) -> Text:
         """Returns the text, with its byte order mark where the model knows it: runs did, before it was left out."""

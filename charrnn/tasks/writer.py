@@ -16,7 +16,9 @@ from charrnn.judging.evaluation import Score
 from charrnn.judging.surprise import Passage, ScoredLine, scored_lines
 from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
+from charrnn.tasks.base import Batches
 from charrnn.text.options import DataConfig
+from charrnn.text.streams import LongIds
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
 VOCABULARY_KEYS = ("max_vocab", "min_count", "vocabulary")
@@ -77,6 +79,21 @@ class Writer:
     def end(self) -> int | None:
         """The id that ends a text where it is written, and begins it where it is read; None where texts have no end."""
         return None
+
+    def openings(self, batches: Batches) -> list[list[int]]:
+        """Returns the ids before some places at which the text that is trained on begins anew, as lines do.
+
+        They are read where a text is to be written that follows nothing. There are none where texts have a beginning
+        of their own.
+        """
+        return []
+
+    def all_ids(self, examples: Any) -> LongIds:
+        """Returns the ids of all parts of the examples, one text after another; between documents there is `end`.
+
+        Raises DataError for characters that the vocabulary lacks.
+        """
+        raise NotImplementedError
 
     def told(self, label: str | None, samples: int, rng: np.random.Generator) -> Ids | None:
         """Returns what each of `samples` texts is told at every step: (samples,); None where there is nothing to tell.

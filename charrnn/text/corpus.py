@@ -176,7 +176,7 @@ class Library:
 
     def _manner(self, encoding: str, newlines: str) -> Manner:
         known = self.known if self.encoding is None else None
-        return Manner(self.encoding or encoding, newlines, self.naming, self.or_bytes, known)
+        return Manner(self.encoding or encoding, newlines, self.naming, self.or_bytes, self.encoding is not None, known)
 
     def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
         """Yields the files of all sources."""

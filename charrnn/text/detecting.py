@@ -51,12 +51,13 @@ def wide(head: bytes) -> str | None:
     if len(sample) < 8 or sample.all():
         return None
     places = sample.reshape(-1, 4)
-    zeros = (places == 0).mean(axis=0)
-    if zeros[2:].min() > 0.99 and zeros[0] < 0.1:
+    zeros, planes = (places == 0).mean(axis=0), (places <= 0x10).mean(axis=0)
+    if zeros[3] > 0.99 and planes[2] > 0.99 and zeros[0] < 0.1:
         return "utf-32-le"
-    if zeros[:2].min() > 0.99 and zeros[3] < 0.1:
+    if zeros[0] > 0.99 and planes[1] > 0.99 and zeros[3] < 0.1:
         return "utf-32-be"
-    even, odd = ((places[:, k::2] <= MOST_HIGH).mean() for k in range(2))
+    high = (places <= MOST_HIGH) | ((places >= 0xD8) & (places < 0xE0))  # or of a surrogate
+    even, odd = (high[:, k::2].mean() for k in range(2))
     some = zeros.max() > 0.05
     if some and odd > 0.95 and even < 0.5:
         return "utf-16-le"

@@ -21,18 +21,18 @@ class Kind(NamedTuple):
     """What stands in it at `offset`."""
     offset: int = 0
     remedy: str = ""
-    """A command that makes a text of it; `{file}` is the file, and `{stem}` its name without what it ends with."""
+    """A command that makes a text of it; `{file}` is the file, and `{text}` one of its name that is a text."""
 
 
 KINDS = (
     Kind("a tar archive", b"ustar", 257, "tar -xf {file}"),
     Kind("a 7z archive", b"7z\xbc\xaf\x27\x1c", 0, "7z x {file}"),
     Kind("a RAR archive", b"Rar!\x1a\x07", 0, "unrar x {file}"),
-    Kind("compressed with zstd", b"\x28\xb5\x2f\xfd", 0, "zstd -dc {file} > {stem}.txt"),
-    Kind("compressed with lz4", b"\x04\x22\x4d\x18", 0, "lz4 -dc {file} > {stem}.txt"),
-    Kind("compressed with lzip", b"LZIP\x01", 0, "lzip -dc {file} > {stem}.txt"),
-    Kind("compressed with compress", b"\x1f\x9d", 0, "gzip -dc {file} > {stem}.txt"),
-    Kind("a PDF document", b"%PDF-", 0, "pdftotext {file} {stem}.txt"),
+    Kind("compressed with zstd", b"\x28\xb5\x2f\xfd", 0, "zstd -dc {file} > {text}"),
+    Kind("compressed with lz4", b"\x04\x22\x4d\x18", 0, "lz4 -dc {file} > {text}"),
+    Kind("compressed with lzip", b"LZIP\x01", 0, "lzip -dc {file} > {text}"),
+    Kind("compressed with compress", b"\x1f\x9d", 0, "gzip -dc {file} > {text}"),
+    Kind("a PDF document", b"%PDF-", 0, "pdftotext {file} {text}"),
     Kind("an old Office document", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
     Kind("a PNG image", b"\x89PNG\r\n\x1a\n"),
     Kind("a JPEG image", b"\xff\xd8\xff"),
@@ -94,4 +94,4 @@ def remedy_for(kind: Kind, name: str) -> str:
     if not kind.remedy or name == "standard input":
         return "give a text"
     path = PurePath(name)
-    return "make a text of it with: " + kind.remedy.format(file=word(path), stem=word(path.with_suffix("")))
+    return "make a text of it with: " + kind.remedy.format(file=word(path), text=word(path.with_suffix(".txt")))

@@ -40,6 +40,8 @@ class Manner(NamedTuple):
     """The option or the key that names an encoding, for messages: `--encoding`."""
     or_bytes: bool = False
     """Whether what cannot be decoded is read as bytes."""
+    certain: bool = False
+    """Whether the user has named the encoding for these very texts."""
     known: Known | None = None
     """What the model knows that is to read them, where their encoding may differ from that of its own text."""
 
@@ -135,7 +137,7 @@ class Remarks:
         self._marks += reader.marks
         self._open_ends += reader.open_ends
         if self.manner.known is None or own == BYTES:  # else what would be in doubt has been decided
-            self._doubts += reader.doubts
+            self._doubts += [] if self.manner.certain else reader.doubts
         elif reader.encoding != own:
             as_own = f"; to read it as that: {advice.option(self.manner.naming, own)}" if readers.fit_own else ""
             names = _some([file.name for file in reader.files])

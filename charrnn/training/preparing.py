@@ -13,6 +13,7 @@ from charrnn.runs.run import Corpus, Run
 from charrnn.runs.transfer import take_over
 from charrnn.tasks.base import Batching, Examples, Split, Task
 from charrnn.tasks.inheriting import inherit
+from charrnn.tasks.writer import Writer
 from charrnn.text.origin import origin_of
 from charrnn.training import limits
 
@@ -47,6 +48,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
         run = Run.new(config, task, Corpus.of(examples), model)
     except MemoryError:
         raise OutputError(limits.out_of_memory(config, model)) from None
+    run.openings = openings_of(task, split)
     notes = [*origin_of(examples).notes, *task.remarks(examples)]
     return Prepared(run, split, notes + (take_over(run, old) if old else []))
 
@@ -62,6 +64,11 @@ def with_seed(config: Config) -> Config:
 def split_of(task: Task, config: Config, examples: Examples) -> Split:
     """Returns the parts of the examples under a configuration. Raises DataError where they are too few."""
     return task.split(examples, config.data, batching_of(config))
+
+
+def openings_of(task: Task, split: Split) -> list[list[int]]:
+    """Returns what a model may read before it writes; none where it cannot write, or texts begin by themselves."""
+    return task.openings(split.train) if isinstance(task, Writer) else []
 
 
 def batching_of(config: Config) -> Batching:

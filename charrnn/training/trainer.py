@@ -24,7 +24,7 @@ from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
 from charrnn.training.more import More
-from charrnn.training.preparing import Prepared, split_of
+from charrnn.training.preparing import Prepared, openings_of, split_of
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 from charrnn.training.team import LostWorkerError
@@ -74,6 +74,7 @@ class Trainer:
         if _judged(before) != _judged(split):
             run.best, run.best_at = None, 0  # it was measured on other examples than those to come
         run.config = config
+        run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
         if more:
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
             run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
@@ -141,3 +142,12 @@ def test_no_word_is_said_to_mean_two_keys():
     words += [word for others in flags.ELSEWHERE for word in others.split()]
     assert len(words) == len(set(words))
     assert set(flags.FLAGS.values()) <= set(keys())
+
+
+def test_plan_takes_the_same_flags_and_train_does_what_it_says(charrnn, text, tmp_path):
+    words = ["--hidden-size", 5, "--batch-size", 4, "--iterations", 3, "--lr", "0.02", "--seed", 2]
+    planned = charrnn("plan", text, *words, "--json").ok().json
+    assert planned["updates"] == 3
+    charrnn(*shlex.split(planned["train"])[1:], "-q", "-o", "run").ok()
+    config = checkpoints.load(tmp_path / "run" / "last.npz").config
+    assert (config.model.hidden_size, config.optim.learning_rate, config.train.seed) == (5, 0.02, 2)

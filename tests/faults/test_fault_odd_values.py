@@ -18,8 +18,7 @@ import yaml
 from driving import Result
 
 import charrnn as package
-from charrnn.cli import common
-from charrnn.cli import sample as sample_command
+from charrnn.cli import common, prompts
 from charrnn.errors import ConfigError
 from charrnn.runs.checkpoint import load
 
@@ -50,7 +49,7 @@ def sample(charrnn, trained):
 
     def run(*words, **more):
         result = charrnn("sample", trained, *words, **more).ok()
-        assert not result.err
+        assert re.fullmatch(r"(seed \d+ was drawn; .+\n)?", result.err)
         return result.out
 
     return run
@@ -59,10 +58,11 @@ def sample(charrnn, trained):
 @pytest.mark.parametrize("temperature", ["-0.0", "1e-9", "1e-300", "5e-324"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_row_47_at_next_to_no_temperature_the_likeliest_character_is_written(sample, temperature, seed):
-    greedy = sample("-n", 100, "--temperature", 0)
-    assert len(greedy) == 100
-    assert sample("-n", 100, "--temperature", temperature, "--seed", seed) == greedy
-    assert greedy + b"\n" in sample("-n", 100, "--temperature", temperature, "--seed", seed, "--samples", 2)
+    words = ["-n", 100, "--prompt", "Verse"]
+    greedy = sample(*words, "--temperature", 0)
+    assert len(greedy) == 105
+    assert sample(*words, "--temperature", temperature, "--seed", seed) == greedy
+    assert greedy + b"\n" in sample(*words, "--temperature", temperature, "--seed", seed, "--samples", 2)
 
 
 @pytest.mark.parametrize("temperature", ["1e9", "1e300", "1.7e308"])
@@ -79,7 +79,7 @@ def test_row_47_a_temperature_that_is_none_is_a_usage_error(charrnn, trained, te
     charrnn("sample", trained, "--temperature", temperature).fails(2, "--temperature", "charrnn sample --help")
 
 
-@pytest.mark.parametrize("words", [[], ["--prompt", ""], ["--samples", 1], ["--stop", "x"], ["--stop", ""]], ids=str)
+@pytest.mark.parametrize("words", [[], ["--prompt", ""], ["--samples", 1], ["--stop", "x"]], ids=str)
 def test_row_47_nothing_is_written_where_nothing_is_asked_for(sample, words):
     assert sample("-n", 0, *words) == b""
 
@@ -95,9 +95,9 @@ def test_row_47_an_empty_prompt_is_none(sample, nothing):
     assert sample("-n", 50, "--seed", 1, *nothing) == sample("-n", 50, "--seed", 1)
 
 
-def test_row_47_an_empty_stop_never_comes_and_another_ends_an_endless_length(sample):
+def test_row_47_an_empty_stop_is_refused_and_another_ends_an_endless_length(charrnn, trained, sample):
+    charrnn("sample", trained, "--stop", "").fails(2, "--stop", "is empty")
     whole = sample("-n", 60, "--seed", 1)
-    assert sample("-n", 60, "--seed", 1, "--stop", "") == whole
     assert sample("-n", 10**30, "--seed", 1, "--stop", whole[50:].decode()) == whole[:50]
 
 
@@ -120,13 +120,13 @@ def test_row_47_a_prompt_of_many_strange_characters_is_one_short_line(charrnn, t
 
 
 def test_row_47_a_prompt_file_may_be_as_large_as_it_may_and_no_larger(charrnn, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample_command, "MAX_PROMPT", 100)
+    monkeypatch.setattr(prompts, "MAX_PROMPT", 100)
     for place, stdin in (("prompt.txt", b""), ("-", b"e" * 100)):
         (tmp_path / "prompt.txt").write_bytes(b"e" * 100)
         words = ["sample", trained, "-n", 0, "--prompt-file", place]
         assert charrnn(*words, stdin=stdin).ok().out == b"e" * 100
         (tmp_path / "prompt.txt").write_bytes(b"e" * 101)
-        charrnn(*words, stdin=stdin + b"e").fails(2, f"--prompt-file {place} is larger than", "tail -c")
+        charrnn(*words, stdin=stdin + b"e").fails(2, f"--prompt-file {place} is larger than", "give its last part")
 
 
 def test_row_47_a_prompt_of_a_hundred_megabytes_is_refused_in_little_memory(charrnn, trained, tmp_path):
@@ -150,7 +150,7 @@ def test_row_47_a_prompt_without_end_is_refused(trained, tmp_path, device):
     script = f'ulimit -v 4000000 2>/dev/null; exec "$@" <{device}'  # so that a failure does not take all memory
     for source in (device, "-"):
         result = in_a_shell(script, "sample", trained, "--prompt-file", source, cwd=tmp_path)
-        result.fails(2, f"--prompt-file {source} is larger than 16 MiB; give its last part", "tail -c")
+        result.fails(2, f"--prompt-file {source} is larger than 16 MiB; give its last part")
 
 
 # --- 51: clocks ---
@@ -220,7 +220,7 @@ def test_row_51_text_is_utf_8_whatever_the_locale(process, learned_unicode, env)
     if "utf-16" in env.values():
         return
     shown = process("info", learned_unicode, "--json", env=env).ok()
-    assert json.loads(shown.out)["symbols"] == "\n\ra\u00e9€\ufeff𝄞"
+    assert json.loads(shown.out)["symbols"] == "\n\ra\u00e9€𝄞"
     process("sample", learned_unicode, "--prompt", "\u00fc", env=env).fails(2)
 
 

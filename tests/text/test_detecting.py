@@ -1,0 +1,86 @@
+"""Guesses of encodings: what shows by its form is known, and what cannot be known is not guessed."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+
+from charrnn.errors import DataError
+from charrnn.text.detecting import doubt, guess, marked, wide
+from charrnn.text.encoding import decode
+
+FRENCH = "L\u2019été, “déjà” fini… c\u2019est là qu\u2019on va\n" * 20
+RUSSIAN = "Все счастливые семьи похожи друг на друга.\n" * 20  # noqa: RUF001
+GREEK = "Μῆνιν ἄειδε, θεά, Πηληϊάδεω Ἀχιλῆος\n" * 20
+JAPANESE = "吾輩は猫である。名前はまだ無い。\n" * 20
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", [FRENCH, RUSSIAN, GREEK, "plain\n", "🦊 foxes run\n" * 9], ids=lambda text: text[:5])
+def test_wide_characters_are_known_without_a_mark_and_with_it(text, encoding):
+    data = text.encode(encoding)
+    assert wide(data) == guess(data) == encoding
+    assert marked(data) is None
+    assert guess("\ufeff".encode(encoding) + data) == encoding[:6]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252", "cp1251", "shift_jis", "gb18030"])
+@pytest.mark.parametrize(
+    "text", [FRENCH, RUSSIAN, JAPANESE, "nul\0s\0 and\0", "\0" * 50, "a"], ids=lambda text: text[:5]
+)
+def test_nothing_else_is_taken_for_wide(text, encoding):
+    assert wide(text.encode(encoding, "replace")) is None
+
+
+def test_western_texts_are_latin_1_or_that_of_windows():
+    assert guess(FRENCH.encode("cp1252")) == "cp1252"
+    assert guess(FRENCH.encode("latin-1", "replace")) == "latin-1"
+    assert guess(b"na\xefve \x81\x8d\n") == "latin-1"  # bytes that cp1252 has not
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(RUSSIAN, "cp1251"), (RUSSIAN, "koi8-r"), (JAPANESE, "euc-jp")])
+def test_other_alphabets_are_not_guessed_without_the_extra(text, encoding, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    assert guess(text.encode(encoding)) is None
+    with pytest.raises(DataError, match=r"name its encoding, as with .*charrnn\[detect\]"):
+        decode([text.encode(encoding)], "t.txt", "utf-8")
+
+
+def test_the_extra_is_asked_where_it_is_installed(monkeypatch):
+    best = types.SimpleNamespace(best=lambda: types.SimpleNamespace(encoding="cp1251"))
+    asked = types.SimpleNamespace(from_bytes=lambda sample: best)
+    monkeypatch.setitem(sys.modules, "charset_normalizer", asked)
+    assert guess(RUSSIAN.encode("cp1251")) == "cp1251"
+    with pytest.raises(DataError, match=r"name its encoding with `--set data\.encoding=cp1251`, or"):
+        decode([RUSSIAN.encode("cp1251")], "t.txt", "utf-8")
+    asked.from_bytes = lambda sample: types.SimpleNamespace(best=lambda: None)
+    assert guess(RUSSIAN.encode("cp1251")) is None
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(RUSSIAN, "cp1251"), (RUSSIAN, "koi8-r"), (JAPANESE, "shift_jis")])
+def test_the_extra_knows_other_alphabets(text, encoding):
+    pytest.importorskip("charset_normalizer", reason="charrnn[detect] is not installed")
+    likely = guess(text.encode(encoding))
+    assert likely is not None
+    assert text.encode(encoding).decode(likely) == text
+
+
+def test_a_text_that_is_damaged_in_one_place_is_told_from_one_in_another_encoding():
+    data = RUSSIAN.encode()
+    assert guess(data[:100] + b"\xff" + data[100:]) == "utf-8"
+    with pytest.raises(DataError, match="the rest is utf-8, so it is damaged there: mend it, or read bytes"):
+        decode([data[:100] + b"\xff" + data[100:]], "t.txt", "utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1", "cp1252", "bytes", "shift_jis"])
+def test_a_text_in_its_own_encoding_is_not_doubted(encoding):
+    data = "plain\n".encode("utf-8" if encoding == "bytes" else encoding)
+    assert doubt(encoding, data, "plain\n") is None
+
+
+def test_the_tail_of_a_character_that_is_cut_does_not_hide_utf_8(monkeypatch):
+    monkeypatch.setattr("charrnn.text.detecting.SAMPLE", 10)
+    assert doubt("latin-1", "abcdefgéé".encode(), "abcdefgÃ©") == ("it is valid utf-8", "utf-8")
+    assert doubt("latin-1", b"abcdefg" + b"\xe9 ", "abcdefgé ") is None
