@@ -151,6 +151,7 @@ SITUATIONS = {
     "a handful in columns": Situation("charrnn train {note} -c {tiny} -o {new} --set data.split_by=columns", 3),
     "many symbols": Situation("charrnn train {chinese} -c {tiny} -o {new}", 3, patch=_few_symbols),
     "pairs for a text": Situation("charrnn train {pairs} -c {tiny}", 0, count=2),
+    "few pairs for a text": Situation("charrnn train {few} -c {tiny} --set data.split=[0.4,0.3,0.3]", 3),
     # pairs that do not suit
     "three columns": Situation("charrnn train {table} -c {tiny} --set task.name=classify -o {new}", 3),
     "swapped columns": Situation("charrnn train {swapped} -c {tiny} --set task.name=classify -o {new}", 3),

@@ -131,6 +131,7 @@ FLOORS = {
     "charrnn.config": 0,
     "charrnn.config.schema": 12,
     "charrnn.config.synonyms": 0,
+    "charrnn.config.unread": 13,
     "charrnn.config.flags": 12,
     "charrnn.config.resolve": 13,
     "charrnn.config.reading": 14,

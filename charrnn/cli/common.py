@@ -224,6 +224,9 @@ def require(run: Run, ability: str, asked: str) -> None:
         raise ConfigError(f"{asked} is not for a run of the task {run.config.task.name}{of_documents}; leave it out")
 
 
+PIXELS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf")
+"""How names end of files that are neither pages nor drawn in SVG."""
+
 PAGES = (b"<!do", b"<svg")
 """How a page or a picture begins that a command has written."""
 
@@ -237,11 +240,16 @@ def write_page(page: str, path: Path) -> None:
 
 
 def refuse_to_overwrite(path: Path | None) -> None:
-    """Raises ConfigError where a page would take the place of what is none, such as a text or a checkpoint."""
+    """Raises ConfigError where a page would take the place of what is none, such as a text or a checkpoint.
+
+    A name as of what is never written, such as `page.png`, would lead other programs astray, and is refused too.
+    """
     if path is None:
         return
     if str(path) == "-":
         raise ConfigError("'-' is no file to write a page to; name one, such as page.html")
+    if path.suffix.lower() in PIXELS:
+        raise ConfigError(f"{path} would not be what its name says; end that of a page in .html, of curves in .svg")
     try:
         with open(path, "rb") as file:
             found = file.read(4)

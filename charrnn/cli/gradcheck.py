@@ -30,6 +30,9 @@ CELLS = keys()["model.cell"].metadata["choices"]
 KEYS = {path for path in keys() if path.startswith(("model.", "task."))}
 """Keys that --set may change."""
 
+DRAWN = ("model.hidden_size", "model.init", "model.init_scale", "model.forget_bias")
+"""Keys in whose place the check has values of its own."""
+
 
 class Check(NamedTuple):
     """Is one network whose gradients are to be checked."""
@@ -147,7 +150,10 @@ def _configuration(wanted: Options) -> Config:
         from charrnn.runs import checkpoint
 
         return resolve(to_settings(checkpoint.load(Path(source)).config, source), settings)[0]
-    return resolve(common.read_config(source), settings)[0]
+    config, origins = resolve(common.read_config(source), settings)
+    for path in (path for path in DRAWN if origins[path] != "default"):
+        common.say(f"{origins[path]}: the network is built small, with weights of its own; {path} is not looked at")
+    return config
 
 
 def _chosen(config: Config, cells: tuple[str, ...]) -> list[Check]:

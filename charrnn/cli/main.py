@@ -101,6 +101,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
                 sys.stdout.flush()
     except BaseException as error:
         code, messages = _explain(_signal_behind(error) or error, arguments)
+        if isinstance(error, KeyboardInterrupt):
+            _end_line()
         if "--debug" in arguments:
             traceback.print_exception(error)
     if messages:
@@ -112,6 +114,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for stream in filter(None, (sys.stdout, sys.stderr)):
         _let_go(stream)
     sys.exit(code)
+
+
+def _end_line() -> None:
+    """Ends the line on a terminal in which something was being written, so that no message is glued to it."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stdout and sys.stdout.isatty():
+            print(flush=True)
 
 
 def _let_go(stream: TextIO) -> None:

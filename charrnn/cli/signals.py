@@ -52,7 +52,7 @@ class Noted:
 
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
         if self.stop and number == signal.SIGINT:
-            raise StoppedBySignal(number, "stopped at once; what was saved before is whole")
+            raise StoppedBySignal(number, "stopped at once; what was saved before, if anything, is whole")
         self.stop = number
 
     def _note_save(self, number: int, frame: FrameType | None) -> None:

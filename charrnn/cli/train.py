@@ -11,6 +11,7 @@ import click
 from charrnn.cli import common, ending, flags, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
+from charrnn.config.unread import unread
 from charrnn.config.writing import to_settings
 from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
@@ -107,6 +108,7 @@ def _begin(wanted: Options) -> Trainer:
     inherited = to_settings(old.config, str(init_from)) if old else []
     inherited = _of_the_network(inherited, settings)
     config, notes = configure(inherited, settings) if old else (resolve(settings)[0], [])
+    _, origins = resolve(inherited, settings)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     prepared.notes.extend(notes)
@@ -114,6 +116,7 @@ def _begin(wanted: Options) -> Trainer:
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
         trainer = Trainer.begin(directory, prepared)
+        trainer.warnings += unread(config, origins)
         progress = trainer.progress
         updates = None if config.train.time_budget else progress.total_iterations
         trainer.notes += few_updates.remark(config, progress.batches_per_epoch, updates)

@@ -44,7 +44,8 @@ class Output:
     def write_sample(self, sample: Sample) -> None:
         """Writes one of several samples, and what stands between it and the one before."""
         if self.wanted.as_json:
-            self._put(common.to_json(sample.facts()).encode() + b"\n")
+            facts = sample.facts() | {name: self._readable(getattr(sample, name)) for name in ("prompt", "text")}
+            self._put(common.to_json(facts).encode() + b"\n")
             return
         between, behind = "" if sample.number == 1 else self.separator, ""
         if self.separator is None:
@@ -53,6 +54,13 @@ class Output:
             blank = "" if sample.number == 1 else "\n"
             between, behind = ("", "\n") if self.in_lines else (blank + header, "\n")
         self.write(f"{between}{sample.prompt}{sample.text}{behind}")
+
+    def _readable(self, text: str) -> str:
+        """Returns a text as JSON has it: of a model of bytes what they mean in UTF-8, with escapes for others."""
+        from charrnn.text.vocabulary import BYTES
+
+        vocabulary = self.task.vocabulary
+        return vocabulary.to_bytes(text).decode(errors="backslashreplace") if vocabulary.encoding == BYTES else text
 
     def end(self) -> None:
         """Ends the last line, where the text is a line, or a terminal would go on in it."""
@@ -163,8 +171,22 @@ def _longest_copy(training: TrainingText, task: Writer, texts: list[str], name: 
     passage = repr(training.passage(task.vocabulary, found))
     quoted = passage if len(passage) <= LONGEST_QUOTE else passage[:LONGEST_QUOTE] + "..."
     which = f" of text {found.sample + 1}" if len(texts) > 1 else ""
-    place = f"document {training.line(found.position, task.end)}" if task.end is not None else ""
-    if not place and (line_end := task.vocabulary.symbols.find("\n")) >= 0:
-        place = f"line {training.line(found.position, line_end):,}"
-    where = f"{place}, character {found.position + 1:,}" if place else f"character {found.position + 1:,}"
-    return f"longest copy{which}: {found.length:,} characters, {quoted}; in {name}: {where}"
+    length = len(training.passage(task.vocabulary, found))
+    where = _where(training, task, found.position)
+    return f"longest copy{which}: {length:,} characters, {quoted}; in {name}: {where}"
+
+
+def _where(training: TrainingText, task: Writer, position: int) -> str:
+    """Says where a position of the training text is, as in `line 12, character 345`, counted from 1."""
+    import numpy as np
+
+    vocabulary, symbols = task.vocabulary, np.arange(len(training.table))
+    own = len(vocabulary.symbols)
+    begins = (symbols < own) | ((symbols - own) & 0xC0 != 0x80)  # what is spelled in bytes is one character
+    character = f"character {training.count(position, begins) + 1:,}"
+    if task.end is not None:
+        return f"document {training.count(position, symbols == task.end):,}"
+    line_end = vocabulary.symbols.find("\n")
+    if line_end < 0:
+        return character
+    return f"line {training.count(position, symbols == line_end) + 1:,}, {character}"

@@ -18,8 +18,7 @@ from charrnn.interface.given import Source
 from charrnn.interface.measuring import evaluate
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.sampling.request import Options, request_of
-from charrnn.sampling.samples import written
+from charrnn.sampling import Options, Sample, write
 
 
 @dataclass
@@ -72,35 +71,26 @@ class TrainedRun(Run):
         as they are drawn. Raises ConfigError where the run cannot write or an option means nothing, DataError where
         the model never saw a character of the prompt.
         """
-        (text,) = self._write([prompt], length, 1, seed, stop, label, options)
-        return text
+        (sample,) = self.samples(1, prompt, length, seed=seed, stop=stop, label=label, **options)
+        return sample.text
 
     def samples(
         self,
         number: int,
-        prompt: str = "",
+        prompt: str | Iterable[str] = "",
         length: int = 500,
         *,
         seed: int | None = None,
         stop: str | Iterable[str] | None = None,
         label: str | None = None,
         **options: Unpack[Options],
-    ) -> list[str]:
-        """Returns several texts, which are drawn side by side: much faster than one after another. See `sample`."""
-        return self._write([prompt], length, number, seed, stop, label, options)
+    ) -> list[Sample]:
+        """Returns so many texts of each prompt, which are drawn side by side: much faster than one after another.
 
-    def _write(
-        self,
-        prompts: list[str],
-        length: int,
-        number: int,
-        seed: int | None,
-        stop: str | Iterable[str] | None,
-        label: str | None,
-        options: Options,
-    ) -> list[str]:
-        request = request_of(prompts, length, seed, stop, label, options)
-        return [one.text for one in written(self, request, number)]
+        Each has a `text`, and what is known of it: `prompt`, `log_probability`, `seed`, `ended` and others, the fields
+        of `Sample`. Takes and raises what `sample` does.
+        """
+        return write(self, prompt, length, seed, stop, label, number, **options)
 
     def score(self, text: str, label: str | None = None) -> Array:
         """Returns how much each character of `text` surprises the model, in nats, -ln of its probability: float64.

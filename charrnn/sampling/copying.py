@@ -104,10 +104,9 @@ class TrainingText:
         places = np.arange(found.position, found.position + found.length)
         return vocabulary.decode(self.ids.take(places[:, None], mode="clip")[:, 0])
 
-    def line(self, position: int, line_end: int) -> int:
-        """Returns in which line a position is, counted from 1; `line_end` is the id that ends lines."""
-        ends = (np.count_nonzero(block == line_end) for _, block in self._blocks(0, position))
-        return 1 + sum(map(int, ends))
+    def count(self, position: int, kind: Array) -> int:
+        """Returns how many symbols of a kind, bools (V,), there are before a position."""
+        return sum(int(np.count_nonzero(kind[block])) for _, block in self._blocks(0, position))
 
     def _common(self, texts: Sequence[Ids], n: int) -> Copy | None:
         """Returns a passage of n symbols that one of the texts has in common with this."""

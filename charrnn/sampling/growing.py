@@ -26,10 +26,8 @@ class Growing:
         """What may be the beginning of a stop text, and is not shown yet."""
         self.ended: str | None = None
         """Why it ended; None while it grows."""
-        self.drawn = 0
-        """How many symbols were drawn for it, what ended it among them."""
         self.characters = 0
-        """How many characters these are, without what ended it; one that is not whole is none."""
+        """How many characters were drawn for it, a stop text's too; one that is not whole is none, nor is an end."""
         self.nats = 0.0
         """What these cost under the model's own distribution, where that was counted."""
 
@@ -39,7 +37,6 @@ class Growing:
             return ""
         if symbol == NOTHING:
             return self._finish(STUCK, len(self.held))
-        self.drawn += 1
         self.nats += nats
         if symbol == self.end:
             return self._finish(END, len(self.held))

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 from charrnn.runs.run import Run
 from charrnn.sampling.copying import TrainingText
+from charrnn.sampling.growing import END
 from charrnn.sampling.request import Options, Request, RequestError, check, request_of
 from charrnn.sampling.states import TextState
 from charrnn.sampling.writing import Writing
@@ -30,7 +31,7 @@ class Sample:
     log_probability: float
     """In nats, of all that was drawn, by the model's own distribution: the text, and what ended it."""
     mean_log_probability: float
-    """Its mean for each character that was drawn, by which texts of unlike length can be compared."""
+    """Its mean for each character that was drawn, of which the end of a document is one: it can be compared."""
     seed: int
     """The same seed, and all else the same, gives the same texts."""
     ended: str
@@ -158,7 +159,7 @@ def finished(writing: Writing, before: int = 0) -> list[Sample]:
             prompt,
             text,
             -growing.nats,
-            -growing.nats / max(1, growing.drawn),
+            -growing.nats / max(1, growing.characters + (growing.ended == END)),
             writing.seed,
             growing.ended or "",
             None if labels is None else names[labels[row]],

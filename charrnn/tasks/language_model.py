@@ -97,9 +97,14 @@ class LanguageModel(Writer):
         Raises DataError if the text is too short, or has characters that the vocabulary lacks.
         """
         examples = self._with_known_mark(examples)
-        train, validation, test = self.cut(
-            examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
-        )
+        try:
+            train, validation, test = self.cut(
+                examples.ids(self.vocabulary), data, batching.batch_size, batching.seq_length
+            )
+        except DataError as error:
+            if pairs := self.remarks(examples):
+                raise DataError(f"{examples.name} is short for one text; {pairs[0]}") from error
+            raise
         windows = Windows(train, batching.seq_length)
         return Split(windows, _at_most(validation, batching.most, data.split_by), test if len(test) else None)
 

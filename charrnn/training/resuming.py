@@ -43,13 +43,20 @@ def refuse_another_configuration(run: Run, config: Config) -> None:
     before, after = writing.to_dict(run.config), writing.to_dict(config)
     changed = [
         f"{section}.{name} was {before[section][name]!r} and cannot become {value!r} in a resumed run; "
-        f"begin a new run, with --init-from if the weights shall be kept"
+        f"{_instead(f'{section}.{name}')}"
         for section, values in after.items()
         for name, value in values.items()
         if value != before[section][name] and f"{section}.{name}" not in RESUMABLE
     ]
     if changed:
         raise ConfigError(*changed)
+
+
+def _instead(path: str) -> str:
+    """Returns what to do where a key cannot be changed: weights fit no network of another shape."""
+    if path.partition(".")[0] in ("model", "data", "task") or path in ("train.dtype", "train.gradient"):
+        return "leave it out to go on, or begin a new run, with another -o and without --resume"
+    return "leave it out to go on, or begin a new run, with --init-from if the weights shall be kept"
 
 
 def refuse_other_examples(run: Run, examples: Examples) -> None:

@@ -118,7 +118,7 @@ def test_bytes_that_fit_nothing_name_an_option_that_the_command_has(charrnn, mod
     words = ["odd.txt"] if command == "eval" else ["--prompt-file", "odd.txt"]
     result = charrnn(command, model("utf-8"), *words)
     result.fails(3 if command == "eval" else 2, "odd.txt is not utf-8: byte 0xe9 at offset 3 (line 1)")
-    assert result.err.endswith("name its encoding with --encoding cp1252\n")
+    assert result.err.endswith("name its encoding with `--encoding cp1252`\n")
 
 
 # --- byte order marks ---

@@ -255,3 +255,12 @@ def test_the_task_is_named(charrnn):
     report = charrnn("gradcheck", "--task", "language_model", "--json").ok().json
     assert [check["task"] for check in report["checks"]] == ["language_model"]
     assert charrnn("gradcheck").ok().text.startswith("lstm of language_model, 1 layer, ")
+
+
+def test_what_the_check_has_values_of_its_own_for_is_told(charrnn):
+    said = charrnn("gradcheck", "--cell", "rnn", "--set", "model.hidden_size=64").ok().err
+    assert said == (
+        "--set model.hidden_size=64: the network is built small, with weights of its own; model.hidden_size is not "
+        "looked at\n"
+    )
+    assert not charrnn("gradcheck", "--cell", "rnn").ok().err

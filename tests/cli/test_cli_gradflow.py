@@ -197,3 +197,10 @@ def test_what_is_trained_already_is_measured_as_it_is(charrnn, trained):
     assert list(found["saturation"]) == list(found["gradients"]) == [str(trained)]
     for options in (["--cell", "gru"], ["--set", "model.hidden_size=3"], ["--scale", "2"]):
         charrnn("gradflow", trained, *options).fails(2, options[0], "not trained yet")
+
+
+def test_a_picture_is_not_written_under_the_name_of_another_kind(charrnn, tmp_path):
+    charrnn("gradflow", "--cell", "rnn", "--plot", "flow.PNG").fails(
+        2, "flow.PNG would not be what its name says", ".svg"
+    )
+    assert not (tmp_path / "flow.PNG").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 import numpy as np
@@ -219,3 +220,11 @@ def test_a_text_that_is_too_short_is_an_error_as_in_training(charrnn, tmp_path):
 )
 def test_durations_are_told_in_units_that_people_use(seconds, told):
     assert plans.duration(seconds) == told
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no processes that share memory")
+def test_batches_are_timed_with_the_processes_that_would_train(plan, monkeypatch):
+    monkeypatch.setattr("charrnn.cores.LEAST_WORK", 1)
+    foreseen = plan("--set", "train.batch_size=16", "--set", "train.threads=2", "--json").ok().json
+    assert (foreseen["processes"], foreseen["blas_threads"], foreseen["memory_is"]) == (2, 1, "measured")
+    assert "2 processes" in plan("--set", "train.batch_size=16", "--set", "train.threads=2").ok().text

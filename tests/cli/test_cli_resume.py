@@ -92,3 +92,10 @@ def test_the_clock_of_a_time_budget_goes_on_where_it_stopped(train, tmp_path, me
     assert elapsed == sorted(elapsed)
     assert any(0.9 < seconds < 1.1 for seconds in elapsed)
     assert 2 <= elapsed[-1] < 2.1
+
+
+@pytest.mark.parametrize(("key", "helps"), [("model.hidden_size=16", False), ("optim.name=sgd", True)])
+def test_old_weights_are_proposed_only_where_they_fit(train, key, helps):
+    train("-o", "run").ok()
+    said = train("-o", "run", "--resume", *sets("train.iterations=14", key)).fails(2, "leave it out to go on").err
+    assert ("--init-from" in said) == helps

@@ -97,6 +97,13 @@ def test_an_escape_of_a_byte_is_that_byte_for_a_model_of_bytes(charrnn, train, t
     assert charrnn("sample", "run", "--prompt", r"\xe9\xff\r\n", "-n", 0).ok().out == b"\xe9\xff\r\n"
 
 
+def test_json_tells_what_bytes_mean(charrnn, train, tmp_path):
+    (tmp_path / "mixed.txt").write_bytes("café\n".encode() * 200 + b"\xff\n" * 200)
+    train("-o", "run", "--set", "data.encoding=bytes", source="mixed.txt").ok()
+    words = ["sample", "run", "--prompt", r"café\xff", "-n", 0, "--json"]
+    assert charrnn(*words).ok().json["prompt"] == "café\\xff"
+
+
 # --- several samples ---
 
 

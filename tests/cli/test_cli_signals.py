@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from driving import inheriting
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -32,6 +33,28 @@ def test_a_signal_that_was_to_be_ignored_is_ignored(start, text, tiny, contents,
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err.decode().splitlines()[-1]
     assert contents(tmp_path / "run" / "last.npz")[1]["iteration"] == 400
+
+
+@pytest.mark.anywhere
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal of POSIX")
+def test_ctrl_c_ends_the_line_of_a_text_on_a_terminal(trained):
+    ours, theirs = os.openpty()
+    with inheriting():
+        words = [sys.executable, "-m", "charrnn", "sample", trained, "-n", "100000000"]
+        process = subprocess.Popen(words, stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    written = os.read(ours, 100)
+    process.send_signal(signal.SIGINT)
+    try:
+        while piece := os.read(ours, 4096):
+            written = written[-100:] + piece
+    except OSError:  # what Linux says when the other end is closed
+        pass
+    _, err = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 130
+    assert written.endswith(b"\n")
+    assert err.startswith(b"charrnn: error: ")
 
 
 @pytest.mark.anywhere

@@ -126,7 +126,7 @@ def test_row_47_a_prompt_file_may_be_as_large_as_it_may_and_no_larger(charrnn, t
         words = ["sample", trained, "-n", 0, "--prompt-file", place]
         assert charrnn(*words, stdin=stdin).ok().out == b"e" * 100
         (tmp_path / "prompt.txt").write_bytes(b"e" * 101)
-        charrnn(*words, stdin=stdin + b"e").fails(2, f"--prompt-file {place} is larger than", "tail -c")
+        charrnn(*words, stdin=stdin + b"e").fails(2, f"--prompt-file {place} is larger than", "give its last part")
 
 
 def test_row_47_a_prompt_of_a_hundred_megabytes_is_refused_in_little_memory(charrnn, trained, tmp_path):
@@ -150,7 +150,7 @@ def test_row_47_a_prompt_without_end_is_refused(trained, tmp_path, device):
     script = f'ulimit -v 4000000 2>/dev/null; exec "$@" <{device}'  # so that a failure does not take all memory
     for source in (device, "-"):
         result = in_a_shell(script, "sample", trained, "--prompt-file", source, cwd=tmp_path)
-        result.fails(2, f"--prompt-file {source} is larger than 16 MiB; give its last part", "tail -c")
+        result.fails(2, f"--prompt-file {source} is larger than 16 MiB; give its last part")
 
 
 # --- 51: clocks ---
@@ -220,7 +220,7 @@ def test_row_51_text_is_utf_8_whatever_the_locale(process, learned_unicode, env)
     if "utf-16" in env.values():
         return
     shown = process("info", learned_unicode, "--json", env=env).ok()
-    assert json.loads(shown.out)["symbols"] == "\n\ra\u00e9€\ufeff𝄞"
+    assert json.loads(shown.out)["symbols"] == "\n\ra\u00e9€𝄞"
     process("sample", learned_unicode, "--prompt", "\u00fc", env=env).fails(2)
 
 

@@ -337,8 +337,13 @@ def test_it_writes_as_charrnn_sample_does(learned):
 
 def test_several_texts_are_written_at_once(learned):
     texts = learned.samples(3, "Verse ", length=20, seed=3)
-    assert len(set(texts)) == 3
-    assert {len(text) for text in texts} == {20}
+    assert len({one.text for one in texts}) == 3
+    assert {(len(one.text), one.seed, one.ended) for one in texts} == {(20, 3, "length")}
+    of_each = learned.samples(2, ["Verse ", "quick "], length=5, temperature=0)
+    assert [one.prompt for one in of_each] == ["Verse ", "Verse ", "quick ", "quick "]
+    greedy = of_each[0]
+    scores = learned.score("Verse " + greedy.text)[len("Verse ") - 1 :]
+    assert greedy.log_probability == pytest.approx(-scores.sum(), rel=1e-4)
 
 
 @pytest.mark.parametrize("options", [{"top_k": 0}, {"min_p": 2}, {"temperature": math.nan}, {"length": -1}])

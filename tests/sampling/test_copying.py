@@ -67,13 +67,13 @@ def test_it_goes_by_what_was_drawn(text, drawn, n):
 def test_blocks_of_a_large_text_cut_no_passage(monkeypatch, rng):
     text = "".join(rng.choice(list(SYMBOLS), 300))
     whole = training(text)
-    index, line = whole.index(7), whole.line(250, 1)
+    index, count = whole.index(7), whole.count(250, np.arange(3) == 1)
     found = whole.longest([VOCABULARY.encode(text[90:140])])
     monkeypatch.setattr(copying, "BLOCK", 16)
     np.testing.assert_array_equal(training(text).index(7), index)
     assert training(text).longest([VOCABULARY.encode(text[90:140])]) == found
     assert (found.length, found.position) == (50, 90)
-    assert training(text).line(250, 1) == line == 1 + text[:250].count("b")
+    assert training(text).count(250, np.arange(3) == 1) == count == text[:250].count("b")
 
 
 def test_no_passage_has_two_documents():

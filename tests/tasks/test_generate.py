@@ -86,6 +86,16 @@ def test_a_label_that_it_does_not_know_is_told_with_the_nearest():
         next(sample_many(run, Request(label="Hihg"), 1))
 
 
+def test_a_label_that_was_held_back_is_not_one_that_was_learnt():
+    run = prepare(config(task__name="generate"), PAIRS).run
+    kept = run.task.labels[0]
+    run.task = dataclasses.replace(run.task, counts=(3, *[0] * (len(run.task.labels) - 1)))
+    with pytest.raises(
+        ConfigError, match=f"no text that was learnt from had it; the nearest is '{kept}', of 1: {kept}"
+    ):
+        next(sample_many(run, Request(label=run.task.labels[1]), 1))
+
+
 def test_a_label_for_a_run_without_labels_is_refused():
     run = prepare(config(data__documents="lines"), dataclasses.replace(PAIRS, labels=None)).run
     with pytest.raises(ConfigError, match="--label 'low': the texts of this run had no labels"):

@@ -53,7 +53,7 @@ def test_the_extra_is_asked_where_it_is_installed(monkeypatch):
     asked = types.SimpleNamespace(from_bytes=lambda sample: best)
     monkeypatch.setitem(sys.modules, "charset_normalizer", asked)
     assert guess(RUSSIAN.encode("cp1251")) == "cp1251"
-    with pytest.raises(DataError, match=r"name its encoding with --set data\.encoding=cp1251, or"):
+    with pytest.raises(DataError, match=r"name its encoding with `--set data\.encoding=cp1251`, or"):
         decode([RUSSIAN.encode("cp1251")], "t.txt", "utf-8")
     asked.from_bytes = lambda sample: types.SimpleNamespace(best=lambda: None)
     assert guess(RUSSIAN.encode("cp1251")) is None
