@@ -106,7 +106,6 @@ def _no_shell(patch: pytest.MonkeyPatch) -> None:
 SITUATIONS = {
     # training has ended, or was ended
     "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
-    "trained too little": Situation("charrnn train {text} -c {tiny} --iterations 5", 0, count=2, cures=False),
     "trained in a numbered run": Situation("charrnn train {text} -c {tiny}", 0),
     "trained to generate": Situation("charrnn train {pairs} -c {tiny} --set task.name=generate -o {new}", 0),
     "trained to classify": Situation("charrnn train {pairs} -c {tiny} --set task.name=classify -o {new}", 0),
