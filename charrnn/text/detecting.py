@@ -81,7 +81,7 @@ def guess(sample: bytes) -> str | None:
         try:
             sample.decode("cp1252")
         except UnicodeError:
-            return _asked(sample) or "latin-1"
+            return (_asked(sample) if high >= FEW else None) or "latin-1"
         return "cp1252"
     return "latin-1"
 
