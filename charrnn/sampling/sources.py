@@ -25,7 +25,7 @@ def training_text(run: Run, library: Library | None = None, sources: Sequence[st
     corpus = run.corpus
     if not sources and {"-", STDIN} & {*corpus.found_at}:
         raise DataError(
-            "--max-copy needs the text that this run learnt from, and that came from standard input; with --text it can be named"
+            "--max-copy needs the text that this run learnt from, which came from standard input; name it with --text"
         )
     library = library or Library(CORPORA, Path(tempfile.gettempdir()) / "charrnn")
     try:
