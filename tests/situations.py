@@ -35,6 +35,8 @@ class Situation:
     """What goes wrong in this process while the first line runs."""
     instead: str = ""
     """What of it the hint takes the place of."""
+    is_short: bool = False
+    """Whether runs may be told that they are short, as all of these are."""
     cures: bool = True
     """Whether what the message tells to type is done together with what was typed, where it is options alone."""
 
@@ -86,9 +88,14 @@ def _few_symbols(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.text.vocabulary.MOST_SYMBOLS", 20)
 
 
+def _few_in_all(patch: pytest.MonkeyPatch) -> None:
+    """A model may have as many symbols as the old one has."""
+    patch.setattr("charrnn.tasks.inheriting.MOST_SYMBOLS", 42)
+
+
 def _small_prompts(patch: pytest.MonkeyPatch) -> None:
     """A prompt may not be long."""
-    patch.setattr("charrnn.cli.sample.MAX_PROMPT", 50)
+    patch.setattr("charrnn.cli.prompts.MAX_PROMPT", 50)
 
 
 def _no_shell(patch: pytest.MonkeyPatch) -> None:
@@ -99,7 +106,6 @@ def _no_shell(patch: pytest.MonkeyPatch) -> None:
 SITUATIONS = {
     # training has ended, or was ended
     "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
-    "trained too little": Situation("charrnn train {text} -c {tiny} --iterations 5", 0, count=2, cures=False),
     "trained in a numbered run": Situation("charrnn train {text} -c {tiny}", 0),
     "trained to generate": Situation("charrnn train {pairs} -c {tiny} --set task.name=generate -o {new}", 0),
     "trained to classify": Situation("charrnn train {pairs} -c {tiny} --set task.name=classify -o {new}", 0),
@@ -163,6 +169,7 @@ SITUATIONS = {
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
     # a plan, of which the last line is the command that trains it
+    "short of updates": Situation("charrnn train {text} -c {tiny}", 0, count=2, is_short=True),
     "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
     "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
     "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
@@ -223,6 +230,23 @@ SITUATIONS = {
     "a table in place of inputs": Situation("charrnn predict {classify} {pairs}", 0),
     "gradients of answers": Situation("charrnn gradflow {classify}"),
     # old weights
+    "characters lost": Situation("charrnn train {verse} -c {tiny} --init-from {lm}", 0, count=2),
+    "a gentler rate": Situation(
+        "charrnn train {text} --batch-size 4 --seq-length 8 --iterations 3 --init-from {lm}", 0, count=2
+    ),
+    "a vocabulary of no weights": Situation("charrnn train {text} -c {tiny} --set data.vocabulary=keep"),
+    "a vocabulary of bytes": Situation(
+        "charrnn train {text} -c {tiny} --set data.vocabulary=keep --set data.encoding=bytes --init-from {lm}"
+    ),
+    "a vocabulary that lacks something": Situation(
+        "charrnn train {accents} -c {tiny} --set data.vocabulary=keep --init-from {lm}", 3, count=2
+    ),
+    "two vocabularies that are too much": Situation(
+        "charrnn train {accents} -c {tiny} --set data.vocabulary=union --init-from {lm}", 3, patch=_few_in_all
+    ),
+    "columns of spelled characters": Situation(
+        "charrnn train {accents} -c {tiny} --set data.min_count=2 --set data.split_by=columns"
+    ),
     "no layer fits": Situation("charrnn train {text} -c {tiny} --set model.hidden_size=5 --init-from {lm} -o {new}", 4),
 }
 SITUATIONS["complete by epochs"] = dataclasses.replace(

@@ -128,7 +128,7 @@ def _known_encoding(encoding: str | None) -> str | None:
     try:
         return None if encoding is None else parse_encoding(encoding)
     except ValueError as error:
-        raise ConfigError(f"--encoding {encoding}: not {error}") from None
+        raise ConfigError(f"--encoding {encoding}: it must be {error}") from None
 
 
 def decoded(run: Run, data: bytes, name: str, encoding: str | None) -> str:

@@ -78,4 +78,6 @@ class Prompts:
                 f"the prompt has characters that the model never saw: {describe(strange)}; "
                 f"leave them out, or give --unknown skip"
             )
+        if strange:
+            common.say(f"skipped characters of the prompt that the model never saw: {describe(strange)}")
         return prompt.translate(dict.fromkeys(map(ord, strange)))

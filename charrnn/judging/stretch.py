@@ -82,8 +82,7 @@ class Stretch:
         if self.text is self.as_read:
             return joined
         bounds = np.append(self._places, len(self.as_read))
-        ends = [bounds[stop] if stop == len(self.text) else bounds[stop - 1] + 1 for _, stop in joined]
-        return [(int(bounds[first - 1]) + 1, int(end)) for (first, _), end in zip(joined, ends, strict=True)]
+        return [(int(bounds[first - 1]) + 1, int(bounds[stop])) for first, stop in joined]
 
     @cached_property
     def _places(self) -> Ids:

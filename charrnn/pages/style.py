@@ -38,7 +38,8 @@ def line(text: str) -> str:
 
 def lines(text: str) -> str:
     """Returns a text as escaped HTML that keeps its line ends and tabs; no other character moves others."""
-    return "".join(character if character in "\n\t " else sign(character, alone=False) for character in text)
+    kept = text.replace("\r\n", "\n")
+    return "".join(character if character in "\n\t " else sign(character, alone=False) for character in kept)
 
 
 def sign(character: str, alone: bool = True) -> str:

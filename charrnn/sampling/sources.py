@@ -25,7 +25,7 @@ def training_text(run: Run, library: Library | None = None, sources: Sequence[st
     corpus = run.corpus
     if not sources and {"-", STDIN} & {*corpus.found_at}:
         raise DataError(
-            "--max-copy needs the text that this run learnt from, and that came from standard input; give --text FILE"
+            "--max-copy needs the text that this run learnt from, which came from standard input; name it with --text"
         )
     library = library or Library(CORPORA, Path(tempfile.gettempdir()) / "charrnn")
     try:
@@ -37,6 +37,6 @@ def training_text(run: Run, library: Library | None = None, sources: Sequence[st
     if examples.sha256 != corpus.sha256:
         raise DataError(
             f"{examples.name} is not what this run learnt from, {corpus.name} ({corpus.size:,} bytes, sha256 "
-            f"{corpus.sha256[:12]}...); name that with --text FILE"
+            f"{corpus.sha256[:12]}...); with --text that can be named"
         )
     return TrainingText(task.all_ids(examples), model.num_outputs, task.end)

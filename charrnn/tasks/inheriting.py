@@ -41,7 +41,7 @@ def inherit(task: Task, old: Task | None, data: DataConfig, name: str) -> Task:
         if lacking and writes and not fallback:
             raise DataError(
                 f"{name}: the weights to begin from never saw {describe(lacking)}; take them in with "
-                f"{advice.setting('data.vocabulary', 'union')}, or spell them in bytes with "
+                f"`{advice.setting('data.vocabulary', 'union')}`, or spell them in bytes with "
                 f"{advice.setting('data.min_count', 1)}"
             )
         symbols = theirs.symbols
@@ -60,7 +60,5 @@ def inherit(task: Task, old: Task | None, data: DataConfig, name: str) -> Task:
 def _with_vocabulary(task: Any) -> Any:
     """Returns a task as one that has a vocabulary, as all tasks do that read `data.vocabulary`."""
     if not hasattr(task, "vocabulary"):
-        raise ConfigError(
-            "data.vocabulary: the weights to begin from have none; " + advice.setting("data.vocabulary", "new")
-        )
+        raise ConfigError("data.vocabulary: the weights to begin from have no vocabulary; leave it out")
     return task

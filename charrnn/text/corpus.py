@@ -166,10 +166,11 @@ class Library:
             yield dataclasses.replace(before, origin=Origin((), (), remarks.notes(joined=False)))
 
     def decoded(self, data: bytes, name: str, encoding: str, newlines: str = KEEP) -> Text:
-        """Returns the text of bytes that were read elsewhere. Raises DataError where they cannot be decoded."""
+        """Returns the text of a file that was read elsewhere. Raises DataError where it is none."""
         remarks = Remarks(self._manner(encoding, newlines))
         with Readers(remarks.manner, self.cache) as readers:
-            readers.take(Opened(name, iter([data])))
+            for file in self._opener(remarks).given(io.BytesIO(data), name):
+                readers.take(file)
             reader = readers.chosen()
             remarks.add(readers)
             return reader.text(name, Origin((), (), remarks.notes(joined=False)))
@@ -180,9 +181,12 @@ class Library:
 
     def _files(self, sources: tuple[str, ...], remarks: Remarks) -> Iterator[Opened]:
         """Yields the files of all sources."""
-        opener = Opener(self._find, self.names, raw=remarks.manner.encoding == BYTES, notes=remarks.lines)
+        opener = self._opener(remarks)
         for source in sources:
             yield from opener.files(source)
+
+    def _opener(self, remarks: Remarks) -> Opener:
+        return Opener(self._find, self.names, raw=remarks.manner.encoding == BYTES, notes=remarks.lines)
 
     def _find(self, source: str) -> Path:
         path = Path(source)

@@ -91,7 +91,7 @@ def archive_kind(members: Sequence[str]) -> str | None:
 
 def remedy_for(kind: Kind, name: str) -> str:
     """Says what to do with a file of a kind: a command that can be pasted, if there is one."""
-    if not kind.remedy or name == "standard input":
+    if not kind.remedy or name == "standard input" or name.startswith("--"):  # which is no file, but an option
         return "give a text"
     path = PurePath(name)
     return "make a text of it with: " + kind.remedy.format(file=word(path), text=word(path.with_suffix(".txt")))

@@ -15,8 +15,8 @@ from typing import NamedTuple, Self
 
 from charrnn import advice
 from charrnn.errors import DataError
-from charrnn.text.detecting import marked, wide
-from charrnn.text.encoding import Reader, same_encoding
+from charrnn.text.detecting import marked, same_encoding, wide
+from charrnn.text.encoding import Reader
 from charrnn.text.origin import MOST_NAMED
 from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES

@@ -63,6 +63,10 @@ class Opener:
                 with self._open(path) as file:
                     yield from self._of_file(file, source, None)
 
+    def given(self, file: BinaryIO, name: str) -> Iterator[Opened]:
+        """Yields a file that is open already, or what it holds if it is an archive."""
+        yield from self._of_file(file, name, None)
+
     def _open(self, path: Path) -> BinaryIO:
         return open(path, "rb")
 

@@ -173,6 +173,11 @@ def test_unknown_characters_can_be_skipped(sample):
     assert sample(*words, "--prompt", "Ve€rse ü", "--unknown", "skip") == sample(*words, "--prompt", "Verse ")
 
 
+def test_what_was_skipped_is_said(charrnn, trained):
+    result = charrnn("sample", trained, "-n", 3, "--seed", 1, "--prompt", "Ve€rse ü€", "--unknown", "skip").ok()
+    assert "skipped characters of the prompt that the model never saw: '€' (U+20AC), 'ü' (U+00FC)\n" in result.err
+
+
 def test_a_prompt_of_nothing_but_skipped_characters_is_no_prompt(sample):
     words = ["-n", 30, "--seed", 1]
     assert sample(*words, "--prompt", "€€", "--unknown", "skip") == sample(*words)

@@ -69,6 +69,20 @@ def test_an_archive_cannot_come_through_a_pipe(process):
     process("info", "-", stdin=PACKED["t.zip"]).fails(3, "standard input has a zip archive", "give the file itself")
 
 
+@pytest.mark.parametrize("name", ["t.txt.gz", "t.zip"])
+def test_a_compressed_prompt_is_its_text(charrnn, trained, packed, name):
+    prompted = charrnn("sample", trained, "--prompt-file", packed(name), "-n", 0).ok()
+    assert prompted.out.decode() == FOXES
+
+
+@pytest.mark.parametrize("name", ["t.txt.gz", "t.zip"])
+def test_compressed_inputs_are_answered(charrnn, taught, tmp_path, name):
+    data = b"aei\n01\n"
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else zipped({"t.txt": data}))
+    run = taught("classify")
+    assert charrnn("predict", run, name).ok().out == charrnn("predict", run, stdin=data).ok().out
+
+
 # --- several ---
 
 

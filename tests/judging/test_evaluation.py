@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from charrnn.judging.evaluation import CONTEXT, Score, evaluate, nats_of_characters
+from charrnn.judging.evaluation import (
+    CONTEXT,
+    Score,
+    evaluate,
+    guesses_of_characters,
+    logits_of_characters,
+    nats_of_characters,
+)
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -127,6 +134,21 @@ def test_the_mean_is_that_of_the_single_characters_to_the_last_bit(n, rng):
     for streams in (side_by_side(ids, 0, n), Streams(ids, np.array([0, n // 2]), np.array([n // 2, 1]), np.zeros(2))):
         nats = nats_of_characters(model, params, streams)
         assert evaluate(model, params, streams) == math.fsum(nats) / len(nats)
+
+
+@pytest.mark.parametrize("n", [2, 500, 1500])
+def test_what_was_thought_of_each_character_is_told_in_the_order_of_the_text(n, rng):
+    ids = structured(n, rng)
+    model, params = trained("lstm", structured(2000, rng), rng, updates=20)
+    streams = side_by_side(ids, 0, n)
+    nats, guesses = nats_of_characters(model, params, streams), guesses_of_characters(model, params, streams)
+    logits = logits_of_characters(model, params, streams)
+    assert logits.shape == (n - 1, V)
+    np.testing.assert_array_equal(guesses.nats, nats)
+    np.testing.assert_array_equal(guesses.best, logits.argmax(axis=-1))
+    p = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(-np.log(p[np.arange(n - 1), ids[1:]]), nats, atol=1e-5)
+    np.testing.assert_allclose(-np.log(p.max(axis=-1)), guesses.best_nats, atol=1e-5)
 
 
 def test_an_evaluation_changes_nothing(rng):

@@ -139,7 +139,7 @@ def test_a_text_that_is_gone_or_has_changed_is_said_and_can_be_named(run, text, 
         sample(run, max_copy=4)
     assert len(training_text(run, sources=[str(other)]).ids) == run.corpus.size
     text.write_text("another text\n" * 40, "utf-8")
-    with pytest.raises(DataError, match=r"is not what this run learnt from.*--text FILE"):
+    with pytest.raises(DataError, match=r"is not what this run learnt from.*with --text"):
         sample(run, max_copy=4)
 
 
@@ -155,5 +155,5 @@ def test_documents_are_looked_up_too(text):
 
 def test_a_run_without_a_file_says_so():
     run = Run.new(config(), LanguageModel(VOCABULARY), Corpus("standard input", 1, ""))
-    with pytest.raises(DataError, match="came from standard input; give --text FILE"):
+    with pytest.raises(DataError, match="came from standard input; with --text"):
         sample(run, max_copy=3)

@@ -93,6 +93,25 @@ def test_the_loss_is_that_of_one_pass_over_each_document(lengths):
     assert task.judge(model, params, part, lambda: False)["nats"] == pytest.approx(expected.mean(), rel=1e-9)
 
 
+@pytest.mark.parametrize("lengths", [[3, 1, 2], [3 * WINDOW + 5, 2, WINDOW + 1, 2 * WINDOW, 1]])
+def test_a_passage_has_the_loss_of_each_character_of_its_document(lengths):
+    examples = documents(*lengths, seed=3)
+    task, model, params = model_of(examples, data__split=[1, 0, 0], model__initial_state="learned")
+    part = task.part(examples, LINES, None)
+    passages = list(task.passages(model, params, part))
+    assert [passage.text for passage in passages] == examples.texts
+    for passage in passages:
+        np.testing.assert_allclose(passage.guesses.nats, one_pass(task, model, params, passage.text), rtol=1e-9)
+        likelier = passage.guesses.best_nats <= passage.guesses.nats + 1e-12
+        assert likelier.all()
+        right = np.isclose(passage.guesses.best_nats, passage.guesses.nats)
+        ids = np.array([*task.vocabulary.encode(passage.text), task.end])
+        np.testing.assert_array_equal(passage.guesses.best[right], ids[right])
+    lines = list(task.lines(model, params, part))
+    assert [line.nats for line in lines] == [math.fsum(passage.guesses.nats) for passage in passages]
+    assert [line.chars for line in lines] == [length + 1 for length in lengths]
+
+
 def test_more_long_documents_than_stand_side_by_side_are_all_judged():
     examples = documents(*[WINDOW + n for n in range(70)])
     task, model, params = model_of(examples, data__split=[1, 0, 0])
