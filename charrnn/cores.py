@@ -47,10 +47,15 @@ class Found(NamedTuple):
     """What the environment says, by the name of the variable."""
 
     @property
-    def cores(self) -> int:
-        """The cores to use. A quota is rounded: half a core is worth another process, and less is not."""
+    def given(self) -> int:
+        """The cores that there are for us. A quota is rounded: half a core is worth a process, and less is not."""
         quota = self.affinity if math.isinf(self.quota) else int(self.quota + 0.5)
-        return max(1, min([self.affinity, quota, *self.variables.values()]))
+        return max(1, min(self.affinity, quota))
+
+    @property
+    def cores(self) -> int:
+        """The cores to use: what is given, or less where a user has said so."""
+        return min([self.given, *self.variables.values()])
 
 
 def find() -> Found:

@@ -106,7 +106,7 @@ def _no_shell(patch: pytest.MonkeyPatch) -> None:
 SITUATIONS = {
     # training has ended, or was ended
     "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
-    "trained too little": Situation("charrnn train {text} -c {tiny} --iterations 5", 0, count=2, cures=False),
+    "trained too little": Situation("charrnn train {text} -c {tiny} --iterations 5", 0, count=2, is_short=True),
     "trained in a numbered run": Situation("charrnn train {text} -c {tiny}", 0),
     "trained to generate": Situation("charrnn train {pairs} -c {tiny} --set task.name=generate -o {new}", 0),
     "trained to classify": Situation("charrnn train {pairs} -c {tiny} --set task.name=classify -o {new}", 0),
@@ -170,7 +170,6 @@ SITUATIONS = {
         "charrnn train {unlike} -c {tiny} --set task.name=classify --set data.split=[0.5,0.5,0] -o {new}", 3
     ),
     # a plan, of which the last line is the command that trains it
-    "short of updates": Situation("charrnn train {text} -c {tiny}", 0, count=2, is_short=True),
     "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
     "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
     "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),

@@ -158,7 +158,10 @@ def _resume(wanted: Options) -> Trainer:
         if not text and is_from_stdin(run):
             raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
         examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
+        rate = run.config.optim.learning_rate
         trainer = Trainer.resume(directory, run, config, examples, more)
+        if config.optim.learning_rate == rate:
+            trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         going_on = f", for {more} more than was done; nothing else ends it" if more else ""
         trainer.notes.append(f"resuming at iteration {run.iteration:,}{going_on}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from charrnn.config.schema import Config
-from charrnn.cores import available_cores
+from charrnn.cores import find
 from charrnn.keys import Choice
 from charrnn.nn import INITIALIZERS
 from charrnn.optim import OPTIMIZERS, SCHEDULES
@@ -50,7 +50,7 @@ def unread(config: Config, origins: Mapping[str, str]) -> list[str]:
 
 def _idle_threads(config: Config) -> list[str]:
     """Returns a line where more threads are asked for than there are cores."""
-    cores, threads = available_cores(), config.train.threads
+    cores, threads = find().given, config.train.threads
     if threads is None or threads <= cores:
         return []
     return [f"train.threads is {threads:,}, and {cores:,} cores can be used here: more make it no faster"]

@@ -235,6 +235,13 @@ class RunDirectory:
         metrics_file.trim(self.path / SAMPLES, iteration)
         return metrics_file.trim(self.path / METRICS, iteration)
 
+    def diverged_at(self) -> int:
+        """Returns the iteration that `diverged.json` tells of; 0 where there is none, or it cannot be read."""
+        try:
+            return int(json.loads((self.path / DIVERGED).read_text("utf-8"))["iteration"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return 0
+
     def write_diverged(self, report: dict[str, Any]) -> None:
         """Writes `diverged.json`: what is known of the last batch whose loss or gradient was no number."""
         self._hold()

@@ -25,15 +25,13 @@ def training_text(run: Run, library: Library | None = None, sources: Sequence[st
     corpus = run.corpus
     if not sources and {"-", STDIN} & {*corpus.found_at}:
         raise DataError(
-            "--max-copy needs the text that this run learnt from, and that came from standard input; with --text it can be named"
+            "--max-copy needs the text that this run learnt from, which came from standard input; name it with --text"
         )
     library = library or Library(CORPORA, Path(tempfile.gettempdir()) / "charrnn")
     try:
         examples = read(library, list(sources or corpus.found_at), run.config.data)
     except DataError as error:
-        raise DataError(
-            f"--max-copy needs the text that this run learnt from, and --text can name it: {error}"
-        ) from error
+        raise DataError(f"--max-copy needs the text of this run, and --text can name it: {error}") from error
     if examples.sha256 != corpus.sha256:
         raise DataError(
             f"{examples.name} is not what this run learnt from, {corpus.name} ({corpus.size:,} bytes, sha256 "

@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 
+from charrnn import advice
 from charrnn.text.vocabulary import BYTES
 
 MARKS = {
@@ -80,7 +81,7 @@ def guess(sample: bytes) -> str | None:
         try:
             sample.decode("cp1252")
         except UnicodeError:
-            return _asked(sample) or "latin-1"
+            return (_asked(sample) if high >= FEW else None) or "latin-1"
         return "cp1252"
     return "latin-1"
 
@@ -93,6 +94,26 @@ def _asked(sample: bytes) -> str | None:
         return None
     best = from_bytes(sample).best()
     return None if best is None else str(best.encoding)
+
+
+def remedy_for(encoding: str, sample: bytes, naming: str) -> str:
+    """Says what to do with a text that is not in an encoding, by a `sample` of it; `naming` names another encoding."""
+    likely = guess(sample)
+    if likely == "utf-8" and same_encoding(likely, encoding):
+        return f"the rest is {likely}, so it is damaged there: mend it"
+    if likely and same_encoding(likely, encoding):
+        likely = "latin-1"  # which reads anything
+    if likely:
+        return f"name its encoding with `{advice.option(naming, likely)}`"
+    return (
+        f"name its encoding, as with `{advice.option(naming, 'cp1251')}` (or shift_jis, gb18030 and many others; "
+        f"charrnn[detect] guesses which)"
+    )
+
+
+def same_encoding(one: str, other: str) -> bool:
+    """Tells whether two names are of the same encoding."""
+    return BYTES not in (one, other) and codecs.lookup(one).name == codecs.lookup(other).name
 
 
 def doubt(encoding: str, head: bytes, symbols: str) -> tuple[str, str] | None:

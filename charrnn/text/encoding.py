@@ -27,7 +27,7 @@ from charrnn.arrays import Ids
 from charrnn.background import Background
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
-from charrnn.text.detecting import MARKS, doubt, guess
+from charrnn.text.detecting import MARKS, doubt, remedy_for
 from charrnn.text.numbering import Numbering
 from charrnn.text.options import KEEP, LF
 from charrnn.text.origin import NOWHERE, FileRead, Origin
@@ -254,18 +254,7 @@ class Reader:
         if not isinstance(error, UnicodeDecodeError):
             return f"{self._name} is not {self.encoding}: {error}; name its encoding{as_bytes}"
         rest, start = error.object, error.start  # the end of what was read, with all that was not yet understood
-        likely = guess(chunk or self._head)
-        if likely and likely != "utf-8" and same_encoding(likely, self.encoding):
-            likely = "latin-1"  # which reads anything
-        if likely == "utf-8" and same_encoding(likely, self.encoding):
-            remedy = f"the rest is {likely}, so it is damaged there: mend it"
-        elif likely:
-            remedy = f"name its encoding with `{advice.option(self.naming, likely)}`"
-        else:
-            remedy = (
-                f"name its encoding, as with `{advice.option(self.naming, 'cp1251')}` (or shift_jis, gb18030 and many "
-                f"others; charrnn[detect] guesses which)"
-            )
+        remedy = remedy_for(self.encoding, chunk or self._head, self.naming)
         return (
             f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "
             f"{self._size - len(rest) + start} (line {self._lines - rest.count(10, start) + 1}); {remedy}{as_bytes}"
@@ -273,11 +262,6 @@ class Reader:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def same_encoding(one: str, other: str) -> bool:
-    """Tells whether two names are of the same encoding."""
-    return BYTES not in (one, other) and codecs.lookup(one).name == codecs.lookup(other).name
 
 
 def encoded_size(pieces: Iterable[str], encoding: str) -> int:

@@ -15,11 +15,14 @@ from typing import NamedTuple, Self
 
 from charrnn import advice
 from charrnn.errors import DataError
-from charrnn.text.detecting import marked, wide
-from charrnn.text.encoding import Reader, same_encoding
+from charrnn.text.detecting import marked, same_encoding, wide
+from charrnn.text.encoding import Reader
 from charrnn.text.origin import MOST_NAMED
 from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES
+
+MANY = 60
+"""Files from which on they can be learnt as documents, of which each part of the data has some."""
 
 
 class Known(NamedTuple):
@@ -130,12 +133,14 @@ class Remarks:
     _doubts: list[str] = field(default_factory=list)
     _others: list[str] = field(default_factory=list)
     _open_ends: int = 0
+    _files: int = 0
 
     def add(self, readers: Readers) -> None:
         """Takes note of what was read."""
         reader, own = readers.chosen(), self.manner.encoding
         self._marks += reader.marks
         self._open_ends += reader.open_ends
+        self._files += len(reader.files)
         if self.manner.known is None or own == BYTES:  # else what would be in doubt has been decided
             self._doubts += [] if self.manner.certain else reader.doubts
         elif reader.encoding != own:
@@ -151,9 +156,10 @@ class Remarks:
             lines.append(f"{_some(self._marks)} {begin} with a byte order mark, which is no part of the text")
         lines += _first(self._others)
         if joined and self._open_ends and self.manner.known is None and not self.manner.or_bytes:
+            apart = f"; to keep files apart: {advice.setting('data.documents', 'files')}"
             lines.append(
-                f"files whose last line has no end, so that the next file goes on in it: {self._open_ends:,}; to keep "
-                f"files apart: {advice.setting('data.documents', 'files')}"
+                f"files whose last line has no end, so that the next file goes on in it: {self._open_ends:,}"
+                f"{apart * (self._files >= MANY)}"
             )
         return tuple(lines)
 

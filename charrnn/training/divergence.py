@@ -82,10 +82,18 @@ class Divergence:
         self.saver.tolerate(DIVERGED, lambda: self.saver.directory.write_diverged(facts))
         self._reported = True
 
+    def warn_of_the_last(self) -> list[str]:
+        """Returns a line for a run that is to go on as it did when it diverged, and will again; else nothing."""
+        run, at = self.run, self.saver.directory.diverged_at()
+        if at <= run.iteration or run.config.train.on_divergence != "stop":
+            return []
+        going_on = resuming.command(run, self.saver.directory.path, *_lower_rate(run))
+        return [f"it diverged at iteration {at:,} the last time, and will again at this rate; to lower it: {going_on}"]
+
     def _advice(self) -> str:
         """Says how a run that has diverged can go on: from its last checkpoint, if there is one, at a lower rate."""
         run, directory = self.run, self.saver.directory
-        rate = "--lr", f"{min(OptimConfig.learning_rate, 0.1 * run.config.optim.learning_rate):.3g}"
+        rate = _lower_rate(run)
         if not directory.holds_a_run():
             return f"nothing was saved before; lower optim.learning_rate and begin again, with {' '.join(rate)}"
         going_on = resuming.command(run, directory.path, *rate)
@@ -116,6 +124,11 @@ def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[
         "parameters": parameters,
         "rows": [{**row, "nats": _finite(row["nats"])} for row in sorted(rows, key=_badness)[:MOST_ROWS]],
     }
+
+
+def _lower_rate(run: Run) -> tuple[str, str]:
+    """Returns the option for a rate at which a run that diverged may go on: a tenth, and no more than the default."""
+    return "--lr", f"{min(OptimConfig.learning_rate, 0.1 * run.config.optim.learning_rate):.3g}"
 
 
 def _badness(row: dict[str, Any]) -> float:

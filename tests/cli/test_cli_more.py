@@ -145,3 +145,18 @@ def test_a_text_that_is_learnt_by_heart_is_told_with_what_helps(charrnn, tmp_pat
 @pytest.mark.parametrize(("seconds", "typed"), [(0.2, "1s"), (90, "1m30s"), (3600, "1h"), (3599.5, "1h"), (61, "1m1s")])
 def test_a_duration_is_written_as_it_is_typed(seconds, typed):
     assert duration(seconds) == typed
+
+
+def test_what_ends_a_run_by_more_is_counted_from_what_is_done(charrnn, run, tmp_path):
+    run("--iterations", 10)
+    done = checkpoints.load(tmp_path / "run" / "last.npz")
+    done.elapsed = 100.0
+    ends = [More(60, "time_budget"), More(5, "iterations"), More(2, "epochs")]
+    trains = [more.beyond(done, batches_per_epoch) for more in ends for batches_per_epoch in (5, 4)]
+    found = [(train.time_budget, train.iterations, train.epochs) for train in trains]
+    assert found == [
+        *[(160.0, None, None)] * 2,
+        *[(None, 15, None)] * 2,
+        (None, None, 4),
+        (None, 18, None),
+    ]

@@ -264,3 +264,15 @@ def test_row_46_every_task_knows_what_guessing_costs(charrnn, tmp_path, task):
     charrnn(*words, "-o", "good").ok()
     charrnn(*words, "-o", "bad", "--lr", 1e4).fails(5, "diverged at iteration ", "--lr 0.01")
     assert not list((tmp_path / "bad").glob("best.npz"))
+
+
+def test_row_46_a_run_that_diverged_says_what_to_do_when_it_is_resumed(train, spoil, tmp_path, charrnn):
+    spoil(range(8, 99))
+    said = train("-o", "run").fails(5, "diverged at iteration 8").err
+    command = said.strip().rpartition(": ")[2]
+    assert command == "charrnn train -o run --resume --lr 0.0002"
+    again = train("-o", "run", "--resume")
+    assert again.code == 5
+    assert f"it diverged at iteration 8 the last time, and will again at this rate; to lower it: {command}" in again.err
+    lower = charrnn(*command.split()[1:])
+    assert "the last time" not in lower.err

@@ -14,7 +14,10 @@ from charrnn.text.encoding import decode
 FRENCH = "L\u2019été, “déjà” fini… c\u2019est là qu\u2019on va\n" * 20
 RUSSIAN = "Все счастливые семьи похожи друг на друга.\n" * 20  # noqa: RUF001
 GREEK = "Μῆνιν ἄειδε, θεά, Πηληϊάδεω Ἀχιλῆος\n" * 20
-JAPANESE = "吾輩は猫である。名前はまだ無い。\n" * 20
+JAPANESE = (
+    "海の近くの小さな町に、古い灯台があった。夜になると、その光は遠くの船まで届いた。\n"
+    "子どもたちは浜で貝を集め、老人は網を直していた。春の風が吹く朝、見知らぬ船が港に入ってきた。\n"
+) * 5
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
