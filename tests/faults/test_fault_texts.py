@@ -75,7 +75,8 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("what", STRANGE)
-def test_row_40_bytes_that_are_no_utf_8_are_refused_with_place_and_remedy(refuses, what):
+def test_row_40_bytes_that_are_no_utf_8_are_refused_with_place_and_remedy(refuses, what, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)  # what it makes of noise is its own affair
     data, byte, offset, line, proposed = STRANGE[what]
     place = f"bad.txt is not utf-8: byte {byte} at offset {offset} (line {line}); "
     refuses(data, 3, place, f"`--set data.encoding={proposed}`", ", or read bytes with --set data.encoding=bytes")
