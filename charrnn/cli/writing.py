@@ -50,7 +50,8 @@ class Output:
             drawn = f": {sample.label}" if sample.label is not None and self.wanted.label is None else ""
             header = f"--- {sample.number} of {self.count}{drawn} ---\n"
             blank = "" if sample.number == 1 else "\n"
-            between, behind = ("", "\n") if self.task.writes_lines else (blank + header, "\n")
+            if self.count > 1:
+                between, behind = ("" if self.task.writes_lines else blank + header), "\n"
         self.write(f"{between}{sample.prompt}{sample.text}{behind}")
 
     def _readable(self, text: str) -> str:
