@@ -86,7 +86,8 @@ class Reader:
         """Begins the next file."""
         if self.codes:
             self.open_ends += self._last not in ("\n", "\r")
-        self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
+        self._name, self._size, self._lines = name, 0, 0
+        self._start, self._known = len(self.codes), len(self.symbols)
         self._head, self._is_begun = b"", False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
@@ -149,7 +150,7 @@ class Reader:
     def _end(self) -> None:
         """Ends the file."""
         self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
-        if found := doubt(self.encoding, self._head, self._numbering.symbols):
+        if found := doubt(self.encoding, self._head, self.symbols[self._known :]):
             what, likely = found
             self.doubts.append(
                 f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: "
