@@ -179,7 +179,7 @@ FLOORS = {
     "charrnn.training.loop": 21,
     "charrnn.training.preparing": 21,
     "charrnn.training.divergence": 22,
-    "charrnn.training.more": 22,
+    "charrnn.training.more": 19,
     "charrnn.training.metrics": 22,
     "charrnn.training.trainer": 23,
     # what is known of runs, and how it is shown

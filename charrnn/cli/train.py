@@ -159,10 +159,8 @@ def _resume(wanted: Options) -> Trainer:
             again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
         examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
-        rate = run.config.optim.learning_rate
         trainer = Trainer.resume(directory, run, config, examples, more)
-        if config.optim.learning_rate == rate:
-            trainer.warnings += trainer.divergence.warn_of_the_last()
+        trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         going_on = f", for {more} more than was done; nothing else ends it" if more else ""
         trainer.notes.append(f"resuming at iteration {run.iteration:,}{going_on}")
