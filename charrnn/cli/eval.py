@@ -117,11 +117,13 @@ def command(**options: Any) -> None:
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
     from charrnn.runs.judgement import joint_report
+    from charrnn.text.origin import listed
 
     wanted = Options(**options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
-    groups = [list(wanted.sources)] if wanted.split else [[source] for source in wanted.sources]
+    sources = listed(wanted.sources)
+    groups = [list(sources)] if wanted.split else [[source] for source in sources]
     judged = [_judge(run, wanted, sources) for sources in groups]
     total = joint_report(judged, **_asked(wanted))
     name = judged[0].name if len(judged) == 1 else f"{len(judged)} texts"
@@ -160,8 +162,6 @@ def _refuse(run: Run, wanted: Options) -> None:
             f"{one} and {other} would both be on stdout; "
             f"{'name a file for the page' if is_page else 'leave one of them out, or give --json'}"
         )
-    if wanted.sources.count("-") > 1:
-        raise ConfigError("'-' is given twice, and stdin can be read but once; give it once")
 
 
 def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
