@@ -52,8 +52,6 @@ class Opener:
 
     def files(self, source: str) -> Iterator[Opened]:
         """Yields each file of a source. Raises DataError where there are none, and for what cannot be read."""
-        if not source:  # which would be the folder that we are in, with all that is in it
-            raise DataError("the name of a text is empty, as of a variable that is not set; name a file, or a corpus")
         if source == "-":
             yield from self._of_file(sys.stdin.buffer, STDIN, None)
             return
