@@ -88,14 +88,11 @@ def write(run: Run, request: Request, wanted: Options, out: IO[bytes]) -> None:
     from threadpoolctl import threadpool_limits
 
     from charrnn.cores import blas_threads
-    from charrnn.runs import archive
     from charrnn.sampling import check, samples, states
     from charrnn.tasks.writer import writer_of
 
     task, model = writer_of(run.task, run.model)
     check(request, task, wanted.samples)  # before a text is read, and the seed told
-    if wanted.save_state:
-        archive.refuse_to_overwrite(wanted.save_state, states.FORMAT, "state of a text")
     state = wanted.load_state and states.load(wanted.load_state, model, run.weights, model.num_outputs)
     training = _training_text(run, wanted) if request.max_copy is not None else None
     count = wanted.samples * (state.rows if state else len(request.prompts))

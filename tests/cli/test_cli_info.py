@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from driving import in_process
 
 import charrnn as package
 from charrnn.resources import CORPORA
@@ -127,3 +128,7 @@ def test_json_is_utf_8_whatever_the_terminal_says_of_itself(process, tmp_path, e
     (tmp_path / "t.txt").write_text("na\u00efve \u20ac \U0001f600\n", "utf-8")
     told = process("info", "t.txt", "--json", env={"PYTHONIOENCODING": encoding}).ok()
     assert told.json["symbols"] == "\n aenv\u00ef\u20ac\U0001f600"
+
+
+def test_info_of_an_empty_name_is_not_of_the_folder_that_we_are_in(charrnn, trained):
+    in_process("info", "", cwd=trained).fails(2, "the name of a text is empty")

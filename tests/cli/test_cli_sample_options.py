@@ -219,16 +219,6 @@ def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--load-state", "s.npz").fails(4, "s.npz is not the state of a text")
 
 
-@pytest.mark.parametrize("name", ["last.npz", "a text.txt"])
-def test_a_state_takes_no_place_of_what_is_none(charrnn, trained, tmp_path, name):
-    (tmp_path / name).write_bytes((trained / "last.npz").read_bytes() if name == "last.npz" else b"my text\n")
-    before = (tmp_path / name).read_bytes()
-    charrnn("sample", trained, "-n", 5, "--save-state", name).fails(2, f"{name} is there already, and is no state")
-    assert (tmp_path / name).read_bytes() == before
-    for _ in range(2):  # another state is its own place
-        charrnn("sample", trained, "-n", 5, "--save-state", "state.npz").ok()
-
-
 # --- what a run of documents shows ---
 
 

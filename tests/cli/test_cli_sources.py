@@ -285,13 +285,6 @@ def test_a_run_is_no_text_and_a_folder_without_texts_is_named(charrnn, trained, 
     charrnn("train", "images").fails(3, "images has no files that are texts; passed over: 1 no text")
 
 
-@pytest.mark.parametrize("words", [["train"], ["plan"], ["info"], ["eval", "RUN"], ["train", "t.txt"]], ids=" ".join)
-def test_an_empty_name_is_not_the_folder_that_we_are_in(charrnn, trained, tmp_path, words):
-    (tmp_path / "t.txt").write_text("Verse 1\n" * 50)
-    typed = [trained if word == "RUN" else word for word in words]
-    charrnn(*typed, "").fails(3, "the name of a text is empty")
-
-
 def test_an_error_says_in_which_file_and_where_in_it(charrnn, tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "a.txt").write_text("one\n" * 100, "utf-8")
