@@ -219,6 +219,18 @@ def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--load-state", "s.npz").fails(4, "s.npz is not the state of a text")
 
 
+def test_a_state_takes_the_place_of_another_and_of_nothing_else(charrnn, train, tmp_path):
+    train("-o", "run").ok()
+    (tmp_path / "text.txt").write_text("mine")
+    for name in ("run/last.npz", "text.txt", "run"):
+        before = (tmp_path / name).read_bytes() if name != "run" else b""
+        refused = charrnn("sample", "run", "-n", 5, "--save-state", name)
+        refused.fails(2, f"{name} is there already, and is not the state of a text")
+        assert (refused.out, before) == (b"", (tmp_path / name).read_bytes() if name != "run" else b"")
+    for _ in range(2):
+        charrnn("sample", "run", "-n", 5, "--save-state", "s.npz").ok()
+
+
 # --- what a run of documents shows ---
 
 
