@@ -256,7 +256,11 @@ def refuse_to_overwrite(path: Path | None) -> None:
         raise ConfigError("'-' is no file to write a page to; name one, such as page.html")
     if path.suffix.lower() in PIXELS:
         raise ConfigError(f"{path} would not be what its name says; end that of a page in .html, of curves in .svg")
+    from charrnn.files import keeps_nothing
+
     try:
+        if keeps_nothing(path):  # and reading a pipe would wait for its other end
+            return
         with open(path, "rb") as file:
             found = file.read(4)
     except OSError:  # there is none, or what is wrong with it will be told when it is written

@@ -158,7 +158,7 @@ class TrainedRun(Run):
         It takes the place of another checkpoint. Raises ConfigError where something else is there.
         """
         place = Path(path)
-        archive.refuse_to_overwrite(place, checkpoint.FORMAT, "checkpoint")
+        archive.refuse_to_overwrite(place, checkpoint.FORMAT, "a checkpoint")
         checkpoint.save(self, place)
 
 

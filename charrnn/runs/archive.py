@@ -26,6 +26,7 @@ import numpy as np
 
 from charrnn.arrays import Array
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.files import keeps_nothing
 from charrnn.runs.zip_format import pack
 
 META = "__meta__"
@@ -231,12 +232,12 @@ def open_archive(path: Path) -> Iterator[Archive]:
 def refuse_to_overwrite(path: Path, kind: str, what: str) -> None:
     """Raises ConfigError where an archive would take the place of anything but another of its `kind` and an empty file.
 
-    `kind` is what its description calls the `format`, and `what` what people call it.
+    `kind` is what its description calls the `format`, and `what` what people call one, as in `a checkpoint`.
     """
-    if not path.is_file() or not path.stat().st_size:  # a device, such as /dev/null, keeps nothing
+    if not path.exists() or keeps_nothing(path) or not path.stat().st_size:
         return
     with suppress(CheckpointError), open_archive(path) as opened:
         meta = opened.read_meta()
         if isinstance(meta, dict) and meta.get("format") == kind:
             return
-    raise ConfigError(f"{path} is there already, and is no {what}; nothing was written: name another file")
+    raise ConfigError(f"{path} is there already, and is not {what}; nothing was written: name another file")

@@ -472,7 +472,7 @@ def test_a_file_is_evaluated_in_the_encoding_that_is_named(learned):
 
 def test_a_run_takes_no_place_of_what_is_no_checkpoint(learned):
     Path("book.txt").write_text("my only copy\n")
-    with pytest.raises(package.ConfigError, match=r"book\.txt is there already, and is no checkpoint"):
+    with pytest.raises(package.ConfigError, match=r"book\.txt is there already, and is not a checkpoint"):
         learned.save("book.txt")
     assert Path("book.txt").read_text() == "my only copy\n"
     for _ in range(2):
