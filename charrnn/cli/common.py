@@ -142,7 +142,7 @@ def decoded(run: Run, data: bytes, name: str, encoding: str | None) -> str:
 
     Raises ConfigError where they are not in its encoding.
     """
-    from charrnn.text.encoding import EmptyText
+    from charrnn.text.text import EmptyText
 
     config = run.config.data
     try:

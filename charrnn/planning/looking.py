@@ -14,9 +14,9 @@ from charrnn.arrays import Array, Ids
 from charrnn.planning.repeats import repeated
 from charrnn.tasks.base import Examples, Split
 from charrnn.text.documents import Documents
-from charrnn.text.encoding import Text
 from charrnn.text.pairs import Pairs
 from charrnn.text.streams import Streams, Windows
+from charrnn.text.text import Text
 from charrnn.text.vocabulary import BYTES, code_points
 
 MOST = 1 << 26

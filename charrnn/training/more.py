@@ -80,6 +80,19 @@ def as_much_again(progress: Progress) -> More:
     return More(run.elapsed or train.time_budget or 1, "time_budget")
 
 
+def ends(run: Run) -> list[float | None]:
+    """Returns what ends a run: the values of ENDS."""
+    return [getattr(run.config.train, end) for end in ENDS]
+
+
+def left(progress: Progress, saved: Run) -> More:
+    """Returns how much there is left to do from where a run was `saved` to the end that it has now."""
+    total = progress.total_iterations
+    if total:
+        return More(max(1, total - saved.iteration), "iterations")
+    return More((progress.run.config.train.time_budget or 0) - saved.elapsed, "time_budget")
+
+
 def duration(seconds: float) -> str:
     """Returns a time as it is typed, in whole seconds, as `1h30m`, `10m` or `45s`."""
     minutes, rest = divmod(max(1, math.ceil(seconds)), 60)
