@@ -10,7 +10,7 @@ from charrnn.errors import ConfigError, DataError
 from charrnn.tasks.base import Task
 from charrnn.tasks.writer import Writer
 from charrnn.text.options import DataConfig
-from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary, describe
+from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary
 
 
 def inherit(task: Task, old: Task | None, data: DataConfig, name: str) -> Task:
@@ -40,7 +40,7 @@ def inherit(task: Task, old: Task | None, data: DataConfig, name: str) -> Task:
         lacking = "".join(c for c in ours.symbols if c not in known)
         if lacking and writes and not fallback:
             raise DataError(
-                f"{name}: the weights to begin from never saw {describe(lacking)}; take them in with "
+                f"{name}: the weights to begin from never saw {ours.describe(lacking)}; take them in with "
                 f"`{advice.setting('data.vocabulary', 'union')}`, or spell them in bytes with "
                 f"{advice.setting('data.min_count', 1)}"
             )
