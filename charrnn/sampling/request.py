@@ -76,12 +76,23 @@ def request_of(
     label: str | None,
     options: Options,
 ) -> Request:
-    """Returns the request that someone makes in Python. Raises TypeError for an option that there is not."""
+    """Returns the request that someone makes in Python.
+
+    Raises TypeError for an option that there is not, and RequestError for prompts and stops that are no texts.
+    """
     fields: dict[str, Any] = dict(options)
     filters = Filters(**{name: fields.pop(name) for name in Filters.__dataclass_fields__ if name in fields})
-    prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
-    stops = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+    prompts, stops = _texts("prompt", prompt), () if stop is None else _texts("stop", stop)
     return Request(prompts, length, seed, stops, filters, label, **fields)
+
+
+def _texts(field: str, given: Any) -> tuple[str, ...]:
+    """Returns a text, or several, as several."""
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise RequestError(field, f"must be text, not {given!r}")
+    return tuple(given)
 
 
 def check(request: Request, task: Writer, samples: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.arrays import Array, Ids
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError
 from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -104,15 +104,7 @@ def _texts(rows: int, width: int, labels: bool) -> dict[str, Array]:
 
 def refuse_to_overwrite(path: Path) -> None:
     """Raises ConfigError where a state would take the place of what is none, such as a checkpoint or a text."""
-    if not path.exists():
-        return
-    try:
-        with archive.open_archive(path) as opened:
-            meta = opened.read_meta()
-    except CheckpointError:
-        meta = None
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise ConfigError(f"{path} is there already, and is not the state of a text; nothing was written: name another")
+    archive.refuse_to_overwrite(path, FORMAT, "the state of a text")
 
 
 def checksum(params: Parameters) -> str:
