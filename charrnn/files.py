@@ -23,8 +23,8 @@ RETRIES = 25
 def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None) -> None:
     """Writes a temporary file beside `path`, then puts it in place: readers see the old file or the new, whole.
 
-    What is no file, such as /dev/null or a pipe, is written to, and stays what it is. Raises OutputError; a file is then
-    as it was.
+    What is no file, such as /dev/null or a pipe, is written to, and stays what it is. Raises OutputError; a file is
+    then as it was.
     """
     if keeps_nothing(path):
         with as_output_error(path), open(path, "wb") as device:
@@ -36,7 +36,7 @@ def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None)
 
 
 def keeps_nothing(path: Path) -> bool:
-    """Tells whether something is there that is no file, such as a device or a pipe, or stands for one, as /dev/stdout."""
+    """Tells whether what is there is no file, such as a device or a pipe, or stands for one, as /dev/stdout."""
     return path.exists() and not path.is_dir() and (not path.is_file() or path.parent == Path("/dev"))
 
 
