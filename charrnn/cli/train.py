@@ -160,7 +160,7 @@ def _resume(wanted: Options) -> Trainer:
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
         library = common.library()
         if not text:
-            resuming.refuse_missing(run, wanted.out, library.names())
+            resuming.refuse_missing(run, library.names())
         examples = run.task.read(library, text or run.corpus.found_at, config.data)
         trainer = Trainer.resume(directory, run, config, examples, more)
         trainer.warnings += trainer.divergence.warn_of_the_last()

@@ -56,6 +56,8 @@ def parse(text: str) -> More:
         more = More(int(match[1]), "iterations")
     elif match := re.fullmatch(r"(\d+)\s*(?:e|ep|epochs?)", words):
         more = More(int(match[1]), "epochs")
+    elif re.fullmatch(r"[\d.]+", words):  # seconds to the parser of a duration, and to nobody else
+        more = More(0, "time_budget")
     else:
         try:
             more = More(parse_duration(words) or 0, "time_budget")

@@ -35,13 +35,12 @@ def command(run: Run, place: Path, *options: object) -> str:
     return advice.command("train", *text, "-o", place, "--resume", *options)
 
 
-def refuse_missing(run: Run, place: Path, corpora: Sequence[str]) -> None:
+def refuse_missing(run: Run, corpora: Sequence[str]) -> None:
     """Raises DataError where a source of a run is not there any more, with how it is named anew."""
     for source in run.corpus.found_at:
         if source not in ("-", STDIN, *corpora) and not os.path.lexists(source):
             raise DataError(
-                f"{source}: no such file, and this run learns from it; if it was moved, give its place: "
-                f"charrnn train TEXT -o {advice.word(place)} --resume"
+                f"{source}: no such file, and this run learns from it; if it was moved, name its new place as TEXT"
             )
 
 
