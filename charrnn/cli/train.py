@@ -158,7 +158,10 @@ def _resume(wanted: Options) -> Trainer:
         if not text and run.corpus.is_from_stdin:
             again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
-        examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
+        library = common.library()
+        if not text:
+            resuming.refuse_missing(run, library.names())
+        examples = run.task.read(library, text or run.corpus.found_at, config.data)
         trainer = Trainer.resume(directory, run, config, examples, more)
         trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
