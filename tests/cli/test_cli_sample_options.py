@@ -138,6 +138,22 @@ def test_best_of_shows_the_likeliest(objects):
     ]
 
 
+def test_the_best_of_several_is_shown_as_a_single_text_is(sample, objects, charrnn, labelled):
+    words = ["-n", 20, "--seed", 3, "--best-of", 4]
+    assert sample(*words) == objects(*words)[0]["text"]
+    (line,) = charrnn("sample", "run", *words).ok().text.splitlines()
+    assert line == strict_json(charrnn("sample", "run", *words, "--json").ok().out)["text"]
+
+
+@pytest.mark.parametrize("words", [["--encoding", "latin-1"], ["--encoding", "none", "--prompt", "a"]])
+def test_an_encoding_is_that_of_a_file(charrnn, trained, words):
+    charrnn("sample", trained, *words).fails(2, "--encoding", "--prompt-file")
+
+
+def test_nothing_separates_objects(charrnn, trained):
+    charrnn("sample", trained, "--json", "--separator", "|").fails(2, "--separator and --json")
+
+
 def test_a_penalty_changes_what_is_written(sample):
     words = ["-n", 60, "--seed", 3, "--temperature", 1.5]
     assert sample(*words, "--repetition-penalty", 3) != sample(*words)
