@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.arrays import Array, Ids
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError
 from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters

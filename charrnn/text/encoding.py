@@ -74,7 +74,7 @@ class Reader:
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
-        """Of the file, and of all files from the second on."""
+        """The digest of the file, and from the second file on that of all of them too."""
 
     def __enter__(self) -> Self:
         return self

@@ -40,7 +40,7 @@ class Origin:
 
 
 NOWHERE = Origin()
-"""Of examples that were made, and not read."""
+"""The origin of examples that were made, and not read."""
 
 
 def origin_of(examples: object) -> Origin:
