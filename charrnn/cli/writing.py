@@ -93,6 +93,8 @@ def write(run: Run, request: Request, wanted: Options, out: IO[bytes]) -> None:
 
     task, model = writer_of(run.task, run.model)
     check(request, task, wanted.samples)  # before a text is read, and the seed told
+    if wanted.save_state:
+        states.refuse_to_overwrite(wanted.save_state)
     state = wanted.load_state and states.load(wanted.load_state, model, run.weights, model.num_outputs)
     training = _training_text(run, wanted) if request.max_copy is not None else None
     count = wanted.samples * (state.rows if state else len(request.prompts))
