@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,6 +102,11 @@ def _small_prompts(patch: pytest.MonkeyPatch) -> None:
 def _no_shell(patch: pytest.MonkeyPatch) -> None:
     """No variable says which shell a user has."""
     patch.delenv("SHELL", raising=False)
+
+
+def _no_detector(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is installed that knows the letters of many languages."""
+    patch.setitem(sys.modules, "charset_normalizer", None)
 
 
 SITUATIONS = {
@@ -211,6 +217,7 @@ SITUATIONS = {
     ),
     "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
     "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
+    "an encoding that nothing tells": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_no_detector),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
     "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
