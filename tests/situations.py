@@ -10,6 +10,7 @@ import dataclasses
 import os
 import signal
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,6 +80,11 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.training.loop.updates", lost)
 
 
+def _without_detector(patch: pytest.MonkeyPatch) -> None:
+    """There is nothing that guesses the encodings of other alphabets."""
+    patch.setitem(sys.modules, "charset_normalizer", None)
+
+
 def _other_shell(patch: pytest.MonkeyPatch) -> None:
     """The shell is one that is not known."""
     patch.setenv("SHELL", "/bin/zzzzz")
@@ -104,9 +110,18 @@ def _no_shell(patch: pytest.MonkeyPatch) -> None:
     patch.delenv("SHELL", raising=False)
 
 
-def _no_detector(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is installed that knows the letters of many languages."""
-    patch.setitem(sys.modules, "charset_normalizer", None)
+class _Guesses(list[types.SimpleNamespace]):
+    """What the detector finds."""
+
+    def best(self) -> types.SimpleNamespace:
+        return self[0]
+
+
+def _with_detector(patch: pytest.MonkeyPatch) -> None:
+    """Something is installed that knows the letters of many languages."""
+    found = _Guesses([types.SimpleNamespace(encoding="cp1251")])
+    detector = types.SimpleNamespace(from_bytes=lambda sample, **of: found)
+    patch.setitem(sys.modules, "charset_normalizer", detector)
 
 
 SITUATIONS = {
@@ -216,8 +231,8 @@ SITUATIONS = {
         5,
     ),
     "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
-    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
-    "an encoding that nothing tells": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_no_detector),
+    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_without_detector),
+    "an encoding by a guess": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_with_detector),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
     "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),
