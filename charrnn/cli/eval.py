@@ -82,7 +82,8 @@ class Options:
     "--heat",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE.html|-",
-    help="Write the text with each character coloured by its surprise, for language models; '-' for the terminal.",
+    help="Write the text with each character coloured by its surprise, for language models; '-' for the terminal, "
+    "in colours in a pipe too (less -R shows them), or with NO_COLOR=1 in digits.",
 )
 @click.option(
     "--confusion",
@@ -110,6 +111,7 @@ def command(**options: Any) -> None:
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
     groups = [list(wanted.sources)] if wanted.split else [[source] for source in wanted.sources]
+    common.invite(wanted.sources)
     judged = [_judge(run, wanted, sources) for sources in groups]
     total = joint_report(judged, **_asked(wanted))
     name = judged[0].name if len(judged) == 1 else f"{len(judged)} texts"

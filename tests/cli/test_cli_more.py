@@ -76,7 +76,7 @@ def test_more_is_beyond_what_is_done_and_not_beyond_what_was_planned(charrnn, ru
     (tmp_path / "run" / "prev.npz").rename(tmp_path / "run" / "last.npz")
     assert checkpoints.load(tmp_path / "run" / "last.npz").iteration == 80
     said = charrnn("train", "-o", "run", "--resume", "--more", 7).ok().err
-    assert "resuming at iteration 80, for 7 more than was done" in said
+    assert "resuming at iteration 80, and ending after 7 iterations more\n" in said
     assert checkpoints.load(tmp_path / "run" / "last.npz").iteration == 87
 
 
