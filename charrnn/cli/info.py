@@ -24,9 +24,6 @@ QUOTED = ("symbols", "answers")
 PASTED = ("seed",)
 """Facts that are numbers to be typed again, which have no commas."""
 
-SAID = ("parameters",)
-"""Facts that are said in another line too, and stand alone in JSON only."""
-
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
 @click.argument("source", required=False, metavar="CHECKPOINT|RUN_DIR|TEXT")
@@ -53,8 +50,7 @@ def command(source: str | None, machine: bool, encoding: str | None, as_json: bo
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        if name not in SAID:
-            click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(_shown(name, value))}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(_shown(name, value))}")
 
 
 def _shown(name: str, value: Any) -> str:

@@ -115,7 +115,8 @@ def _fresh(facts: Facts) -> str:
         return ""
     here, best = facts.run.iteration, facts.best
     others = f", and not with the best, those of {best[0]:,}" if best and best[0] not in (None, here) else ""
-    said = f"Written now with the weights of iteration {here:,}{others}. With train.sample_every, a model writes while it learns."
+    how = "With train.sample_every, a model writes while it learns."
+    said = f"Written now with the weights of iteration {here:,}{others}. {how}"
     written = sample("", [{"iteration": here, "text": facts.fresh}])
     return f'<h2>Samples</h2>\n<p class="soft">{said}</p>\n<div class="samples">{written}</div>\n'
 

@@ -44,5 +44,6 @@ a { color: var(--accent) }
 footer { margin-top: 3em; color: var(--soft); font-size: .88em }
 @media screen and (max-width: 34em) { .bar { display: none } th, td { padding: .28em .45em }
                                          tbody th { min-width: 7em } thead th { white-space: normal } }
-@media print { .wide { overflow: visible; background: none } h2 { break-after: avoid } figure, .tiles, pre, tr { break-inside: avoid } }
+@media print { .wide { overflow: visible; background: none } h2 { break-after: avoid }
+               figure, .tiles, pre, tr { break-inside: avoid } }
 """

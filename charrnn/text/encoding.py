@@ -283,8 +283,8 @@ def _codec(encoding: str) -> str:
 
 def _begins_with_its_mark(encoding: str, head: bytes) -> bool:
     """Tells whether a text begins with a byte order mark that its decoder takes for itself."""
-    own = {**MARKS, "utf-8-sig": codecs.BOM_UTF8}.get(codecs.lookup(_codec(encoding)).name)
-    return own is not None and head.startswith(own)
+    marks: dict[str, tuple[bytes, ...]] = {**MARKS, "utf-8-sig": (codecs.BOM_UTF8,)}
+    return head.startswith(marks.get(codecs.lookup(_codec(encoding)).name, ()))
 
 
 def _decoder(encoding: str, head: bytes) -> codecs.IncrementalDecoder:

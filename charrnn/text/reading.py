@@ -174,9 +174,8 @@ class Remarks:
                 names.append(file.name)
             before.add(file.sha256)
         have = "has" if len(names) == 1 else "have"
-        return [f"{_some(names)} {have} the same bytes as a file before, and so more weight: is it meant?"] * bool(
-            names
-        )
+        told = f"{_some(names)} {have} the same bytes as a file before; to learn them but once, leave out the copies"
+        return [told] * bool(names)
 
 
 def _first(lines: Sequence[str]) -> list[str]:

@@ -160,3 +160,17 @@ def test_what_ends_a_run_by_more_is_counted_from_what_is_done(charrnn, run, tmp_
         (None, None, 4),
         (None, 18, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("1epoch", "1 epoch"),
+        ("2epochs", "2 epochs"),
+        ("1", "1 iteration"),
+        ("1200", "1,200 iterations"),
+        ("90s", "1m30s"),
+    ],
+)
+def test_how_much_more_is_said_in_words(amount, words):
+    assert parse(amount).in_words() == words
