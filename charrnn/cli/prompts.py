@@ -57,6 +57,8 @@ class Prompts:
 
     def _file(self, option: str, source: str) -> str:
         """Returns the characters of a file, or of stdin. Raises ConfigError where they cannot be read, or are many."""
+        each = "type the prompts, one a line; to end them, Ctrl-D in an empty line"
+        common.invite([source], *([each] if option == "--prompts" else []))
         try:
             with nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb") as file:
                 data = file.read(MAX_PROMPT + 1)  # one more than may be, and not all that a device may give

@@ -52,8 +52,8 @@ def remark(vocabulary: Vocabulary, symbols: str, counts: Ids) -> list[str]:
         return []
     return [
         f"{_some(rare, counts)}, occur less than {LEAST} times, {int((counts == 1).sum()):,} of them once, and each "
-        f"has weights of its own at both ends of the network; to spell them in bytes: "
-        f"{advice.setting('data.min_count', LEAST)}"
+        f"has weights of its own at both ends of the network; to spell those "
+        f"that are so rare in the training part in bytes: {advice.setting('data.min_count', LEAST)}"
     ]
 
 

@@ -93,7 +93,7 @@ class Vocabulary:
     def in_words(self) -> str:
         """Says what it has, as in `66 distinct characters`."""
         if not self.fallback:
-            return f"{len(self)} distinct characters"
+            return f"{len(self):,} distinct characters"
         return f"{len(self.symbols):,} characters with symbols of their own, and {BYTES_THERE_ARE} bytes for all others"
 
     def __len__(self) -> int:
