@@ -36,10 +36,7 @@ def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None)
 
 
 def keeps_nothing(path: Path) -> bool:
-    """Tells whether something is there that is no file, such as a device or a pipe, or stands for one, as /dev/stdout.
-
-    Raises OSError.
-    """
+    """Tells whether what is there is no file, such as a device or a pipe, or stands for one, as /dev/stdout."""
     return path.exists() and not path.is_dir() and (not path.is_file() or path.parent == Path("/dev"))
 
 

@@ -74,7 +74,7 @@ class Reader:
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
-        """The digest of the file, and from the second file on that of all of them too."""
+        """Hashes of what was read of the file, and from the second file on of all files."""
 
     def __enter__(self) -> Self:
         return self
