@@ -36,7 +36,10 @@ def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None)
 
 
 def keeps_nothing(path: Path) -> bool:
-    """Tells whether what is there is no file, such as a device or a pipe, or stands for one, as /dev/stdout."""
+    """Tells whether what is there is no file, such as a device or a pipe, or stands for one, as /dev/stdout.
+
+    Raises OSError.
+    """
     return path.exists() and not path.is_dir() and (not path.is_file() or path.parent == Path("/dev"))
 
 

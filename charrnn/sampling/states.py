@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.arrays import Array, Ids
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -69,7 +69,8 @@ class TextState:
         return TextState(self.weights, layers, self.pending[rows], labels, written, ended, self.seed, self.rng)
 
     def save(self, path: Path) -> None:
-        """Writes it to a file, whole or not at all. Raises OutputError."""
+        """Writes it to a file, whole or not at all. Raises OutputError, ConfigError where something else is."""
+        refuse_to_overwrite(path)
         width = max(map(len, self.written))
         meta = {
             "format": FORMAT,
@@ -112,6 +113,20 @@ def checksum(params: Parameters) -> str:
     return hashlib.sha256(repr(params.shapes).encode() + params.vector.tobytes()).hexdigest()
 
 
+def refuse_to_overwrite(path: Path) -> None:
+    """Raises ConfigError where a state would take the place of what is none, such as a text or a checkpoint."""
+    try:
+        if not path.exists() or (path.is_file() and not path.stat().st_size):
+            return
+        with archive.open_archive(path) as opened:
+            meta = opened.read_meta()
+            if isinstance(meta, dict) and meta.get("format") == FORMAT:
+                return
+    except (OSError, CheckpointError):
+        pass
+    raise ConfigError(f"{path} is there already, and is no state of texts; nothing was written: name another file")
+
+
 def load(path: Path, model: CharLM, params: Parameters, symbols: int) -> TextState:
     """Returns the state that a file keeps, of a model with these weights. Raises CheckpointError for any other file."""
     try:
@@ -122,7 +137,7 @@ def load(path: Path, model: CharLM, params: Parameters, symbols: int) -> TextSta
             weights = checksum(params)
             if meta["weights"] != weights:
                 raise OtherWeightsError(
-                    f"{path} was saved with other weights; give the checkpoint that it was saved with, as RUN/last.npz"
+                    f"{path} was saved with other weights; give --load-state with the checkpoint that --save-state had"
                 )
             return _read(meta, model, params, symbols, opened)
     except OtherWeightsError:
