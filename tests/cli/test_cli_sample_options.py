@@ -226,21 +226,6 @@ def test_a_state_is_gone_on_with_in_another_process(charrnn, process, trained):
     assert len({json.loads(line)["text"] for line in found.text.splitlines()}) == 3
 
 
-def test_a_state_takes_the_place_of_a_state_and_of_nothing_else(charrnn, shelf, trained):
-    places = {shelf / "novel.txt": b"a novel", trained / "best.npz": (trained / "best.npz").read_bytes()}
-    (shelf / "novel.txt").write_bytes(b"a novel")
-    for place, contents in places.items():
-        result = charrnn("sample", trained, "-n", 5, "--save-state", place)
-        result.fails(2, "is there already, and is no state of texts; nothing was written")
-        assert not result.out
-        assert place.read_bytes() == contents
-    charrnn("sample", trained, "-n", 5, "--save-state", shelf).fails(2, "is there already")
-    (shelf / "empty.npz").touch()
-    for length in (5, 6):
-        charrnn("sample", trained, "-n", length, "--save-state", "empty.npz").ok()
-    charrnn("sample", trained, "-n", 5, "--load-state", "empty.npz").ok()
-
-
 def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--load-state", trained / "last.npz").fails(4, "is not the state of a text")
     charrnn("sample", trained, "--load-state", "nowhere").fails(4, "nowhere: no such file")
