@@ -33,6 +33,13 @@ class More:
         unit = "" if self.end == "iterations" else "epoch" if self.amount == 1 else "epochs"
         return f"{self.amount:.0f}{unit}"
 
+    def in_words(self) -> str:
+        """Says it as in `300 iterations`, `1 epoch` or `10m`."""
+        if self.end == "time_budget":
+            return str(self)
+        unit = "iteration" if self.end == "iterations" else "epoch"
+        return f"{self.amount:,.0f} {unit}{'s' * (self.amount != 1)}"
+
     def beyond(self, run: Run, batches_per_epoch: int) -> TrainConfig:
         """Returns the section `train` by which a run does so much more than it has done; nothing else ends it then.
 
