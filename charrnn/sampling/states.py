@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.arrays import Array, Ids
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError
 from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -111,20 +111,6 @@ def refuse_to_overwrite(path: Path) -> None:
 def checksum(params: Parameters) -> str:
     """Returns what tells weights from others."""
     return hashlib.sha256(repr(params.shapes).encode() + params.vector.tobytes()).hexdigest()
-
-
-def refuse_to_overwrite(path: Path) -> None:
-    """Raises ConfigError where a state would take the place of what is none, such as a text or a checkpoint."""
-    try:
-        if not path.exists() or (path.is_file() and not path.stat().st_size):
-            return
-        with archive.open_archive(path) as opened:
-            meta = opened.read_meta()
-            if isinstance(meta, dict) and meta.get("format") == FORMAT:
-                return
-    except (OSError, CheckpointError):
-        pass
-    raise ConfigError(f"{path} is there already, and is no state of texts; nothing was written: name another file")
 
 
 def load(path: Path, model: CharLM, params: Parameters, symbols: int) -> TextState:
