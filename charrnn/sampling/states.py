@@ -69,8 +69,7 @@ class TextState:
         return TextState(self.weights, layers, self.pending[rows], labels, written, ended, self.seed, self.rng)
 
     def save(self, path: Path) -> None:
-        """Writes it to a file, whole or not at all. Raises OutputError, ConfigError where something else is."""
-        refuse_to_overwrite(path)
+        """Writes it to a file, whole or not at all. Raises OutputError."""
         width = max(map(len, self.written))
         meta = {
             "format": FORMAT,
