@@ -166,6 +166,15 @@ SITUATIONS = {
     ),
     "a worker is lost": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft),
     "a worker is lost later": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft_later),
+    "the text of a run is gone": Situation(
+        "charrnn train -o {new} --resume", 3, then=3, before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}")
+    ),
+    "the text not to be copied is gone": Situation(
+        "charrnn sample {new} --max-copy 5",
+        3,
+        cures=False,
+        before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}"),
+    ),
     # the text does not suit
     "short": Situation("charrnn train {text} -c {tiny} -o {new} --set train.batch_size=500", 3),
     "shorter": Situation("charrnn train {text} -c {tiny} -o {new} --set train.seq_length=50000", 3),

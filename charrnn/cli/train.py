@@ -13,9 +13,13 @@ from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.unread import unread
 from charrnn.config.writing import to_settings
-from charrnn.errors import CharrnnError, ConfigError, Interrupted
+from charrnn.errors import CharrnnError, ConfigError, DataError, Interrupted
 
 if TYPE_CHECKING:
+    from charrnn.runs.run import Run
+    from charrnn.tasks.base import Examples
+    from charrnn.text.corpus import Library
+    from charrnn.text.options import DataConfig
     from charrnn.training.trainer import Trainer
 
 
@@ -136,7 +140,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 
 
 def _resume(wanted: Options) -> Trainer:
-    from charrnn.runs import places
+    from charrnn.runs import moved, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.training import resuming
     from charrnn.training.more import ENDS, parse
@@ -160,11 +164,12 @@ def _resume(wanted: Options) -> Trainer:
             again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
         library = common.library()
-        if not text:
-            resuming.refuse_missing(run, library.names())
         common.invite(() if wanted.quiet else text)
-        examples = run.task.read(library, text or run.corpus.found_at, config.data)
+        examples = (
+            run.task.read(library, text, config.data) if text else _read_again(run, library, wanted.out, config.data)
+        )
         trainer = Trainer.resume(directory, run, config, examples, more)
+        moved.name_anew(run, examples, library, wanted.out)
         trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         going_on = f", and ending after {more.in_words()} more" if more else ""
@@ -173,6 +178,18 @@ def _resume(wanted: Options) -> Trainer:
     except BaseException:
         directory.close()
         raise
+
+
+def _read_again(run: Run, library: Library, place: Path, data: DataConfig) -> Examples:
+    """Reads what a run learns from. Raises DataError where it is gone, with how it is named anew."""
+    from charrnn import advice
+    from charrnn.runs.moved import MovedError, read_again
+
+    try:
+        return read_again(run, library, place, data)
+    except MovedError as error:
+        again = advice.command("train", *error.given("PATH"), "-o", place, "--resume")
+        raise DataError(f"{error}; give it: {again}") from error
 
 
 def _train(trainer: Trainer, quiet: bool) -> None:
