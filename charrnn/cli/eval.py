@@ -125,7 +125,7 @@ def command(**options: Any) -> None:
     _refuse(run, wanted)
     sources = listed(wanted.sources)
     groups = [list(sources)] if wanted.split else [[source] for source in sources]
-    common.invite(wanted.sources)
+    common.invite(sources)
     judged = [_judge(run, wanted, sources) for sources in groups]
     total = joint_report(judged, **_asked(wanted))
     name = judged[0].name if len(judged) == 1 else f"{len(judged)} texts"
