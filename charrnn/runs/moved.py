@@ -45,7 +45,8 @@ def read_again(run: Run, library: Library, place: Path | None = None, data: Data
     if missing := _missing(run, names, place):
         raise MovedError(sources, missing)
     validation, test = (path and _found(path, names, place) for path in (data.validation, data.test))
-    return run.task.read(library, sources, dataclasses.replace(data, validation=validation, test=test))
+    examples: Examples = run.task.read(library, sources, dataclasses.replace(data, validation=validation, test=test))
+    return examples
 
 
 def name_anew(run: Run, examples: Examples, library: Library, place: Path) -> None:

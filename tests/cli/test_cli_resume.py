@@ -127,6 +127,25 @@ def test_old_weights_are_proposed_only_where_they_fit(train, key, helps):
     assert ("--init-from" in said) == helps
 
 
+def test_what_a_complete_run_is_told_to_do_has_all_that_was_asked_of_it(train):
+    train("-o", "run").ok()
+    asked = ["--lr", 0.003, "--set", "train.eval_every=7", "--iterations", 10]
+    told = train("-o", "run", "--resume", *asked).fails(2, "--resume --set train.eval_every=7 --lr 0.003 --more").err
+    assert "--iterations" not in told
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(charrnn, train, tmp_path):
+    wrong = ["--set", "optim.name=sgd", "--lr", "1e30", "--set", "optim.clip_norm=null"]
+    assert train("-o", "run", *wrong).code == 5
+    for name in ("last.npz", "prev.npz", "best.npz"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    told = "run holds no checkpoint, for its run ended before the first, as it diverged: lower the rate; begin again: "
+    for _ in range(2):  # asking takes nothing away
+        charrnn("train", "-o", "run", "--resume").fails(4, f"{told}charrnn train TEXT -o run")
+    train("-o", "run").ok()
+    train("-o", "rum", "--resume").fails(2, "rum is not a run directory; did you mean: charrnn train -o run --resume")
+
+
 def test_a_text_that_was_moved_is_found_where_it_is_named(charrnn, text, tmp_path):
     (tmp_path / "old.txt").write_bytes(text.read_bytes())
     charrnn("train", "old.txt", "-o", "run", "--iterations", 2).ok()
