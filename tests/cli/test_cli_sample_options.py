@@ -208,7 +208,7 @@ def test_the_text_can_be_named_if_it_is_elsewhere(charrnn, train, text, tmp_path
     train("-o", "run", source="here.txt").ok()
     os.rename(tmp_path / "here.txt", tmp_path / "there.txt")
     words = ["sample", "run", "--max-copy", 5, "--seed", 1, "-n", 50]
-    charrnn(*words).fails(3, "--text can name it", "here.txt: no such file")
+    charrnn(*words).fails(3, "the run learnt from here.txt, which is not there", "give it: --text FILE")
     assert charrnn(*words, "--text", "there.txt").ok().text
     charrnn("sample", "run", "--text", "there.txt").fails(2, "--text", "--max-copy")
 

@@ -146,22 +146,28 @@ def test_the_page_names_the_text_its_checksum_and_what_computed(report, runs):
     assert {"charrnn", "numpy", "blas", "cores", "parameters", "bytes"} <= rows.keys()
 
 
-@pytest.mark.parametrize("change", ["gone", "changed"])
-def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, runs, change):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("gone", "the run learnt from prose.txt, which is not there, seen from {}; put it there again"),
+        ("changed", "prose.txt is not what it was"),
+    ],
+)
+def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, runs, change, told):
     if change == "gone":
         (runs / "prose.txt").unlink()
     else:
         (runs / "prose.txt").write_text("something else\n" * 500)
     report("one").ok()
     page = page_of(runs / "one" / "report.html")
-    assert "There are no baselines: prose.txt" in page.text
+    assert f"There are no baselines: {told.format(runs)}" in page.text
     assert "Beside baselines" not in page.headings
     assert page.curves == 5
 
 
 @pytest.mark.parametrize(("said", "note"), [("gone", "gone."), ("gone; did you mean 'x'?", "gone; did you mean 'x'?")])
 def test_a_note_has_one_end(runs, said, note):
-    def baselines(run):
+    def baselines(run, place):
         raise DataError(said)
 
     assert gather(runs / "one", baselines).notes == [f"There are no baselines: {note}"]
