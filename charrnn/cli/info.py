@@ -16,7 +16,7 @@ from charrnn.cli import common
 from charrnn.errors import ConfigError, DataError, one_line
 
 if TYPE_CHECKING:
-    from charrnn.text.encoding import Text
+    from charrnn.text.text import Text
 
 QUOTED = ("symbols", "answers")
 """Facts that are characters, of which spaces and line ends would not be seen."""
