@@ -177,13 +177,12 @@ def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
         judged = judge(run, common.library_for(run, wanted.encoding), sources, wanted.split, skip, **_asked(wanted))
     except UnknownCharacters as error:
         typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *wanted.others(), "--unknown", "skip")
-        raise DataError(
-            f"{error.place}: the model never saw {describe(error.characters)}; to score the rest: {typed}"
-        ) from error
+        raise DataError(f"{error.place}: the model never saw {error.described}; to score the rest: {typed}") from error
     common.tell(judged.notes)
     if skip and judged.part.skipped:
         number = "1 character" if judged.part.skipped == 1 else f"{judged.part.skipped:,} characters"
-        common.say(f"{judged.name}: skipped {number} that the model never saw: {describe(judged.part.strange)}")
+        described = describe(judged.part.strange, run.config.data.encoding)
+        common.say(f"{judged.name}: skipped {number} that the model never saw: {described}")
     return judged
 
 

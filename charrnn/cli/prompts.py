@@ -72,14 +72,13 @@ class Prompts:
 
     def _known(self, prompt: str) -> str:
         """Returns the prompt without characters that the model never saw, or raises ConfigError for them."""
-        from charrnn.text.vocabulary import describe
-
         strange = self.task.vocabulary.unknown(prompt)
+        described = self.task.vocabulary.describe(strange)
         if strange and self.unknown == "error":
             raise ConfigError(
-                f"the prompt has characters that the model never saw: {describe(strange)}; "
+                f"the prompt has characters that the model never saw: {described}; "
                 f"leave them out, or give --unknown skip"
             )
         if strange:
-            common.say(f"skipped characters of the prompt that the model never saw: {describe(strange)}")
+            common.say(f"skipped characters of the prompt that the model never saw: {described}")
         return prompt.translate(dict.fromkeys(map(ord, strange)))

@@ -159,8 +159,11 @@ def _resume(wanted: Options) -> Trainer:
         if not text and run.corpus.is_from_stdin:
             again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
+        library = common.library()
+        if not text:
+            resuming.refuse_missing(run, library.names())
         common.invite(() if wanted.quiet else text)
-        examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
+        examples = run.task.read(library, text or run.corpus.found_at, config.data)
         trainer = Trainer.resume(directory, run, config, examples, more)
         trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]

@@ -76,7 +76,7 @@ class Reader:
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
-        """Hashes of what was read of the file, and from the second file on of all files."""
+        """The digest of the file, and from the second file on that of all of them too."""
 
     def __enter__(self) -> Self:
         return self

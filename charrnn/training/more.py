@@ -84,7 +84,7 @@ def as_much_again(progress: Progress) -> More:
         return More(run.iteration, "iterations")
     if train.epochs and run.iteration >= train.epochs * progress.batches_per_epoch:
         return More(train.epochs, "epochs")
-    return More(run.elapsed or train.time_budget or 1, "time_budget")
+    return More(max(1, round(run.elapsed)), "time_budget")
 
 
 def ends(run: Run) -> list[float | None]:
