@@ -15,6 +15,7 @@ from reading import Page
 from small_reports import settings
 
 from charrnn.errors import DataError
+from charrnn.pages.curves import MOST_POINTS, _thinned
 from charrnn.reporting.facts import gather
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -275,6 +276,25 @@ def test_several_runs_are_compared_in_one_picture_with_what_differs(report, runs
     best = [run["best"]["nats"] for run in report("one", "two", "--json").ok().json["runs"]]
     ranking = page.table("run", "measure")
     assert [row[2] for row in ranking] == [f"{nats:.4f}" for nats in sorted(best)]
+
+
+def test_runs_are_ranked_by_what_is_better(charrnn, taught, tmp_path):
+    worse = shutil.copytree(taught("classify"), tmp_path / "worse")
+    lines = lines_of(worse / "metrics.jsonl")
+    for line in lines:
+        line["val_accuracy"] = 0.0
+    (worse / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    charrnn("report", worse, taught("classify"), "-o", "both.html").ok()
+    ranking = page_of(tmp_path / "both.html").table("run", "measure")
+    assert [row[0][0] for row in ranking] == ["B", "A"]
+
+
+def test_a_curve_of_many_points_keeps_its_peaks():
+    points = [(k, 9.0 if k == 777 else -9.0 if k == 888 else k % 5 / 10) for k in range(5000)]
+    kept = _thinned(points)
+    assert len(kept) <= MOST_POINTS
+    assert {(777, 9.0), (888, -9.0), points[0], points[-1]} <= {*kept}
+    assert kept == sorted(kept)
 
 
 def test_lines_of_compared_runs_differ_in_more_than_their_colour(report, runs):
