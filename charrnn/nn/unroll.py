@@ -156,7 +156,7 @@ def backward(
 def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
     """Turns the gradient of `x @ W_x + b` into those of W_x, b, x, and what stands at the side."""
     T, B = tape.shape
-    H, x = tape.hidden_size, tape.x
+    H, x = tape.read.shape[-1], tape.x
     dxW = tape.dxW.reshape(T * B, -1)
     D = len(params["W"]) - tape.side_size - H
     dW_x, W_x = grads["W"][H : H + D], params["W"][H : H + D]
@@ -170,7 +170,7 @@ def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Arr
         # Each row of dxW is in one row of dW_x if x is ids, and these are fewer.
         np.sum(dW_x if x.ndim == 2 else dxW, axis=0, out=grads["b"])
     if dx is not None and x.ndim == 3:
-        np.matmul(dxW, W_x.T, out=dx.reshape(T * B, -1))
+        tape.backward_input_product(W_x, dx)
 
 
 def _backward_side(side: Array, dproduct: Array, W: Array, dW: Array, tape: Tape) -> None:
