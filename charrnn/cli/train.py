@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli import common, ending, flags, signals
+from charrnn.cli import common, ending, flags, launching, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.unread import unread
@@ -17,6 +17,7 @@ from charrnn.errors import CharrnnError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
+    from charrnn.training.world import World
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Options:
 )
 @flags.options()
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no messages.")
-def command(**options: Any) -> None:
+@click.pass_obj
+def command(world: World | None, /, **options: Any) -> None:
     """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
 
     PAIRS are for the other tasks: a row for each item with a tab between the two (label and text, or source and
@@ -81,14 +83,14 @@ def command(**options: Any) -> None:
         raise ConfigError(
             "--more is for a run that is continued; name it with --resume -o RUN_DIR, or leave --more out"
         )
-    trainer = _resume(wanted) if wanted.resume else _begin(wanted)
+    trainer = _resume(wanted, world) if wanted.resume else _begin(wanted, world)
     try:
         _train(trainer, wanted.quiet)
     finally:
         trainer.close()
 
 
-def _begin(wanted: Options) -> Trainer:
+def _begin(wanted: Options, world: World | None) -> Trainer:
     from charrnn import tasks
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
@@ -115,7 +117,7 @@ def _begin(wanted: Options) -> Trainer:
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        trainer = Trainer.begin(directory, prepared)
+        trainer = Trainer.begin(directory, prepared, world)
         trainer.warnings += unread(config, origins)
         progress = trainer.progress
         updates = None if config.train.time_budget else progress.total_iterations
@@ -135,7 +137,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
     return [setting for setting in inherited if setting.path.startswith("model.") and setting.path not in left]
 
 
-def _resume(wanted: Options) -> Trainer:
+def _resume(wanted: Options, world: World | None) -> Trainer:
     from charrnn.runs import places
     from charrnn.runs.directory import RunDirectory
     from charrnn.training.more import ENDS, parse
@@ -159,7 +161,7 @@ def _resume(wanted: Options) -> Trainer:
             raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
         examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
         rate = run.config.optim.learning_rate
-        trainer = Trainer.resume(directory, run, config, examples, more)
+        trainer = Trainer.resume(directory, run, config, examples, more, world)
         if config.optim.learning_rate == rate:
             trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
@@ -186,9 +188,10 @@ def _train(trainer: Trainer, quiet: bool) -> None:
             f"{place} is complete at iteration {run.iteration:,}; to do as much again: "
             f"{resuming.command(run, place, '--more', as_much_again(progress))}"
         )
-    with signals.Noted() as noted:
-        for record in trainer.records(lambda: bool(noted.stop)):
-            stopped = noted.stop and not progress.complete
+    world = trainer.world
+    with signals.Noted(patient=world is not None) as noted:
+        for record in trainer.records(lambda: launching.heard(world, noted)):
+            stopped = launching.heard(world, noted) and not progress.complete
             if stopped:
                 trainer.saver.save()  # before anything is said: the terminal may be gone
             elif noted.save:
