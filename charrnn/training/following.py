@@ -65,6 +65,7 @@ def follow(world: World, heard: Callable[[], None] = lambda: None) -> int:
         follower: Follower | None = None
         while (order := world.next_order(heard)) != Order.END:
             if order == Order.BEGIN:
+                stack.close()
                 follower = Follower(world, world.comm.bcast(None), stack)
                 continue
             assert follower is not None, "rank 0 begins with a model"
