@@ -45,6 +45,10 @@ class Trainer:
         self.plan = plan(run) if world is None else leading.plan(run, world)
         self.notes: list[str] = []
         """What a user may want to know, a line each, such as characters that the old weights do not know."""
+        if world and (idle := world.size - run.config.train.batch_size) > 0:
+            self.notes.append(
+                f"{idle} of {world.size} ranks have no rows to compute; raise train.batch_size, or start fewer"
+            )
         self.warnings: list[str] = []
         """What a user must know, a line each: damaged checkpoints passed over, saves that failed."""
         self.warn: Warn = self.warnings.append
