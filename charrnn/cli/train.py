@@ -203,8 +203,8 @@ def _train(trainer: Trainer, quiet: bool) -> None:
                 display.close()
                 raise Interrupted(
                     noted.stop,
-                    f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; "
-                    f"continue with: {resuming.command(run, place)}",
+                    f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; continue "
+                    f"{'under the same launcher ' if world else ''}with: {resuming.command(run, place)}",
                 )
     display.close()
     display.say(*ending.words(progress), run.task.invite(place))

@@ -14,7 +14,7 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers
 from charrnn.optim.optimizers import Slots
 from charrnn.training import gradients, loop
-from charrnn.training.sharing import Beginning, Fate, Member, Step, checksum
+from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
 from charrnn.training.world import Order, World
 
@@ -31,29 +31,29 @@ class Follower:
         self.slots: Slots = {}
         stack.enter_context(threadpool_limits(plan.blas_threads, user_api="blas"))
         params, compute = stack.enter_context(gradients.of_portions(model, params, plan))
-        self.member = Member(world, params, compute)
+        self.work = RankWork(world, params, compute)
 
     def load(self, params: Array, slots: Slots) -> None:
         """Takes over the numbers of rank 0."""
-        self.member.params.vector[...] = params
+        self.work.params.vector[...] = params
         self.slots = slots
 
-    def step(self, step: Step) -> None:
+    def step(self, step: RankStep) -> None:
         """Ends the update before, and computes the gradient for the next."""
         self.update(step.fate)
-        self.member.step(step, self.grads)
+        self.work.step(step, self.grads)
 
     def update(self, fate: Fate | None) -> None:
         """Makes the update that rank 0 made of the last gradient, to the bit; none where it dropped it."""
         if fate:
-            params, slots = self.member.params, self.slots
+            params, slots = self.work.params, self.slots
             with np.errstate(over="ignore", invalid="ignore"):  # rank 0 looks at what comes of it
                 loop.step(self.optimizer, params, self.grads, slots, fate.learning_rate, fate.grad_norm)
 
     def collected(self, fate: Fate | None, wanted: str | None) -> tuple[State, str]:
         """Returns the state of our rows that is wanted, and the checksum of our numbers."""
         self.update(fate)
-        return self.member.part(wanted), checksum(self.member.params, self.slots)
+        return self.work.part(wanted), checksum(self.work.params, self.slots)
 
 
 def follow(world: World, heard: Callable[[], None] = lambda: None) -> int:

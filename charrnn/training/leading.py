@@ -21,7 +21,7 @@ from charrnn.nn.stack import State
 from charrnn.runs.run import Run
 from charrnn.training import gradients
 from charrnn.training.portion import Portion
-from charrnn.training.sharing import Beginning, Fate, Member, OfPortion, Step, checksum
+from charrnn.training.sharing import Beginning, Fate, OfPortion, RankStep, RankWork, checksum
 from charrnn.training.team import address_of
 from charrnn.training.world import Order, World
 
@@ -59,7 +59,7 @@ class Leader:
         """`plan` is how each rank shares its rows among its cores, and `compute` what this one does with its own."""
         self.world = world
         self.run = run
-        self.member = Member(world, run.params, compute)
+        self.work = RankWork(world, run.params, compute)
         self._state: State | None = None
         """The state of all rows, as the run has it. Between two calls of `collect`, what is in it is of the past."""
         self._known: Standing | None = None
@@ -84,7 +84,7 @@ class Leader:
         is_new = batch.starts is not None and state is not self._state
         steps = [self._step(rank, fate, batch, state if is_new else None, seed) for rank in range(world.size)]
         world.give(Order.STEP)
-        loss = self.member.step(world.comm.scatter(steps), grads)
+        loss = self.work.step(world.comm.scatter(steps), grads)
         world.busy = False
         self._pending = True
         if is_new:
@@ -99,10 +99,10 @@ class Leader:
         if self._known is not None:
             self._compare(with_state=True)
 
-    def _step(self, rank: int, fate: Fate | None, batch: Batch, state: State | None, seed: int) -> Step:
+    def _step(self, rank: int, fate: Fate | None, batch: Batch, state: State | None, seed: int) -> RankStep:
         rows = self.world.rows(batch.num_rows, rank)
         portion = Portion(rows.start, batch.num_rows, batch.answers)
-        return Step(fate, batch.rows(rows), portion, seed, None if state is None else _rows(state, rows))
+        return RankStep(fate, batch.rows(rows), portion, seed, None if state is None else _rows(state, rows))
 
     def _fate(self) -> Fate | None:
         """Returns what became of the last gradient, and hands out all numbers where that does not tell."""
@@ -131,7 +131,7 @@ class Leader:
         world.give(Order.COLLECT)
         wanted = ("before" if self._pending else "state") if with_state else None
         world.comm.bcast((fate, wanted))
-        found = world.comm.gather((self.member.part(wanted), checksum(run.params, run.slots)))
+        found = world.comm.gather((self.work.part(wanted), checksum(run.params, run.slots)))
         world.busy = False
         for rank, (state, sum_of_rank) in enumerate(found):
             if sum_of_rank != found[0][1]:

@@ -37,7 +37,7 @@ class Fate(NamedTuple):
     grad_norm: float
 
 
-class Step(NamedTuple):
+class RankStep(NamedTuple):
     """Holds one rank's part of an update."""
 
     fate: Fate | None
@@ -52,8 +52,8 @@ class Step(NamedTuple):
     """What the rows begin from; None where that is what they left behind."""
 
 
-class Member:
-    """Is one rank's part in the computing: it has a copy of all parameters, and the state of its own rows."""
+class RankWork:
+    """Is what one rank does in an update: it has a copy of all parameters, and the state of its own rows."""
 
     def __init__(self, world: World, params: Parameters, compute: OfPortion) -> None:
         self.world = world
@@ -68,7 +68,7 @@ class Member:
         """Returns the state of our rows before the last batch (`before`), after it (`state`), or none of it (None)."""
         return getattr(self, wanted) if wanted else []
 
-    def step(self, step: Step, grads: Parameters) -> float:
+    def step(self, step: RankStep, grads: Parameters) -> float:
         """Writes the gradient of the whole batch to `grads`, and returns its loss; both are the same on all ranks."""
         carries = step.batch.starts is not None
         if step.state is not None:

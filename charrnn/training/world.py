@@ -10,6 +10,7 @@ import enum
 import os
 import socket
 import time
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,7 +172,9 @@ def join() -> World:
     Raises ImportError where mpi4py is not installed, and ConfigError where it finds no MPI.
     """
     try:
-        from mpi4py import MPI
+        with warnings.catch_warnings():  # of a launcher of another MPI, for which we have an error
+            warnings.simplefilter("ignore")
+            from mpi4py import MPI
     except RuntimeError as error:
         why = str(error).splitlines()[0]
         raise ConfigError(f"mpi4py finds no MPI ({why}); load one, or install one with: pip install mpich") from None

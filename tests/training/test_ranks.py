@@ -105,7 +105,7 @@ def test_a_signal_to_any_rank_saves_once_and_ends_all(going, folder, number, ran
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert out == ""
-    assert err.count("and saved; continue") == err.count("charrnn: error: ") == 1
+    assert err.count("and saved; continue under the same launcher with: ") == err.count("charrnn: error: ") == 1
     at = int(err.partition("at iteration ")[2].partition(",")[0].replace(",", "").split()[0])
     assert contents(folder / "run" / "last.npz")[1]["iteration"] == at
     assert not any(alive(pid) for pid in pids)
