@@ -175,11 +175,21 @@ def disagree(folder: Path, together: world.World) -> str:
     return ""
 
 
+def sums(together: world.World) -> list[list[float]]:
+    """What the ranks add up to, where the order of three numbers matters."""
+    found = []
+    for _ in range(2):
+        vector = np.full(5, (1e16, -1e16, 1.0)[together.rank])
+        together.add(vector)
+        found.append(vector.tolist())
+    return found
+
+
 def main(folder: Path) -> int:
     together = world.join()
+    found: dict[str, Any] = {"sums": sums(together)}
     if together.rank:
         return follow(together)
-    found = {}
     for case in CASES:
         real = leading.plan
         if case == "two processes":

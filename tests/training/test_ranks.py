@@ -13,6 +13,8 @@ from driving import FOXES
 from launched import needs_ranks, ranks
 from rank_runs import CASES, SPOILING
 
+from charrnn.training.world import Seat, World
+
 pytestmark = needs_ranks
 every_case = pytest.mark.parametrize("case", CASES)
 
@@ -142,3 +144,70 @@ def test_what_is_wrong_for_all_ranks_is_said_once(folder):
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "missing.txt" in done.stderr
+
+
+FAILING = """
+import sys
+from charrnn.cli.main import main
+from charrnn.training import sharing
+
+real, count = sharing.RankWork.step, 0
+
+def step(self, *given):
+    global count
+    count += 1
+    if self.world.rank == int(sys.argv[1]) and count == 4:
+        raise MemoryError
+    return real(self, *given)
+
+sharing.RankWork.step = step
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_error_of_one_rank_in_an_update_ends_all_and_names_it(folder, rank):
+    (folder / "failing.py").write_text(FAILING)
+    done = ranks(3, "failing.py", rank, *WORDS, "--iterations", 10**9, "-q", cwd=folder)
+    assert done.returncode == 6
+    assert done.stderr.count("out of memory") == 1
+    assert ("rank 1 on " in done.stderr) == (rank == 1)
+
+
+def test_what_mpi_adds_up_is_not_the_launchers_choice(found):
+    """The sum is in the order of the ranks: a number that vanishes beside a large one comes before it or after."""
+    assert found["sums"] == [[1e16 - 1e16 + 1.0] * 5] * 2
+
+
+class Comm:
+    """Knows the place of each rank, and nothing else."""
+
+    def __init__(self, seats):
+        self.seats = seats
+
+    def allgather(self, seat):
+        return self.seats
+
+    def Get_rank(self):  # noqa: N802  # as mpi4py has it
+        return 0
+
+    def Get_size(self):  # noqa: N802
+        return len(self.seats)
+
+
+ALL, LEFT, RIGHT = frozenset(range(8)), frozenset(range(4)), frozenset(range(4, 8))
+
+
+@pytest.mark.parametrize(
+    ("seats", "each"),
+    [
+        ([("a", ALL, 8)] * 2, 4),
+        ([("a", LEFT, 4), ("a", RIGHT, 4)], 4),
+        ([("a", ALL, 8), ("b", ALL, 8)], 8),
+        ([("a", ALL, 8), ("b", ALL, 8), ("b", ALL, 8)], 4),
+        ([("a", frozenset({0}), 1)] * 4, 1),
+        ([("a", ALL, 2)] * 2, 1),
+    ],
+)
+def test_ranks_share_the_cores_that_they_are_not_bound_to(seats, each):
+    assert World(Comm([Seat(*seat) for seat in seats])).cores_each() == each
