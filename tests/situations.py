@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,6 +80,11 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.training.loop.updates", lost)
 
 
+def _without_detector(patch: pytest.MonkeyPatch) -> None:
+    """There is nothing that guesses the encodings of other alphabets."""
+    patch.setitem(sys.modules, "charset_normalizer", None)
+
+
 def _other_shell(patch: pytest.MonkeyPatch) -> None:
     """The shell is one that is not known."""
     patch.setenv("SHELL", "/bin/zzzzz")
@@ -101,6 +108,20 @@ def _small_prompts(patch: pytest.MonkeyPatch) -> None:
 def _no_shell(patch: pytest.MonkeyPatch) -> None:
     """No variable says which shell a user has."""
     patch.delenv("SHELL", raising=False)
+
+
+class _Guesses(list[types.SimpleNamespace]):
+    """What the detector finds."""
+
+    def best(self) -> types.SimpleNamespace:
+        return self[0]
+
+
+def _with_detector(patch: pytest.MonkeyPatch) -> None:
+    """Something is installed that knows the letters of many languages."""
+    found = _Guesses([types.SimpleNamespace(encoding="cp1251")])
+    detector = types.SimpleNamespace(from_bytes=lambda sample, **of: found)
+    patch.setitem(sys.modules, "charset_normalizer", detector)
 
 
 SITUATIONS = {
@@ -145,6 +166,26 @@ SITUATIONS = {
     ),
     "a worker is lost": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft),
     "a worker is lost later": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft_later),
+    "the text of a run is gone": Situation(
+        "charrnn train -o {new} --resume", 3, then=3, before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}")
+    ),
+    "the text not to be copied is gone": Situation(
+        "charrnn sample {new} --max-copy 5",
+        3,
+        cures=False,
+        before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}"),
+    ),
+    "a slip in the name of a run": Situation(
+        "charrnn train -o {new}2 --resume", then=2, before=("charrnn train {text} -c {tiny} -o {new}1",)
+    ),
+    "no run is there": Situation("charrnn train -o {new} --resume", then=3),
+    "no run was saved": Situation(
+        "charrnn train -o {new} --resume", 4, then=3, before=("mkdir {new}; touch {new}/.lock {new}/diverged.json",)
+    ),
+    "complete, and asked for another rate": Situation(
+        "charrnn train -o {new} --resume --lr 0.001 --set train.threads=1 --iterations 12",
+        before=("charrnn train {text} -c {tiny} -o {new}",),
+    ),
     # the text does not suit
     "short": Situation("charrnn train {text} -c {tiny} -o {new} --set train.batch_size=500", 3),
     "shorter": Situation("charrnn train {text} -c {tiny} -o {new} --set train.seq_length=50000", 3),
@@ -210,7 +251,8 @@ SITUATIONS = {
         5,
     ),
     "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
-    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
+    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_without_detector),
+    "an encoding by a guess": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_with_detector),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
     "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),

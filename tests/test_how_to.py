@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import os
+import re
 import subprocess
 import sys
 
@@ -16,19 +18,26 @@ ONE_SCREEN = 75
 SHELL = f"""
 set -e -o pipefail
 charrnn() {{
+    set -- "${{@/#python-stdlib/harbour}}"
     case " $* " in
-        *" --resume "*) "$PYTHON" -m charrnn "$@" ;;
+        *" --resume "*) "$PYTHON" -m charrnn "$@" --set train.eval_every=1000 ;;
         *" train "*) "$PYTHON" -m charrnn "$@" {SMALL} ;;
         *) "$PYTHON" -m charrnn "$@" ;;
     esac
 }}
+head() {{ command head "$@"; cat > /dev/null; }}  # what comes after it is not broken off, which pipefail would note
 """
-"""What makes each run a small one. A command that fails ends it all."""
+"""What makes each run a small one, and of a text of twelve megabytes a small one. A command that fails ends it all."""
+
+
+def _commands(name):
+    """What is typed in the shell blocks of a page."""
+    return "\n".join(blocks((DOCS / "how-to" / name).read_text("utf-8"), "sh"))
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_commands_of_a_page_work(name, tmp_path):
-    commands = "\n".join(blocks((DOCS / "how-to" / name).read_text("utf-8"), "sh"))
+    commands = _commands(name)
     assert "charrnn " in commands
     done = subprocess.run(
         ["bash", "-c", SHELL + commands],
@@ -60,3 +69,11 @@ def test_a_command_that_fails_is_noticed(tmp_path):
             check=False,
         )
         assert done.returncode != 0
+
+
+def test_all_pages_can_be_typed_in_one_place():
+    made = re.compile(r"(?:\s-o|--save-state|mkdir(?: -p)?) (\S+)")
+    found = [(thing, name) for name in PAGES for thing in {*made.findall(_commands(name))}]
+    twice = [thing for thing, times in collections.Counter(thing for thing, _ in found).items() if times > 1]
+    assert twice == []
+    assert {"runs/long", "letters", "plan.yaml", "sea.npz"} <= {thing for thing, _ in found}

@@ -85,8 +85,7 @@ def command(**options: Any) -> None:
     wanted = Options(**options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
-    if wanted.source == "-" and sys.stdin.isatty():
-        common.say("one input a line; Ctrl-D after the last (Ctrl-Z on Windows)")
+    common.invite([wanted.source], "one input a line; Ctrl-D after the last")
     encoding, newlines = run.config.data.encoding, run.config.data.newlines
     library = common.library_for(run, wanted.encoding)
     _refuse_a_word(library, wanted)
@@ -153,7 +152,7 @@ def _cut(run: Run, wanted: Options) -> str:
 def _comparison(run: Run, checkpoint: Path) -> str:
     """Returns the command that judges a run on what it was validated on, and with it what counting reaches there."""
     split = run.config.data.split[1] or run.config.data.validation
-    return advice.command("eval", checkpoint, *map(Path, run.corpus.found_at), *["--split", "validation"] * bool(split))
+    return advice.command("eval", checkpoint, *run.corpus.as_typed, *["--split", "validation"] * bool(split))
 
 
 def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iterable[Any]]:

@@ -32,8 +32,6 @@ class Output:
         self.out, self.task, self.wanted, self.count = out, task, wanted, count
         given = wanted.separator
         self.separator = None if given is None else typed(given, "--separator", task.vocabulary.encoding)
-        self.in_lines = task.end is not None and "\n" not in task.vocabulary.symbols
-        """Whether each text is a line, as these have no line ends in them."""
         self.last = b"\n"
         """The last byte that was written."""
 
@@ -44,7 +42,8 @@ class Output:
     def write_sample(self, sample: Sample) -> None:
         """Writes one of several samples, and what stands between it and the one before."""
         if self.wanted.as_json:
-            facts = sample.facts() | {name: self._readable(getattr(sample, name)) for name in ("prompt", "text")}
+            readable = self.task.vocabulary.readable
+            facts = sample.facts() | {"prompt": readable(sample.prompt), "text": readable(sample.text)}
             self._put(common.to_json(facts).encode() + b"\n")
             return
         between, behind = "" if sample.number == 1 else self.separator, ""
@@ -52,19 +51,13 @@ class Output:
             drawn = f": {sample.label}" if sample.label is not None and self.wanted.label is None else ""
             header = f"--- {sample.number} of {self.count}{drawn} ---\n"
             blank = "" if sample.number == 1 else "\n"
-            between, behind = ("", "\n") if self.in_lines else (blank + header, "\n")
+            if self.count > 1:
+                between, behind = ("" if self.task.writes_lines else blank + header), "\n"
         self.write(f"{between}{sample.prompt}{sample.text}{behind}")
-
-    def _readable(self, text: str) -> str:
-        """Returns a text as JSON has it: of a model of bytes what they mean in UTF-8, with escapes for others."""
-        from charrnn.text.vocabulary import BYTES
-
-        vocabulary = self.task.vocabulary
-        return vocabulary.to_bytes(text).decode(errors="backslashreplace") if vocabulary.encoding == BYTES else text
 
     def end(self) -> None:
         """Ends the last line, where the text is a line, or a terminal would go on in it."""
-        if self.count == 1 and not self.wanted.as_json and self.separator is None and self.in_lines:
+        if self.count == 1 and not self.wanted.as_json and self.separator is None and self.task.writes_lines:
             self._put(b"\n")
         elif self.out.isatty():
             self.end_line()
@@ -93,6 +86,8 @@ def write(run: Run, request: Request, wanted: Options, out: IO[bytes]) -> None:
 
     task, model = writer_of(run.task, run.model)
     check(request, task, wanted.samples)  # before a text is read, and the seed told
+    if wanted.save_state:
+        states.refuse_to_overwrite(wanted.save_state)
     state = wanted.load_state and states.load(wanted.load_state, model, run.weights, model.num_outputs)
     training = _training_text(run, wanted) if request.max_copy is not None else None
     count = wanted.samples * (state.rows if state else len(request.prompts))
@@ -159,7 +154,7 @@ def _seed(request: Request, task: Writer) -> int:
 def _training_text(run: Run, wanted: Options) -> TrainingText:
     from charrnn.sampling.sources import training_text
 
-    return training_text(run, common.library(), wanted.text)
+    return training_text(run, common.library(), wanted.text, wanted.checkpoint)
 
 
 def _longest_copy(training: TrainingText, task: Writer, texts: list[str], name: str) -> str:
@@ -168,12 +163,12 @@ def _longest_copy(training: TrainingText, task: Writer, texts: list[str], name: 
     found = training.longest([encode(text) for text in texts])
     if found is None:
         return "nothing is copied from the training text"
-    passage = repr(training.passage(task.vocabulary, found))
+    copied = training.passage(task.vocabulary, found)
+    passage = task.vocabulary.quoted(copied)
     quoted = passage if len(passage) <= LONGEST_QUOTE else passage[:LONGEST_QUOTE] + "..."
     which = f" of text {found.sample + 1}" if len(texts) > 1 else ""
-    length = len(training.passage(task.vocabulary, found))
     where = _where(training, task, found.position)
-    return f"longest copy{which}: {length:,} characters, {quoted}; in {name}: {where}"
+    return f"longest copy{which}: {len(copied):,} characters, {quoted}; in {name}: {where}"
 
 
 def _where(training: TrainingText, task: Writer, position: int) -> str:

@@ -99,8 +99,8 @@ def flat(config: Config) -> dict[str, Any]:
     return {path: sections[path.partition(".")[0]][path.partition(".")[2]] for path in keys()}
 
 
-Compute = Callable[[Run], dict[str, Scores]]
-"""Computes the baselines of a run, or raises a CharrnnError that says why there are none."""
+Compute = Callable[[Run, Path], dict[str, Scores]]
+"""Computes the baselines of a run and its place, or raises a CharrnnError that says why there are none."""
 
 
 def gather(path: Path, baselines: Compute) -> Facts:
@@ -117,9 +117,9 @@ def gather(path: Path, baselines: Compute) -> Facts:
         notes.append("It was not saved yet, so there is no more than what its lines of metrics tell.")
     else:
         try:
-            reached = baselines(run)
+            reached = baselines(run, path)
         except CharrnnError as error:
-            notes.append(f"There are no baselines: {error}.")
+            notes.append(_sentence(f"There are no baselines: {error}"))
     for name, some in ((METRICS, history), (SAMPLES, samples)):
         if some.passed_over:
             lines = "1 line" if some.passed_over == 1 else f"{some.passed_over:,} lines"
@@ -130,6 +130,11 @@ def gather(path: Path, baselines: Compute) -> Facts:
         notes.append(diverged)
     fresh = _fresh(run) if run and not samples.lines else None
     return Facts(str(path), config, run, history, samples, fresh, reached, notes)
+
+
+def _sentence(text: str) -> str:
+    """Returns a text with a full stop, where it has no end of its own."""
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _fresh(run: Run) -> str | None:
@@ -160,7 +165,7 @@ def _newest(path: Path) -> tuple[Run | None, list[str]]:
                 found.append(checkpoint.load(path / name))
                 break
             except CheckpointError as error:
-                notes.append(f"{error}.")
+                notes.append(_sentence(str(error)))
     return (found[0] if found else None), notes
 
 

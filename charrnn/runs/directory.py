@@ -35,6 +35,7 @@ from charrnn.runs.places import (
     METRICS,
     PREVIOUS,
     SAMPLES,
+    ended_early,
     holds_a_run,
     refuse_to_begin,
     refuse_to_resume,
@@ -73,7 +74,7 @@ class RunDirectory:
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
-        if not holds_one:  # of a run that ended before its first checkpoint
+        if not holds_one and not resume:  # of a run that ended before its first checkpoint
             with as_output_error(path):
                 for name in (METRICS, SAMPLES, DIVERGED):
                     (path / name).unlink(missing_ok=True)
@@ -202,7 +203,7 @@ class RunDirectory:
                     damaged.append(str(error))
                     self._damaged.add(name)
         if not found:
-            reasons = damaged or [f"{self.path} holds no checkpoint; leave out --resume to begin a run there"]
+            reasons = damaged or [ended_early(self.path)]
             raise CheckpointError(*reasons)
         self._newest = max(found, key=lambda name: found[name].iteration)
         return found[self._newest], damaged
@@ -235,12 +236,13 @@ class RunDirectory:
         metrics_file.trim(self.path / SAMPLES, iteration)
         return metrics_file.trim(self.path / METRICS, iteration)
 
-    def diverged_at(self) -> int:
-        """Returns the iteration that `diverged.json` tells of; 0 where there is none, or it cannot be read."""
+    def diverged_at(self) -> tuple[int, float | None]:
+        """Returns the iteration that `diverged.json` tells of, and the configured rate; 0 and None where it cannot."""
         try:
-            return int(json.loads((self.path / DIVERGED).read_text("utf-8"))["iteration"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return 0
+            report = json.loads((self.path / DIVERGED).read_text("utf-8"))
+            return int(report["iteration"]), report.get("learning_rate")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return 0, None
 
     def write_diverged(self, report: dict[str, Any]) -> None:
         """Writes `diverged.json`: what is known of the last batch whose loss or gradient was no number."""

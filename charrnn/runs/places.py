@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn import advice
-from charrnn.errors import ConfigError, OutputError
+from charrnn.errors import CheckpointError, ConfigError, OutputError
 
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
 CONFIG, METRICS, SAMPLES = "config.yaml", "metrics.jsonl", "samples.jsonl"
@@ -44,7 +45,7 @@ def inside(path: Path) -> str:
 
 
 def refuse_to_begin(path: Path) -> None:
-    """Raises ConfigError where a new run would mix with what is no run: other runs, or files that it would replace.
+    """Raises ConfigError where a new run would mix with what is no run: other runs, or files of a person's own.
 
     Raises OutputError where the path is that of a file.
     """
@@ -55,26 +56,54 @@ def refuse_to_begin(path: Path) -> None:
         return
     if within := inside(path):
         raise ConfigError(f"{path} holds no run{within}; begin a new one beside: -o {advice.word(_free(path))}")
-    for name in (CONFIG, METRICS, SAMPLES, DIVERGED):
-        if (path / name).exists():
-            raise ConfigError(
-                f"{path / name} was written by no run, which would replace it; choose another directory: "
-                f"-o {advice.word(_free(path))}"
-            )
+    if others := _visible(path):
+        more = f" and {len(others) - 1:,} more" * (len(others) > 1)
+        raise ConfigError(
+            f"{path} holds no run, and has what was written by no run: {others[0]}{more}; begin a run in a directory "
+            f"of its own: -o {advice.word(_free(path))}"
+        )
+
+
+def _visible(path: Path) -> list[str]:
+    """Returns the names in a directory, if it is one, but for hidden ones, which systems and editors leave."""
+    return sorted(name for name in (os.listdir(path) if path.is_dir() else ()) if not name.startswith("."))
 
 
 def refuse_to_resume(path: Path) -> None:
-    """Raises ConfigError where no run has ever been, with where one is that may be meant."""
+    """Raises ConfigError where no run has ever been, with where one is that may be meant.
+
+    Raises CheckpointError for a directory of something else.
+    """
     if path.is_file() and holds_a_run(path.parent):
         run = path.parent
     elif path.is_dir() and not holds_a_run(path) and (runs := runs_in(path)):
         run = runs[-1]
     elif not path.is_dir():
-        raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
+        raise ConfigError(f"{path} is not a run directory; {_begin_instead(path)}")
+    elif not holds_a_run(path) and not (path / LOCK).exists():
+        raise CheckpointError(f"{path} holds no checkpoint; {_begin_instead(path)}")
     else:
         return
     what = "is a file of a run" if path.is_file() else f"holds no run{inside(path)}"
     raise ConfigError(f"{path} {what}; continue it: {_continued(run)}")
+
+
+def ended_early(path: Path) -> str:
+    """Says what can be done with the directory of a run that ended before its first checkpoint."""
+    diverged = ", as it diverged: lower the rate" if (path / DIVERGED).exists() else ""
+    return f"{path} holds no checkpoint, for its run ended before the first{diverged}; begin again: {_begun(path)}"
+
+
+def _begin_instead(path: Path) -> str:
+    """Says what can be done where there is no run: to go on with that which may be meant, or to begin one."""
+    near = {run.name: run for run in runs_in(path.parent)}
+    if close := [] if path.exists() else difflib.get_close_matches(path.name, near, n=1):
+        return f"did you mean: {_continued(near[close[0]])}"
+    try:
+        refuse_to_begin(path)
+    except (ConfigError, OutputError):
+        return "name the directory of a run"
+    return f"leave out --resume to begin a run there: {_begun(path)}"
 
 
 def refuse_as_text(texts: Sequence[str]) -> None:
@@ -98,6 +127,10 @@ def _runs_among(texts: Sequence[str]) -> Iterator[Path]:
 
 def _continued(run: Path) -> str:
     return advice.command("train", "-o", run, "--resume")
+
+
+def _begun(run: Path) -> str:
+    return advice.command("train", "TEXT", "-o", run)
 
 
 def _free(path: Path, stem: str = "run") -> Path:

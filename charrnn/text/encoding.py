@@ -8,22 +8,18 @@ they are read.
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import hashlib
 import io
 import itertools
-import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from charrnn import advice
-from charrnn.arrays import Ids
 from charrnn.background import Background
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
@@ -31,80 +27,11 @@ from charrnn.text.detecting import MARKS, doubt, remedy_for
 from charrnn.text.numbering import Numbering
 from charrnn.text.options import KEEP, LF
 from charrnn.text.origin import NOWHERE, FileRead, Origin
-from charrnn.text.spelled import SpelledIds, TextIds
-from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
+from charrnn.text.text import MARK, SURROGATE, EmptyText, Text, pieces_of
+from charrnn.text.vocabulary import BYTES
 
 WHOLE = ("punycode", "utf-7")
 """Encodings that Python can decode, or encode, only as a whole."""
-
-MARK = "\ufeff"
-"""The byte order mark as a character."""
-
-
-class EmptyText(DataError):
-    """Says that a text has no characters."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """Holds a text as read: nothing is translated, if not asked for, so CRLF are characters like others.
-
-    A byte order mark at its beginning is no part of it, unless it was read as bytes.
-    """
-
-    symbols: str
-    """Its distinct characters, in order of appearance."""
-    codes: Codes
-    """Character i is `symbols[codes[i]]`."""
-    name: str
-    encoding: str
-    size: int
-    """How many bytes were read."""
-    sha256: str
-    """The checksum of those bytes."""
-    origin: Origin = NOWHERE
-    """Where it is found again."""
-    marked: bool = False
-    """Whether there was a byte order mark."""
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def counts(self, start: int = 0, stop: int | None = None) -> Ids:
-        """Returns how often each of `symbols` occurs from character `start` to `stop`: (S,)."""
-        S = len(self.symbols)
-        counts = np.zeros(S, np.int64)
-        for codes in self.codes.blocks(start, stop):
-            counts += np.bincount(codes, minlength=S)
-        return counts
-
-    def ids(self, vocabulary: Vocabulary) -> TextIds | SpelledIds:
-        """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
-        if vocabulary.fallback:
-            spelled, sizes = vocabulary.spellings(self.symbols)
-            return SpelledIds(self.codes, spelled, sizes) if sizes.max() > 1 else TextIds(self.codes, spelled[:, 0])
-        return TextIds(self.codes, vocabulary.encode(self.symbols))
-
-    def with_mark(self) -> Text:
-        """Returns the text with the byte order mark before it that was left out, as a symbol."""
-        symbols = self.symbols + MARK
-        codes = self.codes.emptied(np.min_scalar_type(len(self.symbols)))
-        codes.append(np.array([len(self.symbols)]))
-        for block in self.codes.blocks():
-            codes.append(block)
-        return dataclasses.replace(self, symbols=symbols, codes=codes, marked=False)
-
-    def without(self, symbols: str) -> Text:
-        """Returns the text without some of its characters, as if they had never stood in it."""
-        left_out = set(symbols)
-        kept = [symbol not in left_out for symbol in self.symbols]
-        table = np.where(kept, np.cumsum(kept) - 1, -1)
-        codes = self.codes.translated(table, np.min_scalar_type(max(0, sum(kept) - 1)))
-        return dataclasses.replace(self, symbols="".join(itertools.compress(self.symbols, kept)), codes=codes)
-
-    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
-        """Yields the characters from `start` to `stop`, about a million at a time."""
-        return _pieces(self.symbols, self.codes, start, stop)
 
 
 def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None = None) -> Text:
@@ -135,7 +62,9 @@ class Reader:
         self.encoding, self.naming = encoding, naming
         self.codes = Codes(cache or Path(tempfile.gettempdir()))
         self.marks: list[str] = []
-        """The files that began with a byte order mark."""
+        """The files that began with a byte order mark which their encoding need not have."""
+        self.marked = False
+        """Whether a file began with a byte order mark, which as in UTF-16 may be what tells the order."""
         self.open_ends = 0
         """How many files did not end with a line end, though another came after."""
         self.doubts: list[str] = []
@@ -147,7 +76,7 @@ class Reader:
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
-        """Of the file, and of all files from the second on."""
+        """The digest of the file, and from the second file on that of all of them too."""
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +88,8 @@ class Reader:
         """Begins the next file."""
         if self.codes:
             self.open_ends += self._last not in ("\n", "\r")
-        self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
+        self._name, self._size, self._lines = name, 0, 0
+        self._start, self._known = len(self.codes), len(self.symbols)
         self._head, self._is_begun = b"", False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
@@ -184,6 +114,7 @@ class Reader:
         self._size += len(chunk)
         self._lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
         self._head = self._head or chunk
+        self.marked |= _begins_with_its_mark(self.encoding, self._head)
         self._decoder = self._decoder or _decoder(self.encoding, self._head)
         try:
             characters = self._decoder.decode(chunk, final=not chunk)
@@ -202,14 +133,15 @@ class Reader:
             self._is_begun = True
             if characters[0] == MARK and self.encoding != BYTES:
                 characters = characters[1:]
+                self.marked = True
                 self.marks.append(self._name)
         if self._line_ends:
             characters = self._line_ends.decode(characters, final)
         self._last = characters[-1:] or self._last
         known = len(self._numbering.symbols)
         new = self._numbering.codes(characters)
-        if lone := _SURROGATE.search(self._numbering.symbols, known):  # some of Python's encodings can write them
-            before = [*_pieces(self._numbering.symbols, self.codes, self._start), characters.partition(lone[0])[0]]
+        if lone := SURROGATE.search(self._numbering.symbols, known):  # some of Python's encodings can write them
+            before = [*pieces_of(self._numbering.symbols, self.codes, self._start), characters.partition(lone[0])[0]]
             line = sum(piece.count("\n") for piece in before) + 1
             raise DataError(
                 f"{self._name} has the lone surrogate U+{ord(lone[0]):04X} in line {line}, which is no character; "
@@ -222,7 +154,7 @@ class Reader:
     def _end(self) -> None:
         """Ends the file."""
         self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
-        if found := doubt(self.encoding, self._head, self._numbering.symbols):
+        if found := doubt(self.encoding, self._head, self.symbols[self._known :]):
             what, likely = found
             self.doubts.append(
                 f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: "
@@ -244,8 +176,7 @@ class Reader:
         if not self.codes:
             raise EmptyText(f"{name} is empty; give a text that has characters")
         size = sum(file.size for file in self.files)
-        marked = bool(self.marks)
-        return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
+        return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, self.marked)
 
     def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
         """Says where in the file a byte does not fit, and what to do."""
@@ -259,9 +190,6 @@ class Reader:
             f"{self._name} is not {self.encoding}: byte {rest[start]:#04x} at offset "
             f"{self._size - len(rest) + start} (line {self._lines - rest.count(10, start) + 1}); {remedy}{as_bytes}"
         )
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encoded_size(pieces: Iterable[str], encoding: str) -> int:
@@ -278,6 +206,12 @@ def _codec(encoding: str) -> str:
     return "latin-1" if encoding == BYTES else encoding
 
 
+def _begins_with_its_mark(encoding: str, head: bytes) -> bool:
+    """Tells whether a text begins with a byte order mark that its decoder takes for itself."""
+    marks: dict[str, tuple[bytes, ...]] = {**MARKS, "utf-8-sig": (codecs.BOM_UTF8,)}
+    return head.startswith(marks.get(codecs.lookup(_codec(encoding)).name, ()))
+
+
 def _decoder(encoding: str, head: bytes) -> codecs.IncrementalDecoder:
     """Returns what decodes, chunk by chunk, a text that begins with `head`."""
     codec = codecs.lookup(_codec(encoding)).name
@@ -285,9 +219,3 @@ def _decoder(encoding: str, head: bytes) -> codecs.IncrementalDecoder:
         # Without a mark, bytes.decode takes the order of this machine, and the incremental decoder fails.
         codec += "-le" if sys.byteorder == "little" else "-be"
     return codecs.getincrementaldecoder(codec)()
-
-
-def _pieces(symbols: str, codes: Codes, start: int = 0, stop: int | None = None) -> Iterator[str]:
-    points = code_points(symbols)
-    for block in codes.blocks(start, stop):
-        yield points.take(block).tobytes().decode("utf-32-le")

@@ -93,7 +93,10 @@ def test_a_time_budget_ends_it_and_says_how_much_fits(plan):
     foreseen = plan("--time-budget", "1h", "--set", "train.iterations=null", "--json").ok().json
     assert foreseen["updates_are"] == "estimated"
     assert foreseen["seconds"] == 3600
-    assert foreseen["updates"] * foreseen["seconds_per_update"] <= 3600
+    seconds = foreseen["updates"] * foreseen["seconds_per_update"]
+    seconds += foreseen["evaluations"] * foreseen["seconds_per_evaluation"]
+    assert 0 < seconds <= 3600 * 1.01  # and checkpoints take the rest
+    assert 16 << 20 < foreseen["memory_bytes"] < 64 << 30
     assert foreseen["epochs"] == pytest.approx(foreseen["updates"] / foreseen["updates_per_epoch"])
 
 
@@ -177,6 +180,12 @@ def test_a_good_plan_has_nothing_to_think_of(charrnn, tmp_path):
 )  # fmt: skip
 def test_what_is_to_be_thought_of(charrnn, tmp_path, content, options, wanted):
     assert wanted in warnings_of(charrnn, tmp_path, content, *options)
+
+
+def test_characters_to_validate_on_are_counted_as_such_where_some_are_spelled(charrnn, tmp_path):
+    content = "".join(f"{chr(0x4E00 + n)} is one of them\n" for n in range(200))
+    said = warnings_of(charrnn, tmp_path, content, "--set=data.min_count=5")
+    assert f"{int(len(content) * 0.05) - 1} characters to validate on are few" in said
 
 
 def test_the_options_against_too_few_updates_help(charrnn, tmp_path):

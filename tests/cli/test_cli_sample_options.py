@@ -10,6 +10,7 @@ import signal
 import pytest
 from driving import strict_json
 
+from charrnn.cli.escapes import range_of
 from charrnn.runs.checkpoint import load
 
 
@@ -138,6 +139,22 @@ def test_best_of_shows_the_likeliest(objects):
     ]
 
 
+def test_the_best_of_several_is_shown_as_a_single_text_is(sample, objects, charrnn, labelled):
+    words = ["-n", 20, "--seed", 3, "--best-of", 4]
+    assert sample(*words) == objects(*words)[0]["text"]
+    (line,) = charrnn("sample", "run", *words).ok().text.splitlines()
+    assert line == strict_json(charrnn("sample", "run", *words, "--json").ok().out)["text"]
+
+
+@pytest.mark.parametrize("words", [["--encoding", "latin-1"], ["--encoding", "none", "--prompt", "a"]])
+def test_an_encoding_is_that_of_a_file(charrnn, trained, words):
+    charrnn("sample", trained, *words).fails(2, "--encoding", "--prompt-file")
+
+
+def test_nothing_separates_objects(charrnn, trained):
+    charrnn("sample", trained, "--json", "--separator", "|").fails(2, "--separator and --json")
+
+
 def test_a_penalty_changes_what_is_written(sample):
     words = ["-n", 60, "--seed", 3, "--temperature", 1.5]
     assert sample(*words, "--repetition-penalty", 3) != sample(*words)
@@ -191,7 +208,7 @@ def test_the_text_can_be_named_if_it_is_elsewhere(charrnn, train, text, tmp_path
     train("-o", "run", source="here.txt").ok()
     os.rename(tmp_path / "here.txt", tmp_path / "there.txt")
     words = ["sample", "run", "--max-copy", 5, "--seed", 1, "-n", 50]
-    charrnn(*words).fails(3, "--text can name it", "here.txt: no such file")
+    charrnn(*words).fails(3, "the run learnt from here.txt, which is not there", "give it: --text FILE")
     assert charrnn(*words, "--text", "there.txt").ok().text
     charrnn("sample", "run", "--text", "there.txt").fails(2, "--text", "--max-copy")
 
@@ -209,6 +226,21 @@ def test_a_state_is_gone_on_with_in_another_process(charrnn, process, trained):
     assert len({json.loads(line)["text"] for line in found.text.splitlines()}) == 3
 
 
+def test_a_state_takes_the_place_of_a_state_and_of_nothing_else(charrnn, shelf, trained):
+    places = {shelf / "novel.txt": b"a novel", trained / "best.npz": (trained / "best.npz").read_bytes()}
+    (shelf / "novel.txt").write_bytes(b"a novel")
+    for place, contents in places.items():
+        result = charrnn("sample", trained, "-n", 5, "--save-state", place)
+        result.fails(2, "is there already, and is not the state of a text; nothing was written")
+        assert not result.out
+        assert place.read_bytes() == contents
+    charrnn("sample", trained, "-n", 5, "--save-state", shelf).fails(2, "is there already")
+    (shelf / "empty.npz").touch()
+    for length in (5, 6):
+        charrnn("sample", trained, "-n", length, "--save-state", "empty.npz").ok()
+    charrnn("sample", trained, "-n", 5, "--load-state", "empty.npz").ok()
+
+
 def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--load-state", trained / "last.npz").fails(4, "is not the state of a text")
     charrnn("sample", trained, "--load-state", "nowhere").fails(4, "nowhere: no such file")
@@ -217,6 +249,25 @@ def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--save-state", "s.npz", "--best-of", 2).fails(2, "--best-of and --save-state")
     (tmp_path / "s.npz").write_bytes((tmp_path / "s.npz").read_bytes()[:-9])
     charrnn("sample", trained, "--load-state", "s.npz").fails(4, "s.npz is not the state of a text")
+
+
+# --- what looks like a range ---
+
+
+@pytest.mark.parametrize(
+    ("option", "characters", "range"),
+    [("--allow", "a-z", "a-z"), ("--allow", ".0-9", "0-9"), ("--ban", "xA-Q", "A-Q"), ("--allow", "z-ac-g", "c-g")],
+)
+def test_what_other_programs_take_for_a_range_is_said_to_be_none(charrnn, tiny, tmp_path, option, characters, range):
+    (tmp_path / "t.txt").write_text("acegz.-09 xAQ\n" * 40, "utf-8")
+    charrnn("train", "t.txt", "-c", tiny, "-o", "run", "--set", "train.iterations=1").ok()
+    said = charrnn("sample", "run", "-n", 4, "--seed", 1, option, characters).ok().err
+    assert said == f"{option}: {range} is three characters, and no range; type each character that is meant\n"
+
+
+@pytest.mark.parametrize("characters", ["z-a", "a-", "-z", "a-a", "a.-z", "9-a", "A-z"])
+def test_other_dashes_are_dashes(characters):
+    assert range_of(characters) is None
 
 
 # --- what a run of documents shows ---

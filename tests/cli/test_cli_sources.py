@@ -327,3 +327,36 @@ def test_line_ends_become_one_where_that_is_asked_for(charrnn, train, text, tmp_
     assert judged == charrnn("eval", "plain", text, "--json").ok().json
     (tmp_path / "prompt.txt").write_bytes(FIRST.replace("\n", ENDS[end]).encode())
     assert charrnn("sample", "run", "--prompt-file", "prompt.txt", "-n", 0).ok().out == FIRST.encode()
+
+
+def test_an_empty_name_is_not_the_current_folder(charrnn, trained, text):
+    for words in (["train", ""], ["train", text, ""], ["eval", trained, ""], ["plan", ""]):
+        charrnn(*words).fails(2, "the name of a text is empty; name a file")
+
+
+def test_standard_input_is_one_text(charrnn, text):
+    charrnn("train", "-", text, "-", stdin=text.read_bytes()).fails(2, "'-' is given twice")
+
+
+def test_what_is_compressed_twice_or_was_no_text_before_is_named(charrnn, tmp_path):
+    for name, data in {"twice.gz": PACKED["t.txt.gz"], "x.pdf.gz": b"%PDF-1.4 and so on"}.items():
+        (tmp_path / name).write_bytes(gzip.compress(data))
+    charrnn("train", "twice.gz").fails(3, "twice.gz is compressed twice, last with gzip; unpack it yourself")
+    charrnn("train", "x.pdf.gz").fails(3, "x.pdf.gz is a PDF document, not a text; unpack it yourself")
+    (tmp_path / "t.lzma").write_bytes(lzma.compress(FOXES.encode(), lzma.FORMAT_ALONE))
+    charrnn("train", "t.lzma").fails(3, "t.lzma is compressed with lzma", "xz -dc t.lzma > t.txt")
+
+
+def test_a_file_that_is_read_twice_is_told_of_by_whatever_names(charrnn, train, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name in ("a.txt", "folder/same.txt"):
+        (tmp_path / name).write_text("the same words\n" * 40, "utf-8")
+    (tmp_path / "folder/other.txt").write_text("other words\n" * 40, "utf-8")
+    for name in ("folder/empty.txt", "folder/nothing.txt"):
+        (tmp_path / name).write_bytes(b"")
+    told = "has the same bytes as a file before; to learn them but once, leave out the copies"
+    small = ["--set", "train.iterations=1", "--set", "train.seq_length=4"]
+    for k, (sources, copy) in enumerate([(["a.txt", "a.txt"], "a.txt"), (["a.txt", "folder"], "folder/same.txt")]):
+        assert f"{copy} {told}" in charrnn("train", *sources, "-o", f"run{k}", *small).ok().err.splitlines()
+    assert "the same bytes" not in charrnn("train", "folder", "-o", "once", *small).ok().err
+    assert "the same bytes" not in charrnn("eval", "once", "a.txt", "a.txt", "--unknown", "skip").ok().err

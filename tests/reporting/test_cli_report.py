@@ -14,6 +14,10 @@ from driving import in_process
 from reading import Page
 from small_reports import settings
 
+from charrnn.errors import DataError
+from charrnn.pages.curves import MOST_POINTS, _thinned
+from charrnn.reporting.facts import gather
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 BASELINES = ["uniform", "unigram", *(f"{n}_grams" for n in range(2, 7)), "gzip", "bz2", "xz"]
 BASELINES += [f"{name}_after_training" for name in ("gzip", "bz2", "xz")]
@@ -90,6 +94,21 @@ def test_where_nothing_was_written_while_it_learnt_the_model_writes_now(report, 
     assert report("one", "-o", "-").ok().text == (runs / "one" / "report.html").read_text("utf-8")
 
 
+def test_the_page_says_which_weights_have_written_what_is_written_now(report, runs):
+    (runs / "one" / "samples.jsonl").unlink()
+    metrics = runs / "one" / "metrics.jsonl"
+    for best, said in (
+        (60, "with the weights of iteration 60. With"),
+        (20, "60, and not with the best, those of 20. With"),
+    ):
+        found = [
+            line | ({"val_nats": 0.5 + (line["iteration"] != best)} if "val_nats" in line else {})
+            for line in lines_of(metrics)
+        ]
+        metrics.write_text("".join(json.dumps(line) + "\n" for line in found), "utf-8")
+        assert said in Page(report("one", "-o", "-").ok().text).text
+
+
 def test_a_run_that_diverged_says_what_happened(report, runs):
     (runs / "one" / "diverged.json").write_text('{"what": "diverged at iteration 9: loss nan"}')
     assert "It diverged at iteration 9: loss nan" in Page(report("one", "-o", "-").ok().text).text
@@ -127,17 +146,31 @@ def test_the_page_names_the_text_its_checksum_and_what_computed(report, runs):
     assert {"charrnn", "numpy", "blas", "cores", "parameters", "bytes"} <= rows.keys()
 
 
-@pytest.mark.parametrize("change", ["gone", "changed"])
-def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, runs, change):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("gone", "the run learnt from prose.txt, which is not there, seen from {}; put it there again"),
+        ("changed", "prose.txt is not what it was"),
+    ],
+)
+def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, runs, change, told):
     if change == "gone":
         (runs / "prose.txt").unlink()
     else:
         (runs / "prose.txt").write_text("something else\n" * 500)
     report("one").ok()
     page = page_of(runs / "one" / "report.html")
-    assert "There are no baselines: prose.txt" in page.text
+    assert f"There are no baselines: {told.format(runs)}" in page.text
     assert "Beside baselines" not in page.headings
     assert page.curves == 5
+
+
+@pytest.mark.parametrize(("said", "note"), [("gone", "gone."), ("gone; did you mean 'x'?", "gone; did you mean 'x'?")])
+def test_a_note_has_one_end(runs, said, note):
+    def baselines(run, place):
+        raise DataError(said)
+
+    assert gather(runs / "one", baselines).notes == [f"There are no baselines: {note}"]
 
 
 @pytest.mark.parametrize("sources", [["-"], ["prose.txt", "-"], ["pipe"]], ids=" ".join)
@@ -243,6 +276,25 @@ def test_several_runs_are_compared_in_one_picture_with_what_differs(report, runs
     best = [run["best"]["nats"] for run in report("one", "two", "--json").ok().json["runs"]]
     ranking = page.table("run", "measure")
     assert [row[2] for row in ranking] == [f"{nats:.4f}" for nats in sorted(best)]
+
+
+def test_runs_are_ranked_by_what_is_better(charrnn, taught, tmp_path):
+    worse = shutil.copytree(taught("classify"), tmp_path / "worse")
+    lines = lines_of(worse / "metrics.jsonl")
+    for line in lines:
+        line["val_accuracy"] = 0.0
+    (worse / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    charrnn("report", worse, taught("classify"), "-o", "both.html").ok()
+    ranking = page_of(tmp_path / "both.html").table("run", "measure")
+    assert [row[0][0] for row in ranking] == ["B", "A"]
+
+
+def test_a_curve_of_many_points_keeps_its_peaks():
+    points = [(k, 9.0 if k == 777 else -9.0 if k == 888 else k % 5 / 10) for k in range(5000)]
+    kept = _thinned(points)
+    assert len(kept) <= MOST_POINTS
+    assert {(777, 9.0), (888, -9.0), points[0], points[-1]} <= {*kept}
+    assert kept == sorted(kept)
 
 
 def test_lines_of_compared_runs_differ_in_more_than_their_colour(report, runs):
