@@ -13,13 +13,22 @@ from typing import Any
 import pytest
 from driving import inheriting
 
-NEAR = Path(sys.executable).with_name("mpiexec")
-MPIEXEC = str(NEAR) if NEAR.exists() else shutil.which("mpiexec")
-"""The launcher of the MPI that is installed beside this Python, or of the system's."""
+
+def _launcher() -> str | None:
+    """The `mpiexec` beside this Python, or the system's; of MPICH, as Open MPI's starts neither as root nor many."""
+    near = Path(sys.executable).with_name("mpiexec")
+    found = str(near) if near.exists() else shutil.which("mpiexec")
+    if found is None:
+        return None
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
+    return found if "HYDRA" in said else None
+
+
+MPIEXEC = _launcher()
 
 needs_ranks = pytest.mark.skipif(
     MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
-    reason="needs mpi4py and an MPI: pip install mpi4py mpich",
+    reason="needs mpi4py and MPICH: pip install mpi4py mpich",
 )
 
 RANK = (
