@@ -196,6 +196,8 @@ def main(folder: Path) -> int:
             leading.plan = lambda run, ranks: Plan(2, 1, ranks.size)
         found[case] = compare(case, folder, together)
         leading.plan = real
+    with contextlib.closing(resumed("language_model", folder / "language_model-again", None)) as alone:
+        found["warned"] = alone.warnings
     found["disagree"] = disagree(folder, together)
     (folder / "found.json").write_text(json.dumps(found))
     together.leave(0)

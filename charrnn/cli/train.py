@@ -115,7 +115,7 @@ def _begin(wanted: Options, world: World | None) -> Trainer:
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
-    from charrnn.training import few_updates
+    from charrnn.training import few_updates, leading
     from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
@@ -133,6 +133,8 @@ def _begin(wanted: Options, world: World | None) -> Trainer:
     _, origins = resolve(inherited, settings)
     common.invite(() if wanted.quiet else text)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
+    if world:
+        leading.refuse(config, world)
     prepared = prepare(config, examples, old)
     prepared.notes.extend(notes)
     stem = stem_of(text)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from charrnn import cores
 from charrnn.arrays import Batch
+from charrnn.config.schema import Config
 from charrnn.cores import Plan
 from charrnn.errors import CharrnnError, ConfigError, OutputError
 from charrnn.files import Warn
@@ -161,12 +162,17 @@ def lead(world: World, run: Run, plan: Plan, warn: Warn) -> Iterator[Leader]:
 
 def plan(run: Run, world: World) -> Plan:
     """Returns how each rank shares its rows among its cores. Raises ConfigError where ranks cannot share the work."""
+    refuse(run.config, world)
     train, model = run.config.train, run.model
-    if train.gradient == "rtrl":
+    rows = -(-train.batch_size // world.size)
+    work = 6 * train.seq_length * rows * model.num_parameters
+    return cores.plan(work, rows, model.step_product, train.threads or world.cores_each())._replace(ranks=world.size)
+
+
+def refuse(config: Config, world: World) -> None:
+    """Raises ConfigError for what ranks cannot share."""
+    if config.train.gradient == "rtrl":
         raise ConfigError(
             f"train.gradient: rtrl is for one process, and {world.size} ranks were started; "
             f"leave the launcher out, or use bptt"
         )
-    rows = -(-train.batch_size // world.size)
-    work = 6 * train.seq_length * rows * model.num_parameters
-    return cores.plan(work, rows, model.step_product, train.threads or world.cores_each())._replace(ranks=world.size)

@@ -56,6 +56,12 @@ def test_ranks_do_about_a_divergence_what_one_process_does(found, case):
     np.testing.assert_allclose(three, one, rtol=0, atol=1e-12)
 
 
+def test_on_another_number_of_ranks_a_warning_says_what_is_no_longer_exact(found):
+    (warning,) = found["warned"]
+    assert "3 ranks of 1 process became 1 process" in warning
+    assert "not bit for bit" in warning
+
+
 def test_parameters_that_are_not_the_same_on_all_ranks_are_noticed(found):
     assert "RanksDifferError: the parameters of rank 1 on " in found["disagree"]
     assert "at iteration 6" in found["disagree"]
@@ -144,6 +150,14 @@ def test_what_is_wrong_for_all_ranks_is_said_once(folder):
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "missing.txt" in done.stderr
+
+
+def test_what_ranks_cannot_share_is_refused_before_there_is_a_run(folder):
+    done = ranks(2, "-m", "charrnn", *WORDS, "--set", "train.gradient=rtrl", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "rtrl is for one process, and 2 ranks" in done.stderr
+    assert not (folder / "run").exists()
 
 
 FAILING = """
