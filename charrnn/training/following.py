@@ -13,7 +13,7 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim import optimizers
 from charrnn.optim.optimizers import Slots
-from charrnn.training import gradients, loop
+from charrnn.training import loop, sharing
 from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
 from charrnn.training.world import Order, World
@@ -30,7 +30,7 @@ class Follower:
         self.grads = Parameters.zeros(model.shapes, beginning.dtype)
         self.slots: Slots = {}
         stack.enter_context(threadpool_limits(plan.blas_threads, user_api="blas"))
-        params, compute = stack.enter_context(gradients.of_portions(model, params, plan))
+        params, compute = stack.enter_context(sharing.of_portions(model, params, plan))
         self.work = RankWork(world, params, compute)
 
     def load(self, params: Array, slots: Slots) -> None:

@@ -14,8 +14,6 @@ from charrnn.nn.rtrl import Sensitivity
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Model
-from charrnn.training.portion import Portion
-from charrnn.training.sharing import OfPortion
 from charrnn.training.team import LostWorkerError, Team
 
 Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
@@ -33,7 +31,7 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
     """
     if run.config.train.gradient == "rtrl":
         yield Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)  # type: ignore[arg-type]
-    elif (team := _team(run.model, run.params, plan, warn)) is None:
+    elif (team := begin_team(run.model, run.params, plan, warn)) is None:
         if plan.processes > 1:
             run.environment |= {"cores": str(plan._replace(processes=1))}
         yield backpropagation(run)
@@ -45,21 +43,7 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
             team.close()
 
 
-@contextmanager
-def of_portions(
-    model: Model, params: Parameters, plan: Plan, warn: Warn = lambda message: None
-) -> Iterator[tuple[Parameters, OfPortion]]:
-    """Yields what computes the gradients of portions of batches, and the parameters, which may have moved, as above."""
-    if (team := _team(model, params, plan, warn)) is None:
-        yield params, _backpropagation_of_portion(model, params)
-        return
-    try:
-        yield team.params, team.loss_and_grads
-    finally:
-        team.close()
-
-
-def _team(model: Model, params: Parameters, plan: Plan, warn: Warn) -> Team | None:
+def begin_team(model: Model, params: Parameters, plan: Plan, warn: Warn) -> Team | None:
     """Returns a team where a plan has one and it can begin."""
     if plan.processes == 1:
         return None
@@ -76,18 +60,5 @@ def backpropagation(run: Run) -> Gradients:
     def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
         noise = run.model.noise_of_seed(seed, batch, run.params.vector.dtype)
         return run.model.loss_and_grads(run.params, batch, state, grads, noise)
-
-    return compute
-
-
-def _backpropagation_of_portion(model: Model, params: Parameters) -> OfPortion:
-    """Returns what computes gradients of portions in this process."""
-
-    def compute(batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion) -> tuple[float, State]:
-        if not batch.num_rows:  # there are more ranks than rows
-            grads.vector[...] = 0
-            return 0.0, state
-        noise = portion.noise(model, seed, batch, params.vector.dtype, slice(0, batch.num_rows))
-        return model.loss_and_grads(params, batch, state, grads, noise, count=portion.answers)
 
     return compute

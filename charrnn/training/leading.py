@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
-from charrnn import cores
+from charrnn import advice, cores
 from charrnn.arrays import Batch
 from charrnn.config.schema import Config
 from charrnn.cores import Plan
@@ -20,7 +21,7 @@ from charrnn.files import Warn
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
-from charrnn.training import gradients
+from charrnn.training import resuming, sharing
 from charrnn.training.portion import Portion
 from charrnn.training.sharing import Beginning, Fate, OfPortion, RankStep, RankWork, checksum
 from charrnn.training.team import address_of
@@ -56,10 +57,14 @@ class Standing(NamedTuple):
 class Leader:
     """Computes the gradients of a run with all ranks."""
 
-    def __init__(self, world: World, run: Run, plan: Plan, compute: OfPortion) -> None:
-        """`plan` is how each rank shares its rows among its cores, and `compute` what this one does with its own."""
+    def __init__(self, world: World, run: Run, place: Path, plan: Plan, compute: OfPortion) -> None:
+        """`place` is the directory of the run, `plan` how each rank shares its rows among its cores.
+
+        `compute` is what this one does with its own.
+        """
         self.world = world
         self.run = run
+        self.place = place
         self.work = RankWork(world, run.params, compute)
         self._state: State | None = None
         """The state of all rows, as the run has it. Between two calls of `collect`, what is in it is of the past."""
@@ -138,7 +143,8 @@ class Leader:
             if sum_of_rank != found[0][1]:
                 raise RanksDifferError(
                     f"the parameters of {world.name_of(rank)} are not those of rank 0 at iteration {run.iteration:,}: "
-                    f"one of the two computes wrong; what was saved before is whole, resume it without that machine"
+                    f"one of the two computes wrong; what was saved before is whole, and goes on without that machine "
+                    f"with: {resuming.command(run, self.place)}"
                 )
             if with_state and self._state is run.state and len(state) == len(run.state):
                 for mine, theirs in zip(run.state, state, strict=True):
@@ -151,13 +157,13 @@ def _rows(state: State, rows: slice) -> State:
 
 
 @contextmanager
-def lead(world: World, run: Run, plan: Plan, warn: Warn) -> Iterator[Leader]:
+def lead(world: World, run: Run, place: Path, plan: Plan, warn: Warn) -> Iterator[Leader]:
     """Yields what computes the gradients of a run with all ranks; `plan` is how each shares its rows among its cores.
 
-    `run.params` may move into memory that the processes of this rank share.
+    `place` is the directory of the run. `run.params` may move into memory that the processes of this rank share.
     """
-    with gradients.of_portions(run.model, run.params, plan, warn) as (run.params, compute):
-        yield Leader(world, run, plan, compute)
+    with sharing.of_portions(run.model, run.params, plan, warn) as (run.params, compute):
+        yield Leader(world, run, place, plan, compute)
 
 
 def plan(run: Run, world: World) -> Plan:
@@ -174,5 +180,5 @@ def refuse(config: Config, world: World) -> None:
     if config.train.gradient == "rtrl":
         raise ConfigError(
             f"train.gradient: rtrl is for one process, and {world.size} ranks were started; "
-            f"leave the launcher out, or use bptt"
+            f"leave the launcher out, or use {advice.setting('train.gradient', 'bptt')}"
         )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from charrnn.arrays import Array, Batch
 from charrnn.cores import Plan
+from charrnn.files import Warn
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim.options import OptimConfig
+from charrnn.tasks.base import Model
+from charrnn.training import gradients
 from charrnn.training.portion import Portion
 from charrnn.training.world import World
 
@@ -87,3 +91,34 @@ def checksum(params: Parameters, slots: dict[str, Array]) -> str:
     for name in sorted(slots):
         digest.update(np.ascontiguousarray(slots[name]).data)
     return digest.hexdigest()
+
+
+@contextmanager
+def of_portions(
+    model: Model, params: Parameters, plan: Plan, warn: Warn = lambda message: None
+) -> Iterator[tuple[Parameters, OfPortion]]:
+    """Yields what computes the gradients of portions of batches, and the parameters.
+
+    It is this process or a team of them, which has moved the parameters into memory that they share; see
+    `gradients.choose`.
+    """
+    if (team := gradients.begin_team(model, params, plan, warn)) is None:
+        yield params, _backpropagation_of_portion(model, params)
+        return
+    try:
+        yield team.params, team.loss_and_grads
+    finally:
+        team.close()
+
+
+def _backpropagation_of_portion(model: Model, params: Parameters) -> OfPortion:
+    """Returns what computes gradients of portions in this process."""
+
+    def compute(batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion) -> tuple[float, State]:
+        if not batch.num_rows:  # there are more ranks than rows
+            grads.vector[...] = 0
+            return 0.0, state
+        noise = portion.noise(model, seed, batch, params.vector.dtype, slice(0, batch.num_rows))
+        return model.loss_and_grads(params, batch, state, grads, noise, count=portion.answers)
+
+    return compute

@@ -139,7 +139,7 @@ class Trainer:
             with gradients.choose(self.run, self.plan, self.warn) as compute:
                 yield compute
             return
-        with leading.lead(self.world, self.run, self.plan, self.warn) as leader:
+        with leading.lead(self.world, self.run, self.directory.path, self.plan, self.warn) as leader:
             self.saver.complete = leader.collect
             yield leader.gradients
 
