@@ -25,6 +25,9 @@ SPIN = 0.002
 LONGEST_PAUSE = 0.01
 """Seconds between two questions at most, where a rank waits long, as while rank 0 evaluates."""
 
+LAST_WORDS = 0.5
+"""Seconds before all ranks are ended by force: a launcher that is told to may drop what a rank has just printed."""
+
 SIGNAL = 1
 """The tag of messages to rank 0 that tell of a signal."""
 
@@ -155,6 +158,7 @@ class World:
             self.comm.bcast(code)
             self.heard()
         elif self.size > 1 and not self.ended:
+            time.sleep(LAST_WORDS)
             self.comm.Abort(code or 1)
         from mpi4py import MPI
 

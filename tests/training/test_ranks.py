@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from driving import FOXES
+from hinting import hints
 from launched import needs_ranks, ranks
 from rank_runs import CASES, SPOILING
 
@@ -65,6 +68,8 @@ def test_on_another_number_of_ranks_a_warning_says_what_is_no_longer_exact(found
 def test_parameters_that_are_not_the_same_on_all_ranks_are_noticed(found):
     assert "RanksDifferError: the parameters of rank 1 on " in found["disagree"]
     assert "at iteration 6" in found["disagree"]
+    (hint,) = hints(found["disagree"])
+    assert re.fullmatch(r"charrnn train -o \S*disagree --resume", hint)
 
 
 WORDS = [
@@ -117,6 +122,10 @@ def test_a_signal_to_any_rank_saves_once_and_ends_all(going, folder, number, ran
     at = int(err.partition("at iteration ")[2].partition(",")[0].replace(",", "").split()[0])
     assert contents(folder / "run" / "last.npz")[1]["iteration"] == at
     assert not any(alive(pid) for pid in pids)
+    (hint,) = hints(err)
+    done = ranks(2, "-m", *shlex.split(hint), "--iterations", at + 2, "-q", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert contents(folder / "run" / "last.npz")[1]["iteration"] == at + 2
 
 
 def alive(pid):
@@ -138,7 +147,8 @@ def test_a_rank_that_is_killed_ends_all_and_what_was_saved_is_whole(going, folde
             break
         time.sleep(0.1)
     assert not any(alive(pid) for pid in pids)
-    last = contents(folder / "run" / "last.npz")[1]["iteration"]
+    saved = [folder / "run" / name for name in ("last.npz", "best.npz")]  # killed between the two, the best is newer
+    last = max(contents(path)[1]["iteration"] for path in saved if path.exists())
     done = ranks(2, "-m", "charrnn", "train", *WORDS[2:4], "--resume", "--iterations", last + 3, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "2 ranks of 1 process" in done.stderr
