@@ -6,7 +6,7 @@ allocated once for batches of one shape, and every batch writes over the one bef
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -84,6 +84,7 @@ class Tape:
         self.dtype = np.dtype(dtype)
         self.is_recorded = False
         self.empty = empty
+        self._arrays: dict[str, Array] = {}
         dtype = self.dtype
         self.a = empty((T, G, B, H), dtype)  # the pre-activations, which become the gates in place
         # One memory under two names. On the way forward it holds `x @ W_x + b`, which no step needs on its way back:
@@ -94,8 +95,8 @@ class Tape:
         self.a_blocks = list(self.a)  # (G, B, H)
         self.gates = [tuple(block) for block in self.a]
         self.a_parts = [split(block, layout.parts) for block in self.a]
-        self.xW_blocks = self.da_blocks = self._gates_first(self.xW)
-        self.xW_parts = [split(block, layout.parts) for block in self.xW_blocks]
+        self.xW_blocks = self.da_blocks = self.gates_first(self.xW)
+        self.xW_parts = self.da_parts = [split(block, layout.parts) for block in self.xW_blocks]
         self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
         self.u, self.v = empty((2, B, H), dtype)  # scratch
         self.ones = empty((B, H), dtype)
@@ -124,11 +125,21 @@ class Tape:
         """Returns a view of `W (..., G*R)`: the columns of each gate that belong to units of this tape, (..., G, H)."""
         return W.reshape(*W.shape[:-1], -1, self.hidden_size)
 
-    def transpose(self, W: Array, out: Array) -> None:
-        """Writes the transpose of `W (N, G*R)` to `out (G*R, N)`, whose rows are in the order of what is read."""
-        for start in range(0, len(W), COLUMNS_AT_ONCE):  # a plain copy is half as fast
-            columns = slice(start, start + COLUMNS_AT_ONCE)
-            out[:, columns] = W[columns].T
+    def transposed_state_rows(self, W: Array) -> Array:
+        """Returns the transpose of the rows of W that meet the state, (G*H, H); for a single row as a view."""
+        W_h = W[: self.hidden_size]
+        if self.shape[1] == 1:
+            return W_h.T
+        out = self._named("W_hT", W_h.T.shape)
+        for columns in columns_at_once(len(W_h)):
+            out[:, columns] = W_h[columns].T
+        return out
+
+    def _named(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Returns the memory of a name, whose shape is always the same."""
+        if name not in self._arrays:
+            self._arrays[name] = self.empty(shape, self.dtype)
+        return self._arrays[name]
 
     def backward_input_product(self, W_x: Array, dx: Array) -> None:
         """Writes to `dx (T, B, D)` the gradient that reaches x through the product with `W_x (D, G*H)`."""
@@ -137,10 +148,9 @@ class Tape:
 
     # --- memory ---
 
-    def _gates_first(self, rows: Array) -> list[Array]:
-        """Returns, for each step, a view (G, B, H) of `rows (T, B, G*H)`, which is not contiguous."""
-        T, G, B, H = self.a.shape
-        return list(rows.reshape(T, B, G, H).transpose(0, 2, 1, 3))
+    def gates_first(self, rows: Array) -> list[Array]:
+        """Returns, for each step, a view (G, B, H) of `rows (T, B, G*H)`. It is not contiguous."""
+        return list(rows.reshape(*rows.shape[:2], -1, self.hidden_size).transpose(0, 2, 1, 3))
 
     def release(self) -> None:
         """Lets go of what belongs to the last batch, such as masks of dropout, which would stay in memory with it."""
@@ -154,8 +164,7 @@ class Tape:
         R, scale = self.read.shape[-1], self.scale.reshape(-1, self.hidden_size)
         self.ones[...] = 1  # as all memory, it may have served another shape
         W_h, W_x = self.own_columns(params["W"][:R]), self.own_columns(params["W"][R:])
-        if not hasattr(self, "W_x"):
-            self.W_x = self.empty((len(W_x), scale.size), self.dtype)
+        self.W_x = self._named("W_x", (len(W_x), scale.size))
         np.multiply(W_h, scale, self._W_h_rows)
         np.multiply(W_x, scale, self.W_x.reshape(W_x.shape))
         np.multiply(self.own_columns(params["b"]), scale, self.b.reshape(scale.shape))
@@ -185,17 +194,13 @@ class Tape:
         if not self.is_recorded:
             raise RuntimeError("a tape is read back once for each forward pass: reading it destroys the gates")
         self.is_recorded = False
-        if not hasattr(self, "W_hT"):
+        if not hasattr(self, "partials"):
             self._allocate_backward()
-        W_h = W[: self.hidden_size]
-        if self.shape[1] == 1:
-            self.W_hT = W_h.T
-        else:
-            self.transpose(W_h, self.W_hT)
+        self.W_hT = self.transposed_state_rows(W)
         self.W_hT_parts = [self.W_hT[columns] for columns in self.columns]
 
     def _allocate_backward(self) -> None:
-        T, G, B, H = self.a.shape
+        T, _, B, H = self.a.shape
         widths = self.layout.partials
         self.chunk = max(1, min(T, IN_CACHE // (B * H)))
         self._partials = self.empty((self.chunk, sum(widths), B, H), self.dtype)
@@ -203,11 +208,9 @@ class Tape:
         self.partials = [views[t % self.chunk] for t in range(T)]
         self._allocate_product_gradients()
         self.dhW_steps = list(self.dhW)
-        self.dhW_blocks = self._gates_first(self.dhW)
+        self.dhW_blocks = self.gates_first(self.dhW)
         self.da_gates = [tuple(block) for block in self.da_blocks]
-        self.da_parts = self.xW_parts
         self.da_columns = [self.by_part(row) for row in self.da]
-        self.W_hT = self.empty((G * H, H), self.dtype)
 
     def _allocate_product_gradients(self) -> None:
         """Says where the gradients of `x @ W_x` and of `h @ W_h` are: in `da`, unless a gate comes between."""
@@ -252,9 +255,13 @@ class Tape:
 
     def dropped(self, shape: tuple[int, ...]) -> Array:
         """Returns memory for the layer's output after dropout; its shape is always the same."""
-        if not hasattr(self, "_dropped"):
-            self._dropped = self.empty(shape, self.dtype)
-        return self._dropped
+        return self._named("dropped", shape)
+
+
+def columns_at_once(count: int) -> Iterator[slice]:
+    """Yields slices of `count` columns for a transposing copy, which as a whole would be half as fast."""
+    for start in range(0, count, COLUMNS_AT_ONCE):
+        yield slice(start, min(count, start + COLUMNS_AT_ONCE))
 
 
 def product_grads(left: Array, dproduct: Array, out: Array) -> None:

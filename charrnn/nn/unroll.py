@@ -59,9 +59,11 @@ def forward(
             rows[0][starts] = noise.start[name][starts] if name in noise.start else params.get(f"{name}0", 0)
     tape.begin_forward(params, reads_ids=x.ndim == 2)
     multiply_side(tape)
-    multiply_input(x, tape)
-    for t in range(tape.shape[0]):
-        step(cell, params, tape, t)
+    T, at_once = tape.shape[0], len(tape.xW)
+    for start in range(0, T, at_once):
+        multiply_input(x[start : start + at_once], tape)
+        for t in range(start, min(T, start + at_once)):
+            step(cell, params, tape, t)
     return tape.state["h"][1:]
 
 
@@ -101,17 +103,18 @@ def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: L
 
 
 def multiply_input(x: Array, tape: Tape) -> None:
-    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as they are; what stands at the side is added."""
+    """Writes `x @ W_x + b` of the T steps of x to `tape.xW`, scaled as they are; what stands at the side is added."""
+    xW = tape.xW[: len(x)]
     if x.ndim == 2:
         # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
-        np.take(tape.W_input, x, axis=0, out=tape.xW, mode="clip")
+        np.take(tape.W_input, x, axis=0, out=xW, mode="clip")
     else:
         T, B, D = x.shape
-        np.matmul(x.reshape(T * B, D), tape.W_input, out=tape.xW.reshape(T * B, -1))
+        np.matmul(x.reshape(T * B, D), tape.W_input, out=xW.reshape(T * B, -1))
         if tape.adds_bias_to_input:
-            tape.xW += tape.b
+            xW += tape.b
     if tape.side_product is not None:
-        tape.xW += tape.side_product
+        xW += tape.side_product
 
 
 def multiply_side(tape: Tape) -> None:
