@@ -107,17 +107,17 @@ class SharedTape(Tape):
         return W.reshape(*W.shape[:-1], -1, self.read.shape[-1])[..., self.own]
 
     def transposed_state_rows(self, W: Array) -> Array:
-        """Returns the transpose of our columns of the rows of W that meet the state: (G*H, R)."""
+        """Returns the transpose of our columns of the rows of W that meet the state, in tiles: (n, G*H, R/n)."""
         own = self.own_columns(W[: self.read.shape[-1]])
         R, G, H = own.shape
         if self.shape[1] == 1:  # a product with one row is as fast with a view
             copy = self._named("W_hT", (R, G * H))
             copy.reshape(own.shape)[...] = own
-            return copy.T
-        out = self._named("W_hT", (G * H, R))
-        for columns in columns_at_once(R):
-            out.reshape(G, H, R)[:, :, columns] = own[columns].transpose(1, 2, 0)
-        return out
+            return copy.T[None]
+        for tile, rows in zip(self._W_hT, np.split(own, len(self._W_hT)), strict=True):
+            for columns in columns_at_once(len(rows)):
+                tile.reshape(G, H, -1)[:, :, columns] = rows[columns].transpose(1, 2, 0)
+        return self._W_hT
 
     def transposed(self, W: Array, name: str) -> Array:
         """Returns the transpose of `W (N, G*R)`: (G*R, N), with the rows in the order of the columns of da."""
@@ -145,7 +145,7 @@ class SharedTape(Tape):
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches our units of `h[t]`: a sum of one term of each member."""
         # Two steps take turns: whoever reads the terms of one has done so before any member comes to the next but one.
-        np.matmul(self.dhW_steps[t], self.W_hT, self._terms[t % 2][self.member.number])
+        np.matmul(self._dhW_tiles[t], self.W_hT, self.in_tiles(self._terms[t % 2][self.member.number]))
         self.member.meet()
         first, second, *others = self._own_terms[t % 2]
         np.add(first, second, dh)
