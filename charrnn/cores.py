@@ -120,7 +120,7 @@ def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan
     """
     cores = threads or available_cores()
     if os.name == "posix" and work >= LEAST_WORK:
-        if step_product >= 700_000 and cores > 1:
+        if step_product >= 2_500_000 and cores > 1:
             return Plan(1, cores)
         processes = min(cores, rows // LEAST_ROWS)
         if processes > 1:

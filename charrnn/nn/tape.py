@@ -6,7 +6,7 @@ allocated once for batches of one shape, and every batch writes over the one bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from charrnn.nn.layout import Layout, split
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.numerics import IN_CACHE
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tiles import Tiles, tiles
+from charrnn.nn.tiles import Tiles, parts, tiles
 
 LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
@@ -142,29 +142,48 @@ class Tape:
         return W.reshape(*W.shape[:-1], -1, self.hidden_size)
 
     def transposed_state_rows(self, W: Array) -> Array:
-        """Returns the transpose of the rows of W that meet the state, in tiles: (n, G*H, H/n); for one row as a view."""
+        """Returns the transpose of the rows of W that meet the state: (parts, 1, n, G*H/parts, H/n)."""
         W_h = W[: self.hidden_size]
-        if self.shape[1] == 1:
-            return W_h.T[None]
-        tile_rows = np.split(W_h, len(self._W_hT))
-        for tile, rows in zip(self._W_hT, tile_rows, strict=True):
-            for columns in columns_at_once(len(rows)):
-                tile[:, columns] = rows[columns].T
+        if self.shape[1] == 1:  # a product with one row is as fast with a view
+            return W_h.T[None, None, None]
+        return self.transposed_in_tiles(W_h.reshape(len(W_h), -1, self.hidden_size))
+
+    def transposed_in_tiles(self, W_h: Array) -> Array:
+        """Returns the transpose of `W_h (N, G, H)` in its tiles."""
+        _, G, H = W_h.shape
+        p, _, n, _, c = self._W_hT.shape
+        rows, out = W_h.reshape(n, c, p, G // p, H), self._W_hT.reshape(p, n, G // p, H, c)
+        for tile in range(n):
+            for columns in columns_at_once(c):
+                out[:, tile, :, :, columns] = rows[tile, columns].transpose(1, 2, 3, 0)
         return self._W_hT
 
     def _cut_backward_product(self) -> None:
-        """Makes the memory of the transpose of W_h, and the views in which the product with it is one call."""
-        (T, B, inner), N = self.dhW.shape, self.read.shape[-1]
-        r, c = tiles(B, inner, N, self.dtype) if self.layout.product != "of a gated state" else Tiles(B, N)
-        self._dhW_tiles = list(self.dhW.reshape(T, B // r, 1, r, inner))
-        if B > 1:
-            self._W_hT = self.empty((N // c, inner, c), self.dtype)
+        """Makes the memory of the transpose of W_h, and the views in which the product with it is one call.
 
-    def in_tiles(self, dh: Array) -> Array:
-        """Returns a view of `dh (B, N)` that has the product with the transpose of W_h in tiles: (.., n, .., N/n)."""
-        B, N = dh.shape
-        n, r = len(self.W_hT), self._dhW_tiles[0].shape[-2]
-        return dh.reshape(B // r, r, n, N // n).transpose(0, 2, 1, 3)
+        It has n tiles of columns, and where very many numbers are summed, parts of them: (parts, 1, n, G*H/parts, N/n).
+        """
+        (T, B, inner), N = self.dhW.shape, self.read.shape[-1]
+        p, (r, c) = 1, Tiles(B, N)
+        if self.layout.product != "of a gated state":
+            p = self.parts_of_sum()
+            r, c = tiles(B, inner // p, N, self.dtype)
+        cut = self.dhW.reshape(T, B // r, r, p, inner // p).transpose(0, 3, 1, 2, 4)
+        self._dhW_tiles = list(cut[:, :, :, None])
+        self._rows_of_tile = r
+        self._terms = self.empty((p, B, N), self.dtype) if p > 1 else None
+        if B > 1:
+            self._W_hT = self.empty((p, 1, N // c, inner // p, c), self.dtype)
+
+    def parts_of_sum(self) -> int:
+        """Returns in how many parts the gates are, whose products with the transpose of W_h are added up."""
+        return parts(self.shape[1], len(self.layout.scales), self.hidden_size, self.dtype)
+
+    def multiply_back(self, t: int, terms: Array) -> None:
+        """Computes what reaches `h[t]` through the product with W_h: `terms (parts, B, N)`, of which it is the sum."""
+        p, B, N = terms.shape
+        n, r = self.W_hT.shape[2], self._rows_of_tile
+        np.matmul(self._dhW_tiles[t], self.W_hT, terms.reshape(p, B // r, r, n, N // n).transpose(0, 1, 3, 2, 4))
 
     def _named(self, name: str, shape: tuple[int, ...]) -> Array:
         """Returns the memory of a name, whose shape is always the same."""
@@ -229,7 +248,9 @@ class Tape:
         if not hasattr(self, "partials"):
             self._allocate_backward()
         self.W_hT = self.transposed_state_rows(W)
-        self.W_hT_parts = [self.W_hT[0, columns] for columns in self.columns]  # of a cell that multiplies them apart
+        self.W_hT_parts = [
+            self.W_hT[0, 0, 0, columns] for columns in self.columns
+        ]  # for cells with a product each
 
     def _allocate_backward(self) -> None:
         T, _, B, H = self.a.shape
@@ -272,7 +293,11 @@ class Tape:
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
-        np.matmul(self._dhW_tiles[t], self.W_hT, self.in_tiles(dh))
+        if self._terms is None:
+            self.multiply_back(t, dh[None])
+        else:
+            self.multiply_back(t, self._terms)
+            add_all(list(self._terms), dh)
 
     def own_grads(self, grads: LayerParams) -> None:
         """Writes the gradients of parameters that belong to the tape and not to the cell: here none."""
@@ -288,6 +313,13 @@ class Tape:
     def dropped(self, shape: tuple[int, ...]) -> Array:
         """Returns memory for the layer's output after dropout; its shape is always the same."""
         return self._named("dropped", shape)
+
+
+def add_all(terms: Sequence[Array], out: Array) -> None:
+    """Writes the sum of at least two arrays to `out`, added in their order."""
+    np.add(terms[0], terms[1], out)
+    for term in terms[2:]:
+        np.add(out, term, out)
 
 
 def columns_at_once(count: int) -> Iterator[slice]:

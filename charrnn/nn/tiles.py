@@ -28,6 +28,9 @@ FAST_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 COLUMNS, LEAST_COLUMNS = 64, 32
 """Columns of a tile: four registers of AVX-512 hold 64 numbers."""
 
+MOST_INNER = 1024
+"""Numbers that are summed in one product, where that can be chosen."""
+
 FEW_ROWS, LEAST_ROWS = 8, 4
 """Up to `FEW_ROWS` tiles help any processor; with less than `LEAST_ROWS` in each, more would not be faster."""
 
@@ -54,6 +57,16 @@ def tiles(rows: int, inner: int, columns: int, dtype: npt.DTypeLike) -> Tiles:
             if group >= min(LEAST_ROWS, rows):
                 return Tiles(group, width)
     return whole
+
+
+def parts(rows: int, gates: int, width: int, dtype: npt.DTypeLike) -> int:
+    """Returns in how many parts a product over `gates * width` numbers is done, which are added up; it divides `gates`.
+
+    The more numbers are summed, the fewer rows a tile has: more than a thousand, and that is what a product loses by.
+    """
+    if rows == 1 or np.dtype(dtype) != np.float32 or not _kernels_are_fast():
+        return 1
+    return next(p for p in range(1, gates + 1) if gates % p == 0 and (p == gates or gates // p * width <= MOST_INNER))
 
 
 @functools.cache
