@@ -200,13 +200,20 @@ def read_config(name: str | None) -> list[Setting]:
         return []
     try:
         path = find_config(name)
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read(reading.MAX_CHARACTERS + 1)  # one more than may be, and not all that a device may give
-        return reading.read_yaml(text, one_line(str(path)))
+        return reading.read_yaml(read_yaml_file(path, name), one_line(str(path)))
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"`{advice.command('config', 'list')}` names the shipped ones"
         raise ConfigError(f"{name}: no such config; {hint}") from None
+
+
+def read_yaml_file(path: Path, name: str) -> str:
+    """Returns what stands in a file. Raises FileNotFoundError, and ConfigError for what is no text, naming `name`."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read(reading.MAX_CHARACTERS + 1)  # one more than may be, and not all that a device may give
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{name}: cannot be read as a config: {reason}; give a YAML file") from error

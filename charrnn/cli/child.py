@@ -1,0 +1,32 @@
+"""What a process runs that another one started for a run of its sweep: `charrnn`, until the other one is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import NoReturn
+
+from charrnn.cli import main as program
+
+GRACE = 30
+"""Seconds in which a run should have saved, after which it is ended as it is."""
+
+
+def main() -> NoReturn:
+    """Runs the command line, and stops it as SIGTERM does when standard input ends."""
+    with contextlib.suppress(RuntimeError):  # no thread can be started: then it is stopped by a signal alone
+        threading.Thread(target=_end_with_input, daemon=True).start()
+    program.main()
+
+
+def _end_with_input() -> None:
+    """Waits until nobody holds the other end of standard input any more, and lets this process save and end."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
