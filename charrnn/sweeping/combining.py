@@ -15,6 +15,7 @@ from charrnn.errors import CharrnnError, ConfigError
 from charrnn.sweeping.grid import Axis, Grid
 from charrnn.sweeping.naming import name_of
 from charrnn.tasks.base import Task
+from charrnn.tasks.writer import Writer, refuse_both_ways
 from charrnn.training import limits
 
 MOST_RUNS = 10_000
@@ -77,6 +78,8 @@ def _check(config: Config, name: str) -> None:
     """Raises ConfigError for what can be told of a configuration without a text."""
     try:
         kind = tasks.find(config.task.name, config.data)
+        if issubclass(kind, Writer):
+            refuse_both_ways(config.model)
         limits.refuse_hopeless(config, kind.probe(config.model)[0])
     except CharrnnError as error:
         raise ConfigError(*(f"{name}: {message}" for message in error.messages)) from None

@@ -15,7 +15,10 @@ DIGITS = 8
 """How many hexadecimal digits tell apart what could otherwise be taken for another."""
 
 PLAIN = re.compile(r"[a-z0-9_.+-]+")
-"""How a value looks that every file system keeps as it is, and no two of them take for the same."""
+"""How a value looks that every file system keeps as it is, and none takes for another."""
+
+OTHERS = re.compile(r"[^A-Za-z0-9_.+-]")
+"""Characters that some file system, or some shell, does not take as they are."""
 
 
 def name_of(values: Mapping[str, Any]) -> str:
@@ -24,7 +27,7 @@ def name_of(values: Mapping[str, Any]) -> str:
     Where a value cannot stand in a name, or the name would be too long, its end is a hash of all values.
     """
     shown = {_short(key, values): in_name(value) for key, value in values.items()}
-    name = ",".join(f"{key}={re.sub(f'(?!{PLAIN.pattern}).', '_', value)}" for key, value in shown.items())
+    name = ",".join(f"{key}={OTHERS.sub('_', value)}" for key, value in shown.items())
     if len(name) <= LONGEST and all(PLAIN.fullmatch(value) for value in shown.values()):
         return name
     whole = json.dumps(values, sort_keys=True, ensure_ascii=True)

@@ -109,8 +109,6 @@ class Sweep:
         path = self.directory / COMMON
         write_atomically(path, settings_to_yaml(common).encode(), self.warn)
         waiting = [number for number, entry in enumerate(self.entries) if entry.state != DONE]
-        for number in waiting:
-            self.entries[number].state = WAITING
         waiting.reverse()
         self.write()
         try:

@@ -78,21 +78,22 @@ def aligned(entries: Sequence[Entry]) -> list[str]:
     """Returns the lines of the table for a person: the score in four digits, and at the end why a run has failed."""
     found = rows(entries)
     cells = [[key for key in found[0] if key != "error"]]
-    for row in found:
-        score = "" if row["score"] is None else f"{row['score']:.4f}"
-        seconds = f"{row['seconds']:.1f}"
-        shown = {
-            **row,
-            "score": score,
-            "seconds": seconds,
-            "state": f"{row['state']}: {row['error']}" if row["error"] else row["state"],
-        }
-        cells.append([one_line(_cell(key, value)) for key, value in shown.items() if key != "error"])
+    cells += [[one_line(_for_a_person(key, row)) for key in cells[0]] for row in found]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     left = len(widths) - 2  # from where words stand: those are read from the left
     return [
-        "  ".join(
-            c.ljust(w) if i >= left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        "  ".join([*map(str.rjust, line[:left], widths), *map(str.ljust, line[left:], widths[left:])]).rstrip()
         for line in cells
     ]
+
+
+def _for_a_person(key: str, row: dict[str, Any]) -> str:
+    """Returns a value as a person reads it."""
+    match key:
+        case "score" if row[key] is not None:
+            return f"{row[key]:.4f}"
+        case "seconds":
+            return f"{row[key]:.1f}"
+        case "state" if row["error"]:
+            return f"{row[key]}: {row['error']}"
+    return _cell(key, row[key])
