@@ -11,6 +11,7 @@ from pages import DOCS, blocks
 
 PAGES = sorted(path.name for path in (DOCS / "how-to").glob("*.md") if path.name != "README.md")
 SMALL = "--set model.hidden_size=6 --set train.iterations=4 --set train.eval_every=2 --set train.threads=1"
+SHORT = "--set train.iterations=4 --set train.eval_every=2 --set train.eval_chars=500"
 ONE_SCREEN = 75
 
 SHELL = f"""
@@ -18,12 +19,13 @@ set -e -o pipefail
 charrnn() {{
     case " $* " in
         *" --resume "*) "$PYTHON" -m charrnn "$@" ;;
+        *" sweep "*) "$PYTHON" -m charrnn "$@" {SHORT} ;;
         *" train "*) "$PYTHON" -m charrnn "$@" {SMALL} ;;
         *) "$PYTHON" -m charrnn "$@" ;;
     esac
 }}
 """
-"""What makes each run a small one. A command that fails ends it all."""
+"""What makes each run a small one, or of a sweep a short one. A command that fails ends it all."""
 
 
 @pytest.mark.parametrize("name", PAGES)
