@@ -72,5 +72,7 @@ def session(text: str) -> list[tuple[list[str], list[str]]]:
 
 
 def shape(line: str) -> str:
-    """A line without its numbers, and without what depends on them."""
-    return " ".join(NUMBER.sub("#", line).removesuffix(" *").replace("processes", "process").split())
+    """A line without its numbers, and without what depends on them, such as the bars that a terminal shows."""
+    return " ".join(
+        NUMBER.sub("#", line.rstrip("▁▂▃▄▅▆▇█ ")).removesuffix(" *").replace("processes", "process").split()
+    )

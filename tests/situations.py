@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,11 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
             yield update
 
     patch.setattr("charrnn.training.loop.updates", lost)
+
+
+def _without_detector(patch: pytest.MonkeyPatch) -> None:
+    """There is nothing that guesses the encodings of other alphabets."""
+    patch.setitem(sys.modules, "charset_normalizer", None)
 
 
 def _other_shell(patch: pytest.MonkeyPatch) -> None:
@@ -228,7 +234,7 @@ SITUATIONS = {
         5,
     ),
     "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
-    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2),
+    "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_without_detector),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
     "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),

@@ -7,11 +7,13 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+from charrnn.cli.common import refuse_to_overwrite
 from charrnn.errors import OutputError
-from charrnn.files import as_output_error, write_atomically
+from charrnn.files import as_output_error, keeps_nothing, write_atomically
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -129,3 +131,22 @@ def test_errors_of_the_operating_system_alone_become_output_errors(tmp_path):
         (tmp_path / "missing").read_bytes()
     with pytest.raises(ZeroDivisionError), as_output_error(tmp_path):
         1 / 0  # noqa: B018
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as reader:
+        refuse_to_overwrite(path)  # which may not read it, and wait
+        write_atomically(path, b"<!doctype html>")
+        assert reader.stdout.read() == b"<!doctype html>"
+    assert stat.S_ISFIFO(os.stat(path).st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_name_in_dev_stands_for_what_it_is_connected_with():
+    assert keeps_nothing(Path("/dev/null"))
+    assert keeps_nothing(Path("/dev/stdout")) == os.path.exists("/dev/stdout")
+    assert not keeps_nothing(Path(__file__))
+    assert not keeps_nothing(Path(__file__).parent)

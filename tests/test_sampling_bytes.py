@@ -123,3 +123,18 @@ def test_a_document_ends_between_characters_and_is_a_line(names):
 def test_a_run_without_a_symbol_for_any_character_writes(tmp_path):
     run = begin(decode([TEXT.encode()], "a text", "utf-8"), **{"data.max_vocab": 0})
     assert len("".join(sample(run, length=30, seed=1))) == 30
+
+
+@pytest.mark.parametrize(("option", "text"), [("stop", "a\n"), ("allow", "a\n"), ("ban", "\n")])
+def test_no_line_end_can_be_asked_of_a_document_that_is_a_line(names, option, text):
+    with pytest.raises(RequestError, match=rf"^{option} .*cannot write:? '\\n'"):
+        sample(names, **{option: text})
+
+
+@pytest.mark.parametrize(("option", "text"), [("stop", "a€"), ("allow", "€"), ("ban", "€")])
+def test_no_character_can_be_asked_for_that_the_encoding_has_not(option, text):
+    latin = decode(["aéb c\n".encode("latin-1") * 40], "a text", "latin-1")
+    run = begin(latin, **{"data.max_vocab": 2, "data.encoding": "latin-1"})
+    with pytest.raises(RequestError, match=rf"^{option} .*cannot write:? '€'"):
+        sample(run, **{option: text})
+    assert set("".join(sample(run, length=20, seed=1, allow="ÿ"))) == {"ÿ"}

@@ -57,10 +57,16 @@ def say(message: str) -> None:
 def print_json(value: Any) -> None:
     """Prints one JSON object and nothing else; a list of many items has a line for each, and a short one is a line."""
     if not isinstance(value, dict) or not any(isinstance(entry, list) and len(entry) > FEW for entry in value.values()):
-        click.echo(to_json(value, indent=2))
+        put(f"{to_json(value, indent=2)}\n")
         return
     entries = [f"  {to_json(key)}: {_entry(entry)}" for key, entry in value.items()]
-    click.echo("{\n" + ",\n".join(entries) + "\n}")
+    put("{\n" + ",\n".join(entries) + "\n}\n")
+
+
+def put(text: str) -> None:
+    """Writes to stdout in UTF-8, as JSON and pages are, whatever the terminal says of itself."""
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 FEW = 20
@@ -136,7 +142,7 @@ def decoded(run: Run, data: bytes, name: str, encoding: str | None) -> str:
 
     Raises ConfigError where they are not in its encoding.
     """
-    from charrnn.text.encoding import EmptyText
+    from charrnn.text.text import EmptyText
 
     config = run.config.data
     try:
@@ -257,7 +263,11 @@ def refuse_to_overwrite(path: Path | None) -> None:
         raise ConfigError("'-' is no file to write a page to; name one, such as page.html")
     if path.suffix.lower() in PIXELS:
         raise ConfigError(f"{path} would not be what its name says; end that of a page in .html, of curves in .svg")
+    from charrnn.files import keeps_nothing
+
     try:
+        if keeps_nothing(path):  # and reading a pipe would wait for its other end
+            return
         with open(path, "rb") as file:
             found = file.read(4)
     except OSError:  # there is none, or what is wrong with it will be told when it is written

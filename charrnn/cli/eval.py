@@ -41,6 +41,18 @@ class Options:
         """The sources as they are typed in a command: a file whose name begins with a dash is no option."""
         return [source if source == "-" else Path(source) for source in self.sources]
 
+    def others(self) -> list[object]:
+        """The options as they are typed, but for what to do about unknown characters."""
+        values: dict[str, object] = {
+            "--split": self.split,
+            "--encoding": self.encoding,
+            "--surprising": self.surprising,
+        }
+        pages = {"--heat": self.heat, "--confusion": self.confusion}
+        values |= {option: "-" if str(page) == "-" else page for option, page in pages.items()} | {"--beam": self.beam}
+        given = [word for option, value in values.items() if value is not None for word in (option, value)]
+        return given + ["--lines"] * self.lines + ["--json"] * self.as_json
+
     @property
     def on_stdout(self) -> list[str]:
         """What is asked for that must have stdout for itself."""
@@ -105,11 +117,13 @@ def command(**options: Any) -> None:
     """  # noqa: D301  # click wants the backspace itself
     from charrnn.runs.checkpoint import load
     from charrnn.runs.judgement import joint_report
+    from charrnn.text.origin import listed
 
     wanted = Options(**options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
-    groups = [list(wanted.sources)] if wanted.split else [[source] for source in wanted.sources]
+    sources = listed(wanted.sources)
+    groups = [list(sources)] if wanted.split else [[source] for source in sources]
     judged = [_judge(run, wanted, sources) for sources in groups]
     total = joint_report(judged, **_asked(wanted))
     name = judged[0].name if len(judged) == 1 else f"{len(judged)} texts"
@@ -148,8 +162,6 @@ def _refuse(run: Run, wanted: Options) -> None:
             f"{one} and {other} would both be on stdout; "
             f"{'name a file for the page' if is_page else 'leave one of them out, or give --json'}"
         )
-    if wanted.sources.count("-") > 1:
-        raise ConfigError("'-' is given twice, and stdin can be read but once; give it once")
 
 
 def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
@@ -162,9 +174,7 @@ def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
     try:
         judged = judge(run, common.library_for(run, wanted.encoding), sources, wanted.split, skip, **_asked(wanted))
     except UnknownCharacters as error:
-        given = {"--split": wanted.split, "--encoding": wanted.encoding}
-        words = [word for option, value in given.items() if value for word in (option, value)]
-        typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *words, "--unknown", "skip")
+        typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *wanted.others(), "--unknown", "skip")
         raise DataError(
             f"{error.place}: the model never saw {describe(error.characters)}; to score the rest: {typed}"
         ) from error
@@ -246,7 +256,7 @@ def _write_pages(wanted: Options, judged: Sequence[Judgement], total: dict[str, 
         if str(wanted.heat) == "-":
             width = shutil.get_terminal_size().columns
             for line in heat_terminal.lines(shown, score, heat_terminal.wants_colours(), width):
-                _put(f"{line}\n")
+                common.put(f"{line}\n")
         else:
             common.write_page(heat.page(name, shown, score), wanted.heat)
     if wanted.confusion:
@@ -256,12 +266,6 @@ def _write_pages(wanted: Options, judged: Sequence[Judgement], total: dict[str, 
 
         page = confusion_page(name, total["labels"], np.array(total["confusion"]))
         if str(wanted.confusion) == "-":
-            _put(page)
+            common.put(page)
         else:
             common.write_page(page, wanted.confusion)
-
-
-def _put(text: str) -> None:
-    """Writes to stdout in UTF-8, whatever the terminal says of itself."""
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()

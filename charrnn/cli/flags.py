@@ -6,6 +6,7 @@ Help and checks of a flag are those of its key, so that there is one place where
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from charrnn import advice
 from charrnn.config import reading
 from charrnn.config.flags import FLAGS
 from charrnn.config.resolve import Setting
-from charrnn.config.schema import keys
+from charrnn.config.schema import keys, types_of_keys
 from charrnn.config.synonyms import named
 
 METAVARS = {"--time-budget": "TIME", "--lr": "RATE", "--dropout": "P", "--cell": "CELL", "--optimizer": "NAME"}
@@ -98,6 +99,8 @@ def instead(option: str, known: Iterable[str], typed: Sequence[str]) -> str:
     flag = next((flag for flag, key in FLAGS.items() if key == path and flag in known), None)
     if flag:
         return f"it is `{advice.option(flag, value)}` here" if value else f"it is {flag} here"
+    if types_of_keys()[path] in (bool, bool | None) and value not in ("true", "false"):  # a switch, and no value
+        value = "true"
     return f"it is a key here: `{advice.setting(path, value or 'VALUE')}`"
 
 
@@ -106,5 +109,5 @@ def _value(option: str, typed: Sequence[str]) -> str:
     for word, after in itertools.zip_longest(typed, typed[1:], fillvalue=""):
         name, equals, value = word.partition("=")
         if name == option:
-            return value if equals else after * (not after.startswith("--"))
+            return value if equals else after * (not re.match(r"-\D", after))
     return ""

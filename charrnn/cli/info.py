@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from charrnn.cli import common
-from charrnn.errors import DataError, one_line
+from charrnn.errors import ConfigError, DataError, one_line
 
 QUOTED = ("symbols", "answers")
 """Facts that are characters, of which spaces and line ends would not be seen."""
@@ -34,10 +34,10 @@ def command(source: str | None, machine: bool, encoding: str | None, as_json: bo
         raise click.UsageError(
             "Missing argument 'CHECKPOINT|RUN_DIR|TEXT', or --machine" if source is None else "--machine is of no file"
         )
-    if source is None:
-        facts = _machine(as_json)
-    else:
-        facts = _checkpoint(Path(source)) if _is_checkpoint(Path(source)) else _text(source, encoding)
+    is_text = source is not None and not _is_checkpoint(source)
+    if encoding is not None and not is_text:
+        raise ConfigError("--encoding is of a text; leave it out")
+    facts = _machine(as_json) if source is None else _text(source, encoding) if is_text else _checkpoint(Path(source))
     if as_json:
         common.print_json(facts)
         return
@@ -80,16 +80,20 @@ def _machine(as_json: bool) -> dict[str, Any]:
         return facts | several
     for name, parts in several.items():
         each = (
-            f"{part.replace('_', ' ')} {'none' if value is None else f'{value:,}'}" for part, value in parts.items()
+            f"{part if part in found.variables else part.replace('_', ' ')} {'none' if value is None else f'{value:,}'}"
+            for part, value in parts.items()
         )
         facts[name] = ", ".join(each) or "none"
     return facts | {"quota": "none" if facts["quota"] is None else f"{found.quota:g} cores"}
 
 
-def _is_checkpoint(path: Path) -> bool:
-    """Tells whether a path is of a checkpoint or a run, and not of a text, a folder of texts or an archive."""
+def _is_checkpoint(source: str) -> bool:
+    """Tells whether this is the path of a checkpoint or a run, and not of a text, a folder of texts or an archive."""
     from charrnn.text.sources import is_run
 
+    path = Path(source)
+    if not source:
+        return False
     if path.suffix == ".npz":
         return True
     try:

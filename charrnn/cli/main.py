@@ -189,7 +189,8 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
         near = nearest_value(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
         message += f"; did you mean {near!r}?" if near else ""
     context: click.Context | None = getattr(error, "ctx", None)
-    where = context.command_path if context else "charrnn"
+    named = [word for word in arguments[:1] if word in COMMANDS]  # an option without its value knows no context
+    where = context.command_path if context else " ".join(["charrnn", *named])
     if isinstance(error, click.NoSuchOption) and context:
         from charrnn.cli import flags
 

@@ -153,7 +153,7 @@ def _cut(run: Run, wanted: Options) -> str:
 def _comparison(run: Run, checkpoint: Path) -> str:
     """Returns the command that judges a run on what it was validated on, and with it what counting reaches there."""
     split = run.config.data.split[1] or run.config.data.validation
-    return advice.command("eval", checkpoint, *map(Path, run.corpus.found_at), *["--split", "validation"] * bool(split))
+    return advice.command("eval", checkpoint, *run.corpus.as_typed, *["--split", "validation"] * bool(split))
 
 
 def _answered(run: Run, wanted: Options, inputs: Iterator[str]) -> Iterator[Iterable[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +57,7 @@ def command(runs: tuple[Path, ...], out: Path | None, as_json: bool, tensorboard
     if as_json:
         common.print_json({"runs": [_facts(facts) for facts in found]})
     elif to_stdout:
-        sys.stdout.buffer.write(_page(found).encode("utf-8", "backslashreplace"))
+        common.put(_page(found))
     else:
         common.write_page(_page(found), place)
         click.echo(one_line(str(place)))

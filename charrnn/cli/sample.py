@@ -124,6 +124,10 @@ def _refuse_contradictions(wanted: Options) -> None:
     """Raises ConfigError for options that cannot be meant together."""
     if wanted.text and wanted.max_copy is None:
         raise ConfigError("--text says where the training text is, for --max-copy; give that too, or leave it out")
+    if wanted.encoding is not None and wanted.prompt_file is None and wanted.prompts is None:
+        raise ConfigError("--encoding is that of a file; give --prompt-file or --prompts too, or leave it out")
+    if wanted.separator is not None and wanted.as_json:
+        raise ConfigError("--separator and --json are given together; give one of them")
     if wanted.best_of > 1 and wanted.save_state:
         raise ConfigError("--best-of and --save-state are given together; give one of them")
     if wanted.best_of > 1 and wanted.load_state:

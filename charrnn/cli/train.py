@@ -118,8 +118,7 @@ def _begin(wanted: Options) -> Trainer:
         trainer = Trainer.begin(directory, prepared)
         trainer.warnings += unread(config, origins)
         progress = trainer.progress
-        updates = None if config.train.time_budget else progress.total_iterations
-        trainer.notes += few_updates.remark(config, progress.batches_per_epoch, updates)
+        trainer.notes += few_updates.remark(config, progress.batches_per_epoch, progress.total_iterations)
         return trainer
     except CharrnnError:
         directory.close()
@@ -138,8 +137,8 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 def _resume(wanted: Options) -> Trainer:
     from charrnn.runs import places
     from charrnn.runs.directory import RunDirectory
+    from charrnn.training import resuming
     from charrnn.training.more import ENDS, parse
-    from charrnn.training.resuming import is_from_stdin, refuse_another_configuration
     from charrnn.training.trainer import Trainer
 
     settings, text = wanted.settings(), wanted.text
@@ -150,18 +149,18 @@ def _resume(wanted: Options) -> Trainer:
         )
     if wanted.out is None:
         raise ConfigError(places.without_directory(text))
+    places.refuse_as_text(text)
     directory = RunDirectory(wanted.out, resume=True)
     try:
         run, damaged = directory.newest()
         config, _ = resolve(to_settings(run.config, "the run"), settings)
-        refuse_another_configuration(run, config)  # before anything is read as it says
-        if not text and is_from_stdin(run):
-            raise ConfigError("the run learns from standard input; give the same again, with '-' for TEXT")
+        resuming.refuse_another_configuration(run, config)  # before anything is read as it says
+        if not text and run.corpus.is_from_stdin:
+            again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
+            raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
         examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
-        rate = run.config.optim.learning_rate
         trainer = Trainer.resume(directory, run, config, examples, more)
-        if config.optim.learning_rate == rate:
-            trainer.warnings += trainer.divergence.warn_of_the_last()
+        trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         going_on = f", for {more} more than was done; nothing else ends it" if more else ""
         trainer.notes.append(f"resuming at iteration {run.iteration:,}{going_on}")

@@ -32,8 +32,6 @@ class Output:
         self.out, self.task, self.wanted, self.count = out, task, wanted, count
         given = wanted.separator
         self.separator = None if given is None else typed(given, "--separator", task.vocabulary.encoding)
-        self.in_lines = task.end is not None and "\n" not in task.vocabulary.symbols
-        """Whether each text is a line, as these have no line ends in them."""
         self.last = b"\n"
         """The last byte that was written."""
 
@@ -52,7 +50,8 @@ class Output:
             drawn = f": {sample.label}" if sample.label is not None and self.wanted.label is None else ""
             header = f"--- {sample.number} of {self.count}{drawn} ---\n"
             blank = "" if sample.number == 1 else "\n"
-            between, behind = ("", "\n") if self.in_lines else (blank + header, "\n")
+            if self.count > 1:
+                between, behind = ("" if self.task.writes_lines else blank + header), "\n"
         self.write(f"{between}{sample.prompt}{sample.text}{behind}")
 
     def _readable(self, text: str) -> str:
@@ -64,7 +63,7 @@ class Output:
 
     def end(self) -> None:
         """Ends the last line, where the text is a line, or a terminal would go on in it."""
-        if self.count == 1 and not self.wanted.as_json and self.separator is None and self.in_lines:
+        if self.count == 1 and not self.wanted.as_json and self.separator is None and self.task.writes_lines:
             self._put(b"\n")
         elif self.out.isatty():
             self.end_line()
@@ -93,6 +92,8 @@ def write(run: Run, request: Request, wanted: Options, out: IO[bytes]) -> None:
 
     task, model = writer_of(run.task, run.model)
     check(request, task, wanted.samples)  # before a text is read, and the seed told
+    if wanted.save_state:
+        states.refuse_to_overwrite(wanted.save_state)
     state = wanted.load_state and states.load(wanted.load_state, model, run.weights, model.num_outputs)
     training = _training_text(run, wanted) if request.max_copy is not None else None
     count = wanted.samples * (state.rows if state else len(request.prompts))

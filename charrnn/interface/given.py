@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,20 +39,22 @@ class Shelf(Library):
             yield from super()._files(sources, remarks)
 
 
-def sources_of(source: Source, encoding: str, library: Library | None = None) -> tuple[Library, list[str]]:
+def sources_of(
+    source: Source, encoding: str, library: Library | None = None, or_utf8: bool = False
+) -> tuple[Library, list[str]]:
     """Returns where examples are read, and by which names.
 
     A string with a line break, or longer than any name, is a text itself, and so are bytes; another is a file or
     a corpus. A list is of such names, or of pairs `(label, text)` or `(source, target)`. Raises ConfigError for
-    anything else, DataError for a text that is not of the `encoding`.
+    anything else, DataError for a text that is not of the `encoding`, unless UTF-8 will do.
     """
     library = library or common.library()
     if isinstance(source, bytes):
         return _shelf(library, source), [IN_MEMORY]
     if isinstance(source, str):
-        if "\n" not in source and len(source) <= LONGEST_NAME:
+        if not {"\n", "\r"} & {*source[: LONGEST_NAME + 1]} and len(source) <= LONGEST_NAME:
             return library, [source]
-        return _shelf(library, encoded(source, encoding)), [IN_MEMORY]
+        return _shelf_of(library, source, encoding, or_utf8), [IN_MEMORY]
     if isinstance(source, os.PathLike):
         return library, [os.fspath(source)]
     given = list(source) if isinstance(source, Iterable) else []
@@ -59,7 +62,7 @@ def sources_of(source: Source, encoding: str, library: Library | None = None) ->
         return library, [os.fspath(one) for one in given]
     if given and all(_is_pair(one) for one in given):
         rows = "".join(f"{escape(first)}\t{escape(second)}\n" for first, second in given)
-        return _shelf(library, encoded(rows, encoding)), [IN_MEMORY]
+        return _shelf_of(library, rows, encoding, or_utf8), [IN_MEMORY]
     raise ConfigError(
         f"a {type(source).__name__} is nothing to read; give a file, the name of a corpus, a text, a list of files, or "
         f"a list of pairs such as ('label', 'text')"
@@ -72,6 +75,17 @@ def encoded(text: str, encoding: str) -> bytes:
         return text.encode("utf-8" if encoding == BYTES else encoding)
     except UnicodeError as error:
         raise DataError(f"{IN_MEMORY} cannot be written in {encoding}: {error}; choose another encoding") from error
+
+
+def _shelf_of(library: Library, text: str, encoding: str, or_utf8: bool) -> Shelf:
+    """Returns a library with a text in it, whose encoding is certain: no other is tried when it is read."""
+    try:
+        data = encoded(text, encoding)
+    except DataError:
+        if not or_utf8:
+            raise
+        encoding, data = "utf-8", encoded(text, "utf-8")
+    return _shelf(dataclasses.replace(library, encoding=encoding), data)
 
 
 def _shelf(library: Library, data: bytes) -> Shelf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ def settings_of(
     A keyword is the last word of a key, as `hidden_size`, or that of a flag of `charrnn train`, as `lr`. Raises
     ConfigError for what is no key, with the nearest.
     """
+    if not isinstance(settings, Mapping | None):
+        raise ConfigError(f"settings are a {type(settings).__name__}; give a dict of keys and values")
     found = common.read_config(None if config is None else os.fspath(config))
     found += [Setting(str(path), plain(value), "settings") for path, value in (settings or {}).items()]
     return found + [Setting(key_of(name), plain(value), f"{name}=") for name, value in keywords.items()]
@@ -43,6 +46,12 @@ def key_of(name: str) -> str:
     if meant:
         raise ConfigError(f"{name}= may be any of {', '.join(meant)}; give it in settings={{{meant[0]!r}: ...}}")
     raise ConfigError(f"{name}=: no setting is called so{nearest(name, [*keys(), *ALIASES])}")
+
+
+def refuse_no_number(name: str, value: Any) -> None:
+    """Raises ConfigError for what is not a whole number of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least 1")
 
 
 def plain(value: Any) -> Any:

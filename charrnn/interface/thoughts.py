@@ -9,14 +9,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.arrays import Array, Ids
-from charrnn.cli import common
 from charrnn.cores import blas_threads
 from charrnn.errors import ConfigError, DataError
+from charrnn.interface.settings import refuse_no_number
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batching
 from charrnn.tasks.writer import writer_of
 from charrnn.text.documents import Documents
-from charrnn.text.vocabulary import BYTES
+from charrnn.text.encoding import decode
+from charrnn.text.vocabulary import BYTES, UnknownCharacters
 
 STEPS = 256
 """Characters that are read at a time."""
@@ -54,11 +55,13 @@ def _examples(run: Run, text: str, label: str | None) -> Any:
     """Returns a text as the task has what it is judged on: a document, where these are learnt."""
     task, _ = writer_of(run.task, run.model)
     symbols = _symbols_of(run, text)
+    if unknown := task.vocabulary.unknown(symbols):
+        raise UnknownCharacters(unknown, "the text")
     if task.end is not None:
         return Documents("the text", 0, "", [symbols], None if label is None else [label])
-    bytes_alone = run.config.data.encoding == BYTES
-    data = symbols.encode("latin-1") if bytes_alone else symbols.encode("utf-8", "surrogatepass")
-    return common.library().decoded(data, "the text", BYTES if bytes_alone else "utf-8")
+    if run.config.data.encoding == BYTES:
+        return decode([symbols.encode("latin-1")], "the text", BYTES)
+    return decode([symbols.encode("utf-8-sig")], "the text", "utf-8")  # of a mark that is a symbol, another is left out
 
 
 def _symbols_of(run: Run, text: str) -> str:
@@ -102,10 +105,9 @@ def answers(run: Run, inputs: Iterable[str], top: int | None, beam: int | None) 
     for name, value in asked.items():
         if name not in run.task.abilities:
             raise ConfigError(f"{name} is not for a run of the task {run.config.task.name}; leave it out")
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; it must be at least 1")
-    if isinstance(inputs, str):
-        raise ConfigError("inputs are several, and a string is one; give a list of strings")
+        refuse_no_number(name, value)
+    if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+        raise ConfigError(f"inputs are several, and a {type(inputs).__name__} is none; give a list of strings")
     given = list(inputs)
     if strange := next((one for one in given if not isinstance(one, str)), None):
         raise ConfigError(f"an input is a {type(strange).__name__}; give strings")

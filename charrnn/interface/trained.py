@@ -16,7 +16,7 @@ from charrnn.errors import ConfigError
 from charrnn.interface import thoughts
 from charrnn.interface.given import Source
 from charrnn.interface.measuring import evaluate
-from charrnn.runs import checkpoint
+from charrnn.runs import archive, checkpoint
 from charrnn.runs.run import Run
 from charrnn.sampling import Options, Sample, write
 
@@ -111,15 +111,21 @@ class TrainedRun(Run):
         return thoughts.logits(self, text, label)
 
     def evaluate(
-        self, source: Source, split: str | None = None, beam: int | None = None, unknown: str = "error"
+        self,
+        source: Source,
+        split: str | None = None,
+        beam: int | None = None,
+        unknown: str = "error",
+        encoding: str | None = None,
     ) -> dict[str, Any]:
         """Returns how good the run is on a text or on pairs: what `charrnn eval --json` prints, as a dict.
 
         `source` is anything that `charrnn.train` takes. `split` is `train`, `validation` or `test`: only this part,
         and what baselines reach on it. With `unknown="skip"`, characters that the model never saw are left out, and
-        counted as `skipped`. Raises DataError and ConfigError as the command does.
+        counted as `skipped`. `encoding` is that of a file or of bytes; without it, it is the model's own or UTF-8,
+        whichever it is. Raises DataError and ConfigError as the command does.
         """
-        return evaluate(self, source, split, beam, unknown)
+        return evaluate(self, source, split, beam, unknown, encoding)
 
     def predict(self, inputs: Iterable[str], beam: int | None = None) -> list[str]:
         """Returns the answer to each input: its label, or the text that it becomes.
@@ -147,8 +153,13 @@ class TrainedRun(Run):
         return np.array(rows, np.float64).reshape(len(found), len(columns))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the run to a file, such as `model.npz`, which `charrnn.load` and every command reads."""
-        checkpoint.save(self, Path(path))
+        """Writes the run to a file, such as `model.npz`, which `charrnn.load` and every command reads.
+
+        It takes the place of another checkpoint. Raises ConfigError where something else is there.
+        """
+        place = Path(path)
+        archive.refuse_to_overwrite(place, checkpoint.FORMAT, "a checkpoint")
+        checkpoint.save(self, place)
 
 
 def load(path: str | os.PathLike[str]) -> TrainedRun:

@@ -12,8 +12,9 @@ from charrnn.arrays import Array, Ids
 from charrnn.judging.evaluation import Score, evaluate, guesses_of_characters
 from charrnn.judging.surprise import Guesses, Passage
 from charrnn.nn.model import CharLM
-from charrnn.text.encoding import Text, encoded_size
+from charrnn.text.encoding import encoded_size
 from charrnn.text.streams import Streams
+from charrnn.text.text import Text
 
 
 @dataclass(frozen=True)

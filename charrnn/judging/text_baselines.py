@@ -111,13 +111,16 @@ def _counting(laid: Laid, V: int, chars: int) -> dict[str, dict[str, float]]:
 
 
 def _compressing(known: bytes, text: bytes, chars: int) -> dict[str, dict[str, float]]:
-    """Returns what compressors make of a text alone, and after a known one: by how much they need more for both."""
+    """Returns what compressors make of a text alone, and after a known one: by how much they need more for both.
+
+    One that needs less for both, as bz2 may where it sorts a short text into the known one, is left out.
+    """
     alone = {name: len(compress(text)) for name, compress in COMPRESSORS.items()}
     after = {
         f"{name}_after_training": len(compress(known + text)) - len(compress(known))
         for name, compress in COMPRESSORS.items()
     }
-    return {name: _score(size * 8 * math.log(2) / chars) for name, size in (alone | after).items()}
+    return {name: _score(size * 8 * math.log(2) / chars) for name, size in (alone | after).items() if size > 0}
 
 
 def _score(nats: float) -> dict[str, float]:

@@ -14,9 +14,9 @@ from charrnn.arrays import Array, Ids
 from charrnn.planning.repeats import repeated
 from charrnn.tasks.base import Examples, Split
 from charrnn.text.documents import Documents
-from charrnn.text.encoding import Text
 from charrnn.text.pairs import Pairs
 from charrnn.text.streams import Streams, Windows
+from charrnn.text.text import Text
 from charrnn.text.vocabulary import BYTES, code_points
 
 MOST = 1 << 26
@@ -167,8 +167,8 @@ def _of_validation(marks: Array, split: Split) -> float | None:
     part = split.validation
     if not isinstance(part, Streams) or not isinstance(split.train, Windows):
         return None
-    ends = part.first + part.lengths
-    if not len(part) or ends.max() >= len(marks):
+    spans = part.spans()
+    if not len(part) or max(stop for _, stop in spans) > len(marks):
         return None
-    inside: list[Ids] = [marks[first + 1 : end + 1] for first, end in zip(part.first, ends, strict=True)]
+    inside: list[Ids] = [marks[start:stop] for start, stop in spans]
     return float(np.concatenate(inside).mean())

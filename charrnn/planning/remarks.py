@@ -11,6 +11,7 @@ from charrnn import advice
 from charrnn.config.flags import flag_of
 from charrnn.planning.looking import RARE
 from charrnn.planning.plan import RunPlan
+from charrnn.text.streams import Streams
 from charrnn.training import few_updates
 
 WIDE = 10
@@ -139,9 +140,9 @@ def _little_validation(plan: RunPlan) -> Iterator[str]:
     part = plan.prepared.split.validation
     if part is None:
         yield "nothing is validated on, so nobody will see when it learns by heart"
-    elif not plan.items and len(part) < LITTLE_VALIDATION:
+    elif isinstance(part, Streams) and part.characters < LITTLE_VALIDATION:
         yield (
-            f"{len(part):,} characters to validate on are few: the validation loss is mostly chance; "
+            f"{part.characters:,} characters to validate on are few: the validation loss is mostly chance; "
             f"to give it more: {_option('data.split', [0.8, 0.2, 0])}"
         )
 

@@ -119,7 +119,7 @@ def gather(path: Path, baselines: Compute) -> Facts:
         try:
             reached = baselines(run)
         except CharrnnError as error:
-            notes.append(f"There are no baselines: {error}.")
+            notes.append(_sentence(f"There are no baselines: {error}"))
     for name, some in ((METRICS, history), (SAMPLES, samples)):
         if some.passed_over:
             lines = "1 line" if some.passed_over == 1 else f"{some.passed_over:,} lines"
@@ -130,6 +130,11 @@ def gather(path: Path, baselines: Compute) -> Facts:
         notes.append(diverged)
     fresh = _fresh(run) if run and not samples.lines else None
     return Facts(str(path), config, run, history, samples, fresh, reached, notes)
+
+
+def _sentence(text: str) -> str:
+    """Returns a text with a full stop, where it has no end of its own."""
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _fresh(run: Run) -> str | None:
@@ -160,7 +165,7 @@ def _newest(path: Path) -> tuple[Run | None, list[str]]:
                 found.append(checkpoint.load(path / name))
                 break
             except CheckpointError as error:
-                notes.append(f"{error}.")
+                notes.append(_sentence(str(error)))
     return (found[0] if found else None), notes
 
 

@@ -18,14 +18,15 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from charrnn.arrays import Array
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.files import keeps_nothing
 from charrnn.runs.zip_format import pack
 
 META = "__meta__"
@@ -226,3 +227,17 @@ def open_archive(path: Path) -> Iterator[Archive]:
         raise CheckpointError(
             f"{path} is not a charrnn checkpoint, or is damaged ({type(error).__name__}); {GIVE}"
         ) from error
+
+
+def refuse_to_overwrite(path: Path, kind: str, what: str) -> None:
+    """Raises ConfigError where an archive would take the place of anything but another of its `kind` and an empty file.
+
+    `kind` is what its description calls the `format`, and `what` what people call one, as in `a checkpoint`.
+    """
+    if not path.exists() or keeps_nothing(path) or not path.stat().st_size:
+        return
+    with suppress(CheckpointError), open_archive(path) as opened:
+        meta = opened.read_meta()
+        if isinstance(meta, dict) and meta.get("format") == kind:
+            return
+    raise ConfigError(f"{path} is there already, and is not {what}; nothing was written: name another file")

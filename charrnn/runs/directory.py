@@ -235,12 +235,13 @@ class RunDirectory:
         metrics_file.trim(self.path / SAMPLES, iteration)
         return metrics_file.trim(self.path / METRICS, iteration)
 
-    def diverged_at(self) -> int:
-        """Returns the iteration that `diverged.json` tells of; 0 where there is none, or it cannot be read."""
+    def diverged_at(self) -> tuple[int, float | None]:
+        """Returns the iteration that `diverged.json` tells of, and the configured rate; 0 and None where it cannot."""
         try:
-            return int(json.loads((self.path / DIVERGED).read_text("utf-8"))["iteration"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return 0
+            report = json.loads((self.path / DIVERGED).read_text("utf-8"))
+            return int(report["iteration"]), report.get("learning_rate")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return 0, None
 
     def write_diverged(self, report: dict[str, Any]) -> None:
         """Writes `diverged.json`: what is known of the last batch whose loss or gradient was no number."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn import advice
-from charrnn.errors import ConfigError, OutputError
+from charrnn.errors import CheckpointError, ConfigError, OutputError
 
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
 CONFIG, METRICS, SAMPLES = "config.yaml", "metrics.jsonl", "samples.jsonl"
@@ -64,17 +64,31 @@ def refuse_to_begin(path: Path) -> None:
 
 
 def refuse_to_resume(path: Path) -> None:
-    """Raises ConfigError where no run has ever been, with where one is that may be meant."""
+    """Raises ConfigError where no run has ever been, with where one is that may be meant.
+
+    Raises CheckpointError for a directory of something else.
+    """
     if path.is_file() and holds_a_run(path.parent):
         run = path.parent
     elif path.is_dir() and not holds_a_run(path) and (runs := runs_in(path)):
         run = runs[-1]
     elif not path.is_dir():
-        raise ConfigError(f"{path} is not a run directory; leave out --resume to begin a run there")
+        raise ConfigError(f"{path} is not a run directory; {_begin_instead(path)}")
+    elif not holds_a_run(path) and not (path / LOCK).exists():
+        raise CheckpointError(f"{path} holds no checkpoint; {_begin_instead(path)}")
     else:
         return
     what = "is a file of a run" if path.is_file() else f"holds no run{inside(path)}"
     raise ConfigError(f"{path} {what}; continue it: {_continued(run)}")
+
+
+def _begin_instead(path: Path) -> str:
+    """Says what can be done where there is no run: to begin one, if that may be."""
+    try:
+        refuse_to_begin(path)
+    except (ConfigError, OutputError):
+        return "name the directory of a run"
+    return "leave out --resume to begin a run there"
 
 
 def refuse_as_text(texts: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers, schedules
 from charrnn.optim.optimizers import Slots
 from charrnn.tasks.base import Examples, Model, Scores, Task
-from charrnn.text.origin import FileRead, origin_of
+from charrnn.text.origin import STDIN, FileRead, origin_of
 
 MOST_NAMES = 400_000
 """Bytes of all the names that a run keeps of its sources, or of their files. Of more files it knows only whether any
@@ -40,6 +41,16 @@ class Corpus:
     def found_at(self) -> tuple[str, ...]:
         """The sources at which the examples are found again."""
         return self.sources or (self.name,)
+
+    @property
+    def is_from_stdin(self) -> bool:
+        """Whether some of the examples came through standard input, where they are not found again."""
+        return bool({"-", STDIN} & {*self.found_at})
+
+    @property
+    def as_typed(self) -> tuple[str | Path, ...]:
+        """The sources as the words of a command."""
+        return tuple("-" if source in ("-", STDIN) else Path(source) for source in self.found_at)
 
     @classmethod
     def of(cls, examples: Examples) -> Corpus:

@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.errors import ConfigError
 from charrnn.sampling.filters import PLAIN, Filters
 from charrnn.tasks.writer import Writer
-from charrnn.text.vocabulary import Vocabulary, describe
+from charrnn.text.vocabulary import describe
 
 
 class RequestError(ConfigError):
@@ -77,12 +77,23 @@ def request_of(
     label: str | None,
     options: Options,
 ) -> Request:
-    """Returns the request that someone makes in Python. Raises TypeError for an option that there is not."""
+    """Returns the request that someone makes in Python.
+
+    Raises TypeError for an option that there is not, and RequestError for prompts and stops that are no texts.
+    """
     fields: dict[str, Any] = dict(options)
     filters = Filters(**{name: fields.pop(name) for name in Filters.__dataclass_fields__ if name in fields})
-    prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
-    stops = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
+    prompts, stops = _texts("prompt", prompt), () if stop is None else _texts("stop", stop)
     return Request(prompts, length, seed, stops, filters, label, **fields)
+
+
+def _texts(field: str, given: Any) -> tuple[str, ...]:
+    """Returns a text, or several, as several."""
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise RequestError(field, f"must be text, not {given!r}")
+    return tuple(given)
 
 
 def check(request: Request, task: Writer, samples: int) -> None:
@@ -107,9 +118,9 @@ def check(request: Request, task: Writer, samples: int) -> None:
     for field, texts in (("prompt", request.prompts), ("stop", request.stop)):
         if not all(isinstance(text, str) for text in texts):
             raise RequestError(field, f"must be text, not {texts!r}")
-    writable = _writable(request, vocabulary)
+    writable = _writable(request, task)
     for stop in request.stop:
-        _check_stop(stop, request, vocabulary, writable)
+        _check_stop(stop, request, task, writable)
     task.told(request.label, 1, np.random.default_rng(0))
     for prompt in dict.fromkeys(request.prompts):
         vocabulary.encode(prompt)
@@ -131,15 +142,14 @@ def _whole(field: str, value: Any, least: int) -> None:
         raise RequestError(field, f"must be a whole number of at least {least}, not {value!r}")
 
 
-def _writable(request: Request, vocabulary: Vocabulary) -> str:
+def _writable(request: Request, task: Writer) -> str:
     """Returns the characters that `allow` and `ban` leave. Raises RequestError where they leave none."""
     for field, characters in (("allow", request.allow), ("ban", request.ban)):
         if not isinstance(characters, str) and not (field == "allow" and characters is None):
             raise RequestError(field, f"must be text, not {characters!r}")
-        if characters and (unknown := vocabulary.unknown(characters)):
-            raise RequestError(
-                field, f"has characters that the model never saw, and cannot write: {describe(unknown)}; leave them out"
-            )
+        if characters and (never := task.unwritable(characters)):
+            raise RequestError(field, f"has characters that the model cannot write: {describe(never)}; leave them out")
+    vocabulary = task.vocabulary
     allowed = vocabulary.symbols if request.allow is None else request.allow
     if vocabulary.fallback and request.allow is None:
         return "".join(c for c in {*allowed, *"".join(request.stop)} if c not in request.ban)  # and all others
@@ -149,15 +159,14 @@ def _writable(request: Request, vocabulary: Vocabulary) -> str:
     return left
 
 
-def _check_stop(stop: str, request: Request, vocabulary: Vocabulary, writable: str) -> None:
+def _check_stop(stop: str, request: Request, task: Writer, writable: str) -> None:
     """Refuses a stop text that can never appear."""
     if not stop:
         raise RequestError("stop", "is empty, and would end every text at once; leave it out")
-    if unknown := vocabulary.unknown(stop):
+    if never := task.unwritable(stop):
         raise RequestError(
             "stop",
-            f"{stop!r} can never appear: the model never saw {describe(unknown)}; give what it can write, or leave it "
-            f"out",
+            f"{stop!r} can never appear: the model cannot write {describe(never)}; give what it can, or leave it out",
         )
     if barred := "".join(dict.fromkeys(c for c in stop if c not in writable)):
         raise RequestError("stop", f"{stop!r} can never appear: allow or ban leaves out {describe(barred)}")

@@ -16,7 +16,7 @@ from charrnn.sampling.writing import Writing
 from charrnn.tasks.writer import writer_of
 
 ROWS = 256
-"""Texts that are drawn side by side at most, where there are many prompts."""
+"""Texts that are drawn side by side at most, where no state has to do with them; but all of which one is chosen are."""
 
 
 @dataclass(frozen=True)
@@ -124,19 +124,19 @@ def _written(
     state: TextState | None,
     keep: Callable[[TextState], None] | None,
 ) -> Iterator[Sample]:
-    each, number = samples * request.best_of, 0
-    at_once = len(request.prompts) if state or keep else max(1, ROWS // each)
-    for start in range(0, len(request.prompts), at_once):
-        some = dataclasses.replace(request, prompts=request.prompts[start : start + at_once])
+    number = 0
+    whole = state is not None or keep is not None
+    for seeds, prompts, count in _batches(request, samples, whole):
+        some = dataclasses.replace(request, prompts=prompts)
         writing = Writing(
             run,
             some,
-            each,
+            count * request.best_of,
             scored=True,
             training=training,
             state=state,
             keeps_text=keep is not None,
-            seeds=(start,) if start else (),
+            seeds=seeds,
         )
         request = dataclasses.replace(request, seed=writing.seed)
         found = finished(writing, number)
@@ -144,6 +144,24 @@ def _written(
         yield from found
         if keep:
             keep(writing.state())
+
+
+def _batches(request: Request, samples: int, whole: bool) -> Iterator[tuple[tuple[int, ...], tuple[str, ...], int]]:
+    """Yields what is drawn as one batch: numbers that tell it from others, some of the prompts, and samples of each.
+
+    All are, where they are one `whole`.
+    """
+    prompts, most = request.prompts, max(1, ROWS // request.best_of)
+    if whole:
+        yield (), prompts, samples
+    elif samples <= most:
+        at_once = most // samples
+        for start in range(0, len(prompts), at_once):
+            yield (start,) if start else (), prompts[start : start + at_once], samples
+    else:
+        for place, prompt in enumerate(prompts):
+            for begun in range(0, samples, most):
+                yield (place, begun) if place or begun else (), (prompt,), min(most, samples - begun)
 
 
 def finished(writing: Writing, before: int = 0) -> list[Sample]:
@@ -158,8 +176,8 @@ def finished(writing: Writing, before: int = 0) -> list[Sample]:
             0,
             prompt,
             text,
-            -growing.nats,
-            -growing.nats / max(1, growing.characters + (growing.ended == END)),
+            0.0 - growing.nats,
+            (0.0 - growing.nats) / max(1, growing.characters + (growing.ended == END)),
             writing.seed,
             growing.ended or "",
             None if labels is None else names[labels[row]],

@@ -12,7 +12,6 @@ from charrnn.runs.run import Run
 from charrnn.sampling.copying import TrainingText
 from charrnn.tasks.writer import writer_of
 from charrnn.text.corpus import Library
-from charrnn.text.origin import STDIN
 
 
 def training_text(run: Run, library: Library | None = None, sources: Sequence[str] = ()) -> TrainingText:
@@ -23,7 +22,7 @@ def training_text(run: Run, library: Library | None = None, sources: Sequence[st
     task, model = writer_of(run.task, run.model)
     read = run.task.read
     corpus = run.corpus
-    if not sources and {"-", STDIN} & {*corpus.found_at}:
+    if not sources and corpus.is_from_stdin:
         raise DataError(
             "--max-copy needs the text that this run learnt from, which came from standard input; name it with --text"
         )

@@ -18,16 +18,16 @@ from charrnn.files import write_atomically
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.runs import archive
-from charrnn.runs.archive import DamagedError
-from charrnn.sampling.growing import FOR_EVER
+from charrnn.runs.archive import Archive, DamagedError
+from charrnn.sampling.growing import END, FOR_EVER, LENGTH, STOP, STUCK
 
 FORMAT, VERSION = "charrnn state", 1
 
-MOST_ROWS = 1 << 20
-"""Texts that a file may hold."""
-
 REMEMBERED = 1024
 """Symbols that are kept of each text, for what depends on more than the state: repetitions and copies."""
+
+WHYS = (None, LENGTH, STOP, END, STUCK)
+"""Why a text may have ended; a file has the place in this list. None is for one that has not."""
 
 
 @dataclass
@@ -70,19 +70,41 @@ class TextState:
 
     def save(self, path: Path) -> None:
         """Writes it to a file, whole or not at all. Raises OutputError."""
+        width = max(map(len, self.written))
         meta = {
             "format": FORMAT,
             "version": VERSION,
             "weights": self.weights,
             "rows": self.rows,
-            "labels": None if self.labels is None else self.labels.tolist(),
-            "pending": self.pending.tolist(),
-            "written": self.written,
-            "ended": self.ended,
+            "width": width,
             "seed": self.seed,
             "rng": self.rng,
         }
-        write_atomically(path, archive.to_bytes(meta, self.layers))
+        texts = _texts(self.rows, width, self.labels is not None)
+        texts["pending"][:] = self.pending
+        texts["ended"][:] = list(map(WHYS.index, self.ended))
+        for row, ids in zip(texts["written"], self.written, strict=True):
+            row[width - len(ids) :] = ids
+        if self.labels is not None:
+            texts["labels"][:] = self.labels
+        write_atomically(path, archive.to_bytes(meta, self.layers | texts))
+
+
+def _texts(rows: int, width: int, labels: bool) -> dict[str, Array]:
+    """Returns the arrays of a file that are about texts, with nothing in them; -1 stands where there is no symbol."""
+    arrays: dict[str, Array] = {
+        "pending": np.zeros(rows, np.int32),
+        "ended": np.zeros(rows, np.int8),
+        "written": np.full((rows, width), -1, np.int32),
+    }
+    if labels:
+        arrays["labels"] = np.zeros(rows, np.int32)
+    return arrays
+
+
+def refuse_to_overwrite(path: Path) -> None:
+    """Raises ConfigError where a state would take the place of what is none, such as a checkpoint or a text."""
+    archive.refuse_to_overwrite(path, FORMAT, "the state of a text")
 
 
 def checksum(params: Parameters) -> str:
@@ -102,9 +124,7 @@ def load(path: Path, model: CharLM, params: Parameters, symbols: int) -> TextSta
                 raise OtherWeightsError(
                     f"{path} was saved with other weights; give the checkpoint that it was saved with, as RUN/last.npz"
                 )
-            state = _read(meta, model, params, symbols, opened.size)
-            opened.fill(state.layers)
-            return state
+            return _read(meta, model, params, symbols, opened)
     except OtherWeightsError:
         raise
     except CheckpointError as error:
@@ -117,38 +137,36 @@ class OtherWeightsError(CheckpointError):
     """Says that a state belongs to other weights."""
 
 
-def _read(meta: dict[str, Any], model: CharLM, params: Parameters, symbols: int, size: int) -> TextState:
-    """Returns the state without the numbers of its layers. Raises DamagedError for what does not fit."""
-    rows = meta["rows"]
+def _read(meta: dict[str, Any], model: CharLM, params: Parameters, symbols: int, opened: Archive) -> TextState:
+    """Returns the state that a file has. Raises DamagedError for what does not fit."""
+    rows, width = meta["rows"], meta["width"]
     dtype = params.vector.dtype
-    if type(rows) is not int or not 0 < rows <= MOST_ROWS or rows * model.state_size * dtype.itemsize > size:
+    if type(rows) is not int or type(width) is not int or rows <= 0 or not 0 <= width <= REMEMBERED:
+        raise DamagedError("its number of texts, or their length, is none")
+    if rows * (width + model.state_size * dtype.itemsize) > opened.size:
         raise DamagedError("its number of texts is not what it has")
-    pending, labels = meta["pending"], meta["labels"]
-    written, ended = meta["written"], meta["ended"]
-    if not _are_ids(pending, rows, symbols) or len(written) != rows or len(ended) != rows:
-        raise DamagedError("its symbols are not those of the model")
-    if not all(_are_ids(text, len(text), symbols) and len(text) <= REMEMBERED for text in written):
-        raise DamagedError("its texts are not of the model's symbols")
-    if (labels is None) != (not model.labels) or (labels is not None and not _are_ids(labels, rows, model.labels)):
-        raise DamagedError("its labels are not those of the model")
-    if not all(why is None or isinstance(why, str) for why in ended):
-        raise DamagedError("it does not say why its texts ended")
+    if type(meta["seed"]) is not int or meta["seed"] < 0:
+        raise DamagedError("its seed is not a whole number")
     np.random.default_rng().bit_generator.state = meta["rng"]  # raises where it can be none
-    zero = {
+    layers = {
         f"{entry}.{name}": array
         for entry, one in enumerate(model.zero_state(rows, dtype))
         for name, array in one.items()
     }
-    told = None if labels is None else np.array(labels)
-    return TextState(meta["weights"], zero, np.array(pending), told, written, ended, _seed(meta["seed"]), meta["rng"])
+    texts = _texts(rows, width, bool(model.labels))
+    opened.fill(layers | texts)
+    pending, labels, written = texts["pending"], texts.get("labels"), texts["written"]
+    _check_ids(pending, 0, symbols, "its last symbols are not those of the model")
+    _check_ids(written, -1, symbols, "its texts are not of the model's symbols")
+    _check_ids(texts["ended"], 0, len(WHYS), "it does not say why its texts ended")
+    if labels is not None:
+        _check_ids(labels, 0, model.labels, "its labels are not those of the model")
+    known = [row[row >= 0].tolist() for row in written]
+    ended = [WHYS[why] for why in texts["ended"].tolist()]
+    return TextState(meta["weights"], layers, pending, labels, known, ended, meta["seed"], meta["rng"])
 
 
-def _are_ids(value: Any, count: int, below: int) -> bool:
-    """Tells whether a value of a file is a list of so many ids."""
-    return isinstance(value, list) and len(value) == count and all(type(i) is int and 0 <= i < below for i in value)
-
-
-def _seed(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise DamagedError("its seed is not a whole number")
-    return value
+def _check_ids(ids: Ids, least: int, below: int, what: str) -> None:
+    """Raises DamagedError, which says `what` is wrong, for ids out of range."""
+    if ids.size and not least <= ids.min() <= ids.max() < below:
+        raise DamagedError(what)

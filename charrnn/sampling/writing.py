@@ -170,7 +170,7 @@ class Writing:
         if task.end is not None and self.before.begins.any():
             found.append(NotFirst(task.end, self.before.begins))
         if task.vocabulary.fallback:
-            no_lines = "\n" * (task.end is not None and "\n" not in task.vocabulary.symbols)  # documents that are lines
+            no_lines = "\n" * task.writes_lines
             found.append(WholeCharacters(task.vocabulary, self.rows, request.allow, request.ban + no_lines))
         if request.allow is not None or request.ban:
             found.append(Always(barred(task, request)))

@@ -27,7 +27,6 @@ from charrnn.nn.stack import State
 from charrnn.tasks import rare
 from charrnn.tasks.base import Batches, Batching, Model, Scores, Split, Symbols, Task
 from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
-from charrnn.text.encoding import MARK, Text
 from charrnn.text.openings import openings
 from charrnn.text.options import DataConfig
 from charrnn.text.streams import (
@@ -42,6 +41,7 @@ from charrnn.text.streams import (
     side_by_side,
     sizes_of_tail,
 )
+from charrnn.text.text import MARK, Text
 from charrnn.text.vocabulary import UnknownCharacters, Vocabulary
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.options import ModelConfig
 from charrnn.tasks.base import Batches
 from charrnn.text.options import DataConfig
+from charrnn.text.speller import encodes
 from charrnn.text.streams import LongIds
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
@@ -79,6 +80,23 @@ class Writer:
     def end(self) -> int | None:
         """The id that ends a text where it is written, and begins it where it is read; None where texts have no end."""
         return None
+
+    @property
+    def writes_lines(self) -> bool:
+        """Whether each text is a line, as of documents that have no line ends in them."""
+        return self.end is not None and "\n" not in self.vocabulary.symbols
+
+    def unwritable(self, text: str) -> str:
+        """Returns the distinct characters of `text` that are never written: unknown ones, and such as cannot be read.
+
+        What is spelled in bytes is read as the text was, so it is neither a line end within a line nor a character that
+        the text's encoding has not.
+        """
+        vocabulary = self.vocabulary
+        if not vocabulary.fallback:
+            return vocabulary.unknown(text)
+        others = (c for c in dict.fromkeys(text) if c not in vocabulary.symbols)
+        return "".join(c for c in others if not encodes(c, vocabulary.encoding) or (c == "\n" and self.writes_lines))
 
     def openings(self, batches: Batches) -> list[list[int]]:
         """Returns the ids before some places at which the text that is trained on begins anew, as lines do.

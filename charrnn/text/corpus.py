@@ -30,11 +30,11 @@ import yaml
 from charrnn import advice
 from charrnn.errors import ConfigError, DataError, OutputError
 from charrnn.files import as_output_error, write_atomically
-from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.options import KEEP
 from charrnn.text.origin import Origin, listed, name_of
 from charrnn.text.reading import Known, Manner, Readers, Remarks
 from charrnn.text.sources import Opened, Opener
+from charrnn.text.text import EmptyText, Text
 from charrnn.text.vocabulary import BYTES
 
 OnProgress = Callable[[int, int], None]

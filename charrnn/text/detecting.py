@@ -116,22 +116,25 @@ def same_encoding(one: str, other: str) -> bool:
     return BYTES not in (one, other) and codecs.lookup(one).name == codecs.lookup(other).name
 
 
-def doubt(encoding: str, head: bytes, symbols: str) -> tuple[str, str] | None:
-    """Returns what speaks against an encoding in which a text could be read, and the one that it may have instead."""
+def doubt(encoding: str, head: bytes, new: str) -> tuple[str, str] | None:
+    """Returns what speaks against an encoding in which a file could be read, and the one that it may have instead.
+
+    `head` is its beginning, and `new` are the symbols that no file before it had.
+    """
     codec = encoding if encoding == BYTES else codecs.lookup(encoding).name
     if codec.startswith(("utf-16", "utf-32")):
         return None
     if found := marked(head):
         return f"it begins with the byte order mark of {found}", found
-    if "\0" in symbols and (found := wide(head)):
+    if found := wide(head):
         return f"it looks like {found} without a byte order mark", found
     if codec == BYTES or codec.startswith("utf"):
         return None
     sample = head[:SAMPLE]
     if not sample.isascii() and _is_utf_8(sample):
         return "it is valid utf-8", "utf-8"
-    if codec == "iso8859-1" and (controls := [symbol for symbol in symbols if "\x80" <= symbol <= "\x9f"]):
-        return f"it has U+{ord(controls[0]):04X}, a control character, where cp1252 has a letter or a quote", "cp1252"
+    if codec == "iso8859-1" and (found_at := _CONTROL.search(head + new.encode("latin-1"))):
+        return f"it has U+{found_at[0][0]:04X}, a control character, where cp1252 has a letter or a quote", "cp1252"
     return None
 
 

@@ -17,12 +17,12 @@ import numpy as np
 
 from charrnn.arrays import Batch, Ids
 from charrnn.errors import DataError
-from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.items import Buckets
 from charrnn.text.lines import characters_of, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
 from charrnn.text.origin import NOWHERE, FileRead, Origin, joint_origin, listed, name_of
 from charrnn.text.pairs import Pairs
+from charrnn.text.text import EmptyText, Text
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library

@@ -8,22 +8,18 @@ they are read.
 from __future__ import annotations
 
 import codecs
-import dataclasses
 import hashlib
 import io
 import itertools
-import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from charrnn import advice
-from charrnn.arrays import Ids
 from charrnn.background import Background
 from charrnn.errors import DataError
 from charrnn.text.codes import Codes
@@ -31,80 +27,11 @@ from charrnn.text.detecting import MARKS, doubt, remedy_for
 from charrnn.text.numbering import Numbering
 from charrnn.text.options import KEEP, LF
 from charrnn.text.origin import NOWHERE, FileRead, Origin
-from charrnn.text.spelled import SpelledIds, TextIds
-from charrnn.text.vocabulary import BYTES, Vocabulary, code_points
+from charrnn.text.text import MARK, SURROGATE, EmptyText, Text, pieces_of
+from charrnn.text.vocabulary import BYTES
 
 WHOLE = ("punycode", "utf-7")
 """Encodings that Python can decode, or encode, only as a whole."""
-
-MARK = "\ufeff"
-"""The byte order mark as a character."""
-
-
-class EmptyText(DataError):
-    """Says that a text has no characters."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """Holds a text as read: nothing is translated, if not asked for, so CRLF are characters like others.
-
-    A byte order mark at its beginning is no part of it, unless it was read as bytes.
-    """
-
-    symbols: str
-    """Its distinct characters, in order of appearance."""
-    codes: Codes
-    """Character i is `symbols[codes[i]]`."""
-    name: str
-    encoding: str
-    size: int
-    """How many bytes were read."""
-    sha256: str
-    """The checksum of those bytes."""
-    origin: Origin = NOWHERE
-    """Where it is found again."""
-    marked: bool = False
-    """Whether there was a byte order mark."""
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def counts(self, start: int = 0, stop: int | None = None) -> Ids:
-        """Returns how often each of `symbols` occurs from character `start` to `stop`: (S,)."""
-        S = len(self.symbols)
-        counts = np.zeros(S, np.int64)
-        for codes in self.codes.blocks(start, stop):
-            counts += np.bincount(codes, minlength=S)
-        return counts
-
-    def ids(self, vocabulary: Vocabulary) -> TextIds | SpelledIds:
-        """Returns the text in the ids of a vocabulary. Raises DataError that names the characters it lacks."""
-        if vocabulary.fallback:
-            spelled, sizes = vocabulary.spellings(self.symbols)
-            return SpelledIds(self.codes, spelled, sizes) if sizes.max() > 1 else TextIds(self.codes, spelled[:, 0])
-        return TextIds(self.codes, vocabulary.encode(self.symbols))
-
-    def with_mark(self) -> Text:
-        """Returns the text with the byte order mark before it that was left out, as a symbol."""
-        symbols = self.symbols + MARK
-        codes = self.codes.emptied(np.min_scalar_type(len(self.symbols)))
-        codes.append(np.array([len(self.symbols)]))
-        for block in self.codes.blocks():
-            codes.append(block)
-        return dataclasses.replace(self, symbols=symbols, codes=codes, marked=False)
-
-    def without(self, symbols: str) -> Text:
-        """Returns the text without some of its characters, as if they had never stood in it."""
-        left_out = set(symbols)
-        kept = [symbol not in left_out for symbol in self.symbols]
-        table = np.where(kept, np.cumsum(kept) - 1, -1)
-        codes = self.codes.translated(table, np.min_scalar_type(max(0, sum(kept) - 1)))
-        return dataclasses.replace(self, symbols="".join(itertools.compress(self.symbols, kept)), codes=codes)
-
-    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
-        """Yields the characters from `start` to `stop`, about a million at a time."""
-        return _pieces(self.symbols, self.codes, start, stop)
 
 
 def decode(chunks: Iterable[bytes], name: str, encoding: str, cache: Path | None = None) -> Text:
@@ -147,7 +74,7 @@ class Reader:
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
-        """Of the file, and of all files from the second on."""
+        """Hashes of what was read of the file, and from the second file on of all files."""
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +86,8 @@ class Reader:
         """Begins the next file."""
         if self.codes:
             self.open_ends += self._last not in ("\n", "\r")
-        self._name, self._size, self._lines, self._start = name, 0, 0, len(self.codes)
+        self._name, self._size, self._lines = name, 0, 0
+        self._start, self._known = len(self.codes), len(self.symbols)
         self._head, self._is_begun = b"", False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._line_ends = io.IncrementalNewlineDecoder(None, translate=True) if self._translate else None
@@ -208,8 +136,8 @@ class Reader:
         self._last = characters[-1:] or self._last
         known = len(self._numbering.symbols)
         new = self._numbering.codes(characters)
-        if lone := _SURROGATE.search(self._numbering.symbols, known):  # some of Python's encodings can write them
-            before = [*_pieces(self._numbering.symbols, self.codes, self._start), characters.partition(lone[0])[0]]
+        if lone := SURROGATE.search(self._numbering.symbols, known):  # some of Python's encodings can write them
+            before = [*pieces_of(self._numbering.symbols, self.codes, self._start), characters.partition(lone[0])[0]]
             line = sum(piece.count("\n") for piece in before) + 1
             raise DataError(
                 f"{self._name} has the lone surrogate U+{ord(lone[0]):04X} in line {line}, which is no character; "
@@ -222,7 +150,7 @@ class Reader:
     def _end(self) -> None:
         """Ends the file."""
         self.files.append(FileRead(self._name, self._size, self._digests[0].hexdigest()))
-        if found := doubt(self.encoding, self._head, self._numbering.symbols):
+        if found := doubt(self.encoding, self._head, self.symbols[self._known :]):
             what, likely = found
             self.doubts.append(
                 f"{self._name} was read as {self.encoding}, and {what}; if it is {likely}: "
@@ -261,9 +189,6 @@ class Reader:
         )
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 def encoded_size(pieces: Iterable[str], encoding: str) -> int:
     """Returns how many bytes the text of all `pieces` takes, without the byte order mark that some encodings add."""
     codec = _codec(encoding)
@@ -285,9 +210,3 @@ def _decoder(encoding: str, head: bytes) -> codecs.IncrementalDecoder:
         # Without a mark, bytes.decode takes the order of this machine, and the incremental decoder fails.
         codec += "-le" if sys.byteorder == "little" else "-be"
     return codecs.getincrementaldecoder(codec)()
-
-
-def _pieces(symbols: str, codes: Codes, start: int = 0, stop: int | None = None) -> Iterator[str]:
-    points = code_points(symbols)
-    for block in codes.blocks(start, stop):
-        yield points.take(block).tobytes().decode("utf-32-le")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from charrnn.errors import DataError
-from charrnn.text.encoding import EmptyText
 from charrnn.text.lines import each_line
 from charrnn.text.options import KEEP
 from charrnn.text.pairs import is_named_so
 from charrnn.text.rows import Fault, from_json, is_json, unescape
+from charrnn.text.text import EmptyText
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library

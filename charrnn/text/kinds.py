@@ -31,6 +31,7 @@ KINDS = (
     Kind("compressed with zstd", b"\x28\xb5\x2f\xfd", 0, "zstd -dc {file} > {text}"),
     Kind("compressed with lz4", b"\x04\x22\x4d\x18", 0, "lz4 -dc {file} > {text}"),
     Kind("compressed with lzip", b"LZIP\x01", 0, "lzip -dc {file} > {text}"),
+    Kind("compressed with lzma", b"\x5d\x00\x00", 0, "xz -dc {file} > {text}"),
     Kind("compressed with compress", b"\x1f\x9d", 0, "gzip -dc {file} > {text}"),
     Kind("a PDF document", b"%PDF-", 0, "pdftotext {file} {text}"),
     Kind("an old Office document", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
@@ -89,8 +90,13 @@ def archive_kind(members: Sequence[str]) -> str | None:
     return None
 
 
-def remedy_for(kind: Kind, name: str) -> str:
-    """Says what to do with a file of a kind: a command that can be pasted, if there is one."""
+def remedy_for(kind: Kind, name: str, packed: bool = False) -> str:
+    """Says what to do with a file of a kind: a command that can be pasted, if there is one.
+
+    `packed` says that the file itself is a compressed one, of which only tar has heard.
+    """
+    if packed and not kind.remedy.startswith("tar "):
+        return "unpack it yourself, and give a text" if kind.remedy else "give a text"
     if not kind.remedy or name == "standard input" or name.startswith("--"):  # which is no file, but an option
         return "give a text"
     path = PurePath(name)

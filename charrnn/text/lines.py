@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.errors import DataError
-from charrnn.text.encoding import Text
+from charrnn.text.text import MARK, SURROGATE, Text
 from charrnn.text.vocabulary import BYTES
-
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""Finds what is no character, and may yet be in a Python string."""
 
 
 def characters_of(text: Text) -> str:
@@ -22,7 +18,7 @@ def characters_of(text: Text) -> str:
 
 def _mark(text: Text) -> str:
     """Returns the byte order mark that a text may still have, which is read as bytes, in its symbols."""
-    return "\ufeff".encode().decode("latin-1") if text.encoding == BYTES else ""
+    return MARK.encode().decode("latin-1") if text.encoding == BYTES else ""
 
 
 def lines_of(text: Text) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from charrnn.errors import ConfigError
+
 STDIN = "standard input"
 """The name of a text that was read from there."""
 
@@ -38,7 +40,7 @@ class Origin:
 
 
 NOWHERE = Origin()
-"""Of examples that were made, and not read."""
+"""The origin of examples that were made, and not read."""
 
 
 def origin_of(examples: object) -> Origin:
@@ -49,8 +51,16 @@ def origin_of(examples: object) -> Origin:
 
 
 def listed(sources: Sequence[str]) -> tuple[str, ...]:
-    """Returns sources as they are kept; a string alone, which is a sequence too, is one."""
-    return (sources,) if isinstance(sources, str) else tuple(sources)
+    """Returns sources as they are kept; a string alone, which is a sequence too, is one.
+
+    Raises ConfigError for an empty name, which would mean the current directory, and for standard input given twice.
+    """
+    sources = (sources,) if isinstance(sources, str) else tuple(sources)
+    if "" in sources:
+        raise ConfigError("the name of a text is empty; name a file")
+    if sources.count("-") > 1:
+        raise ConfigError("'-' is given twice, and stdin can be read but once; give it once")
+    return sources
 
 
 def unpacked_name(name: str) -> str:

@@ -15,13 +15,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import ConfigError, DataError
-from charrnn.text.encoding import EmptyText, Text
 from charrnn.text.lines import files_in, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
 from charrnn.text.origin import NOWHERE, FileRead, Origin, joint_origin, listed, name_of, unpacked_name
 from charrnn.text.rows import Fault, NoTab, from_json, from_table, is_json, unescape
 from charrnn.text.rows import escape as escape
 from charrnn.text.tables import conversion
+from charrnn.text.text import EmptyText, Text
 
 if TYPE_CHECKING:
     from charrnn.text.corpus import Library

@@ -128,7 +128,7 @@ class Remarks:
 
     manner: Manner
     lines: list[str] = field(default_factory=list)
-    """Of folders and archives."""
+    """What there is to know of folders and archives, a line each."""
     _marks: list[str] = field(default_factory=list)
     _doubts: list[str] = field(default_factory=list)
     _others: list[str] = field(default_factory=list)

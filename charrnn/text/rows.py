@@ -10,7 +10,7 @@ import json
 import re
 
 from charrnn import advice
-from charrnn.text.lines import SURROGATE
+from charrnn.text.text import SURROGATE
 from charrnn.text.vocabulary import BYTES
 
 

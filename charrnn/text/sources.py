@@ -89,7 +89,7 @@ class Opener:
         if kind:
             whole = stream_of(_Again(head, file), name, kind)
             head = whole.read(CHUNK)
-        if self._is_text(head, name, skipped):
+        if self._is_text(head, name, skipped, packed=bool(kind)):
             unchanged = partial(self._refuse_changed, file, before, name)
             yield Opened(name, self._chunks(head, whole, name, unchanged))
 
@@ -116,16 +116,24 @@ class Opener:
                 yield chunk
         at_end()
 
-    def _is_text(self, head: bytes, name: str, skipped: _Skipped | None) -> bool:
-        """Tells whether a file may be a text. Raises DataError for what is surely none and may not be passed over."""
+    def _is_text(self, head: bytes, name: str, skipped: _Skipped | None, packed: bool = False) -> bool:
+        """Tells whether a file may be a text. Raises DataError for what is surely none and may not be passed over.
+
+        `packed` says that it was compressed, or is in an archive.
+        """
         if self.raw:
             return True
+        twice = format_of(head) if packed else None
         if skipped is not None:
-            if is_no_text(head):
+            if twice or is_no_text(head):
                 skipped.no_text.append(name)
                 return False
+        elif twice:
+            raise DataError(
+                f"{name} is compressed twice, last with {twice}; unpack it yourself, and give what it holds"
+            )
         elif kind := kind_of(head):
-            raise DataError(f"{name} is {kind.what}, not a text; {remedy_for(kind, name)}")
+            raise DataError(f"{name} is {kind.what}, not a text; {remedy_for(kind, name, packed)}")
         return True
 
     def _of_archive(self, file: BinaryIO, name: str, above: _Skipped | None) -> Iterator[Opened]:
@@ -146,9 +154,7 @@ class Opener:
             place = f"{name}/{path}"
             member = opened()
             head = member.read(CHUNK)
-            if format_of(head) and not self.raw:
-                skipped.no_text.append(place)
-            elif self._is_text(head, place, skipped):
+            if self._is_text(head, place, skipped, packed=True):
                 read.append(path)
                 yield Opened(place, self._chunks(head, member, place))
         self._conclude(name, read, skipped, "in the order of the archive")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import itertools
 import sys
 from collections.abc import Callable
@@ -14,15 +15,17 @@ from charrnn.text.utf8 import BYTES_THERE_ARE, ByteRules, size_of
 from charrnn.text.vocabulary import Vocabulary
 
 
+@functools.cache
 def characters_of(encoding: str) -> str | None:
     """Returns the characters that an encoding of one or more bytes has; None where it may have all there are."""
-    if codecs.lookup(encoding).name.startswith("utf") or _encodes("\U0010ffff", encoding):
+    if codecs.lookup(encoding).name.startswith("utf") or encodes("\U0010ffff", encoding):
         return None
     points = itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
-    return "".join(character for character in map(chr, points) if _encodes(character, encoding))
+    return "".join(character for character in map(chr, points) if encodes(character, encoding))
 
 
-def _encodes(character: str, encoding: str) -> bool:
+def encodes(character: str, encoding: str) -> bool:
+    """Tells whether an encoding has a character."""
     try:
         return bool(character.encode(encoding))
     except UnicodeError:

@@ -14,6 +14,7 @@ from charrnn.runs.places import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
 from charrnn.training import resuming
+from charrnn.training.more import ends, left
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 
@@ -84,20 +85,32 @@ class Divergence:
 
     def warn_of_the_last(self) -> list[str]:
         """Returns a line for a run that is to go on as it did when it diverged, and will again; else nothing."""
-        run, at = self.run, self.saver.directory.diverged_at()
-        if at <= run.iteration or run.config.train.on_divergence != "stop":
+        run, (at, rate) = self.run, self.saver.directory.diverged_at()
+        if at <= run.iteration or self.progress.complete:
             return []
-        going_on = resuming.command(run, self.saver.directory.path, *_lower_rate(run))
-        return [f"it diverged at iteration {at:,} the last time, and will again at this rate; to lower it: {going_on}"]
+        if run.config.train.on_divergence != "stop" or rate != run.config.optim.learning_rate:
+            return []
+        return [
+            f"it diverged at iteration {at:,} the last time, and will again at this rate; to lower it: "
+            f"{self._going_on()}"
+        ]
 
     def _advice(self) -> str:
         """Says how a run that has diverged can go on: from its last checkpoint, if there is one, at a lower rate."""
+        if not self.saver.directory.holds_a_run():
+            rate = " ".join(_lower_rate(self.run))
+            return f"nothing was saved before; lower optim.learning_rate and begin again, with {rate}"
+        return f"what was saved before is whole; lower optim.learning_rate and go on: {self._going_on()}"
+
+    def _going_on(self) -> str:
+        """Returns the command by which the run, as it was saved, goes on at a lower rate, to the end that it has now.
+
+        What was saved may be from before that end was set.
+        """
         run, directory = self.run, self.saver.directory
-        rate = _lower_rate(run)
-        if not directory.holds_a_run():
-            return f"nothing was saved before; lower optim.learning_rate and begin again, with {' '.join(rate)}"
-        going_on = resuming.command(run, directory.path, *rate)
-        return f"what was saved before is whole; lower optim.learning_rate and go on: {going_on}"
+        saved, _ = directory.newest()
+        to_the_end = () if ends(saved) == ends(run) else ("--more", left(self.progress, saved))
+        return resuming.command(run, directory.path, *_lower_rate(run), *to_the_end)
 
 
 def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[str, Any]:
@@ -117,6 +130,7 @@ def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[
     return {
         "what": what,
         "iteration": run.iteration + 1,
+        "learning_rate": run.config.optim.learning_rate,
         "learning_rate_halved": run.rollbacks,
         "skipped": run.skipped,
         "last_good_grad_norm": run.grad_norm,

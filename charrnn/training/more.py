@@ -56,6 +56,8 @@ def parse(text: str) -> More:
         more = More(int(match[1]), "iterations")
     elif match := re.fullmatch(r"(\d+)\s*(?:e|ep|epochs?)", words):
         more = More(int(match[1]), "epochs")
+    elif re.fullmatch(r"[\d.]+", words):  # seconds to the parser of a duration, and to nobody else
+        more = More(0, "time_budget")
     else:
         try:
             more = More(parse_duration(words) or 0, "time_budget")
@@ -76,6 +78,19 @@ def as_much_again(progress: Progress) -> More:
     if train.epochs and run.iteration >= train.epochs * progress.batches_per_epoch:
         return More(train.epochs, "epochs")
     return More(run.elapsed or train.time_budget or 1, "time_budget")
+
+
+def ends(run: Run) -> list[float | None]:
+    """Returns what ends a run: the values of ENDS."""
+    return [getattr(run.config.train, end) for end in ENDS]
+
+
+def left(progress: Progress, saved: Run) -> More:
+    """Returns how much there is left to do from where a run was `saved` to the end that it has now."""
+    total = progress.total_iterations
+    if total:
+        return More(max(1, total - saved.iteration), "iterations")
+    return More((progress.run.config.train.time_budget or 0) - saved.elapsed, "time_budget")
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Examples
-from charrnn.text.origin import MOST_NAMED, STDIN, Origin, origin_of
+from charrnn.text.origin import MOST_NAMED, Origin, origin_of
 
 RESUMABLE = (
     "train.epochs",
@@ -29,13 +29,8 @@ RESUMABLE = (
 
 def command(run: Run, place: Path, *options: object) -> str:
     """Returns the command that continues a run in its directory. What was read from standard input is needed again."""
-    text = ("-",) if is_from_stdin(run) else ()
+    text = run.corpus.as_typed if run.corpus.is_from_stdin else ()
     return advice.command("train", *text, "-o", place, "--resume", *options)
-
-
-def is_from_stdin(run: Run) -> bool:
-    """Tells whether the examples of a run were read from standard input, where they are not found again."""
-    return bool({"-", STDIN} & {*run.corpus.found_at})
 
 
 def refuse_another_configuration(run: Run, config: Config) -> None:

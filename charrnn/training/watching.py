@@ -38,7 +38,7 @@ def sample(run: Run, split: Split) -> str | None:
         return None
     rng = np.random.default_rng([run.config.train.seed or 0, run.iteration])
     if isinstance(run.task, Writer):
-        return _text(run, rng) if run.task.end is None else _documents(run, run.task, rng)
+        return _text(run, rng) if run.task.end is None else _documents(run, rng)
     if isinstance(run.task, ItemTask) and "predict" in run.task.abilities:
         return _answers(run, run.task, split, rng)
     return None
@@ -48,16 +48,14 @@ def _text(run: Run, rng: np.random.Generator) -> str:
     return "".join(sampling.sample(run, length=LENGTH, seed=_seed(rng)))
 
 
-def _documents(run: Run, task: Writer, rng: np.random.Generator) -> str:
+def _documents(run: Run, rng: np.random.Generator) -> str:
     """Returns documents of `LENGTH` characters together, at most, with their labels where they have such."""
-    labels: tuple[str | None, ...] = getattr(task, "labels", None) or (None,)
     documents: list[str] = []
     left = LENGTH
     while left > 0 and len(documents) < DOCUMENTS:
-        label = labels[rng.integers(len(labels))]
-        text = "".join(sampling.sample(run, length=left, seed=_seed(rng), label=label))
-        documents.append(text if label is None else f"{label}: {text}")
-        left -= len(text) + 1
+        (drawn,) = sampling.write(run, length=left, seed=_seed(rng))
+        documents.append(drawn.text if drawn.label is None else f"{drawn.label}: {drawn.text}")
+        left -= len(drawn.text) + 1
     return "\n".join(documents)
 
 

@@ -68,6 +68,16 @@ def test_the_error_names_a_command_that_works(charrnn, trained, odd, tmp_path):
     assert charrnn(*typed[1:], "--json").ok().json["skipped"] == 7
 
 
+def test_the_command_that_is_named_has_all_that_was_typed(charrnn, trained, odd):
+    typed = ["odd.txt", "--encoding", "utf-8", "--surprising", "2", "--heat", "a b.html", "--lines", "--json"]
+    said = charrnn("eval", trained, *typed).fails(3, "--unknown skip").err
+    told = charrnn(*shlex.split(said.partition("to score the rest: charrnn ")[2])).ok()
+    assert {"lines", "surprising", "skipped"} <= told.json.keys()
+    assert "U+00E9" in told.err
+    on_stdout = charrnn("eval", trained, "odd.txt", "--heat", "-").fails(3, "--heat - --unknown skip").err
+    assert charrnn(*shlex.split(on_stdout.partition("to score the rest: charrnn ")[2])).ok().text
+
+
 def test_lines_and_places_are_those_of_the_text_as_it_is(charrnn, trained, odd):
     report = charrnn("eval", trained, "odd.txt", "--unknown", "skip", "--json", "--lines", "--surprising", 99).ok().json
     assert [line["text"] for line in report["lines"]] == ODD.splitlines()

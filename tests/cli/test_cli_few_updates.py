@@ -55,9 +55,10 @@ def test_one_update_is_one(said):
     assert said("--iterations", 1).startswith("1 update is too few")
 
 
-def test_nothing_is_said_of_enough_updates_nor_where_the_clock_ends_it_nor_quietly(said, charrnn, text):
+def test_nothing_is_said_of_enough_updates_nor_where_only_the_clock_ends_it_nor_quietly(said, charrnn, text):
     assert said("--iterations", few_updates.TOO_FEW) is None
     assert said("--time-budget", "0.1s", out="timed") is None
+    assert said("--time-budget", "9m", "--iterations", 3, out="both").startswith("3 updates are too few")
     assert charrnn("train", text, "-o", "quiet", "--iterations", 2, "-q").ok().err == ""
     resumed = charrnn("train", "-o", "quiet", "--resume", "--more", 2).ok().err
     assert not re.search("too few", resumed)

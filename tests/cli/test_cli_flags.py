@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.advice import setting
 from charrnn.cli import flags
-from charrnn.config.schema import keys
+from charrnn.config.schema import keys, types_of_keys
 from charrnn.config.synonyms import OTHERS
 from charrnn.runs import checkpoint as checkpoints
 
@@ -118,8 +118,9 @@ def test_what_another_program_calls_it_is_told(charrnn, text, typed, meant, valu
 def test_every_key_that_is_typed_as_an_option_is_told(charrnn, text):
     for path in keys():
         name = path.partition(".")[2]
+        value = True if types_of_keys()[path] in (bool, bool | None) else 1
         said = charrnn("train", text, f"--{path}", "1").fails(2, "it is ").err
-        flag = next((flag for flag, key in flags.FLAGS.items() if key == path), f"`{setting(path, 1)}`")
+        flag = next((flag for flag, key in flags.FLAGS.items() if key == path), f"`{setting(path, value)}`")
         assert f"it is `{flag} 1` here" in said or f"here: {flag}; see" in said
         if f"--{name}" not in flags.FLAGS and name != "name":
             charrnn("train", text, f"--{name}", "1").fails(2, name, "it is ")
@@ -151,3 +152,22 @@ def test_plan_takes_the_same_flags_and_train_does_what_it_says(charrnn, text, tm
     charrnn(*shlex.split(planned["train"])[1:], "-q", "-o", "run").ok()
     config = checkpoints.load(tmp_path / "run" / "last.npz").config
     assert (config.model.hidden_size, config.optim.learning_rate, config.train.seed) == (5, 0.02, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--bidirectional"], "--set model.bidirectional=true"),
+        (["--bidirectional", "-q"], "--set model.bidirectional=true"),
+        (["--bidirectional", "false"], "--set model.bidirectional=false"),
+        (["--warmup", "-q"], "--set optim.warmup=VALUE"),
+        (["--min-lr", "-3"], "--set optim.min_learning_rate=-3"),
+    ],
+)
+def test_what_follows_a_foreign_flag_is_its_value_only_if_it_can_be(charrnn, words, meant):
+    charrnn("train", "a.txt", *words).fails(2, f"`{meant}`")
+
+
+def test_an_option_without_its_value_sends_to_the_help_of_its_command(charrnn):
+    charrnn("train", "--lr").fails(2, "Option '--lr' requires an argument; see: charrnn train --help")
+    charrnn("corpus", "--lr").fails(2, "see: charrnn corpus --help")

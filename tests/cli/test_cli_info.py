@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from driving import in_process
 
 import charrnn as package
 from charrnn.resources import CORPORA
@@ -114,3 +115,20 @@ def test_a_corpus_that_is_not_here_yet_says_how_to_get_it(charrnn, words):
 @pytest.mark.parametrize("word", ["path", "fetch"])
 def test_an_unknown_corpus_is_answered_with_the_nearest(charrnn, word):
     charrnn("corpus", word, "harbor").fails(2, "'harbor'", "'harbour'")
+
+
+@pytest.mark.parametrize("words", [["--machine"], ["RUN"]], ids=" ".join)
+def test_an_encoding_is_of_a_text_alone(charrnn, trained, words):
+    typed = [trained if word == "RUN" else word for word in words]
+    charrnn("info", *typed, "--encoding", "latin-1").fails(2, "--encoding is of a text; leave it out")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_json_is_utf_8_whatever_the_terminal_says_of_itself(process, tmp_path, encoding):
+    (tmp_path / "t.txt").write_text("na\u00efve \u20ac \U0001f600\n", "utf-8")
+    told = process("info", "t.txt", "--json", env={"PYTHONIOENCODING": encoding}).ok()
+    assert told.json["symbols"] == "\n aenv\u00ef\u20ac\U0001f600"
+
+
+def test_info_of_an_empty_name_is_not_of_the_folder_that_we_are_in(charrnn, trained):
+    in_process("info", "", cwd=trained).fails(2, "the name of a text is empty")

@@ -176,13 +176,15 @@ def test_threads_are_tried_where_few_are_allowed(monkeypatch):
     assert system.allows_threads(3)
 
 
-def test_what_the_machine_has_is_told(charrnn):
+def test_what_the_machine_has_is_told(charrnn, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     facts = charrnn("info", "--machine", "--json").ok().json
     assert facts["cores"] >= 1
     assert {"affinity", "quota", "blas", "numpy", "python", "variables", "limits", "cost_model"} <= facts.keys()
     text = charrnn("info", "--machine").ok().text
     assert f"cores       {facts['cores']}\n" in text
     assert facts["blas"] in text
+    assert "OMP_NUM_THREADS 1" in text
     charrnn("info").fails(2, "--machine")
     charrnn("info", "--machine", "x.txt").fails(2, "--machine")
 

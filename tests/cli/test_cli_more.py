@@ -37,7 +37,9 @@ def test_an_amount_is_read_and_written_as_it_is_typed(typed, more):
     assert parse(typed) == more == parse(str(more))
 
 
-@pytest.mark.parametrize("typed", ["", "0", "-3", "0epochs", "many", "2.5epochs", "0s", "5 parsecs", "nan", "1e3"])
+@pytest.mark.parametrize(
+    "typed", ["", "0", "-3", "0epochs", "many", "2.5epochs", "0s", "5 parsecs", "nan", "1e3", "2.5"]
+)
 def test_what_is_no_amount_says_what_one_is(charrnn, typed):
     with pytest.raises(ConfigError, match=r"as in 300.*as in 5epochs.*as in 10m"):
         parse(typed)

@@ -179,6 +179,12 @@ def test_what_is_to_be_thought_of(charrnn, tmp_path, content, options, wanted):
     assert wanted in warnings_of(charrnn, tmp_path, content, *options)
 
 
+def test_characters_to_validate_on_are_counted_as_such_where_some_are_spelled(charrnn, tmp_path):
+    content = "".join(f"{chr(0x4E00 + n)} is one of them\n" for n in range(200))
+    said = warnings_of(charrnn, tmp_path, content, "--set=data.min_count=5")
+    assert f"{int(len(content) * 0.05) - 1} characters to validate on are few" in said
+
+
 def test_the_options_against_too_few_updates_help(charrnn, tmp_path):
     options = ["--set=train.epochs=1", "--set=train.batch_size=16"]
     told = warnings_of(charrnn, tmp_path, WORDS, *options)

@@ -59,7 +59,22 @@ def test_there_is_nothing_to_resume_where_nothing_is(train, tmp_path):
 
 def test_there_is_nothing_to_resume_in_an_empty_directory(train, tmp_path):
     (tmp_path / "empty").mkdir()
-    train("-o", "empty", "--resume").fails(4, "empty holds no checkpoint")
+    train("-o", "empty", "--resume").fails(4, "empty holds no checkpoint; leave out --resume to begin a run there")
+
+
+def test_what_is_a_persons_own_is_left_alone_where_there_is_nothing_to_resume(train, tmp_path):
+    own = tmp_path / "own" / "config.yaml"
+    own.parent.mkdir()
+    own.write_text("mine: true\n")
+    train("-o", "own", "--resume").fails(4, "own holds no checkpoint; name the directory of a run")
+    train("-o", "own").fails(2, "was written by no run")
+    assert own.read_text() == "mine: true\n"
+    train("-o", "own/config.yaml", "--resume").fails(2, "config.yaml is not a run directory; name the directory of")
+
+
+def test_a_run_that_is_resumed_is_no_text(charrnn, train):
+    train("-o", "run").ok()
+    charrnn("train", "run", "-o", "run", "--resume").fails(2, "run is a run, and no text")
 
 
 def test_a_run_on_stdin_is_resumed_with_the_text_given_again(charrnn, train, text):
@@ -74,6 +89,16 @@ def test_a_run_on_stdin_resumed_without_its_text_asks_for_it(charrnn, train, tex
     assert result.code in (2, 3)
     result.fails(result.code, "standard input", "'-'")
     assert "no such file" not in result.err
+
+
+def test_the_other_sources_of_a_run_on_stdin_are_asked_for_too(charrnn, text, tmp_path):
+    (tmp_path / "my more.txt").write_bytes(text.read_bytes())
+    words = ["my more.txt", "-", "-o", "run"]
+    charrnn("train", *words, "--iterations", 3, stdin=text.read_bytes()).ok()
+    error = charrnn("train", "-o", "run", "--resume", "--more", 2).fails(2, "standard input").err
+    again = shlex.split(error.rpartition("again: charrnn ")[2])
+    assert again == ["train", *words, "--resume", "--more", "2"]
+    charrnn(*again, stdin=text.read_bytes()).ok()
 
 
 def test_the_clock_of_the_metrics_never_goes_back(train, tmp_path, metrics):

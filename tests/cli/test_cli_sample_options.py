@@ -138,6 +138,22 @@ def test_best_of_shows_the_likeliest(objects):
     ]
 
 
+def test_the_best_of_several_is_shown_as_a_single_text_is(sample, objects, charrnn, labelled):
+    words = ["-n", 20, "--seed", 3, "--best-of", 4]
+    assert sample(*words) == objects(*words)[0]["text"]
+    (line,) = charrnn("sample", "run", *words).ok().text.splitlines()
+    assert line == strict_json(charrnn("sample", "run", *words, "--json").ok().out)["text"]
+
+
+@pytest.mark.parametrize("words", [["--encoding", "latin-1"], ["--encoding", "none", "--prompt", "a"]])
+def test_an_encoding_is_that_of_a_file(charrnn, trained, words):
+    charrnn("sample", trained, *words).fails(2, "--encoding", "--prompt-file")
+
+
+def test_nothing_separates_objects(charrnn, trained):
+    charrnn("sample", trained, "--json", "--separator", "|").fails(2, "--separator and --json")
+
+
 def test_a_penalty_changes_what_is_written(sample):
     words = ["-n", 60, "--seed", 3, "--temperature", 1.5]
     assert sample(*words, "--repetition-penalty", 3) != sample(*words)
@@ -217,6 +233,18 @@ def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--save-state", "s.npz", "--best-of", 2).fails(2, "--best-of and --save-state")
     (tmp_path / "s.npz").write_bytes((tmp_path / "s.npz").read_bytes()[:-9])
     charrnn("sample", trained, "--load-state", "s.npz").fails(4, "s.npz is not the state of a text")
+
+
+def test_a_state_takes_the_place_of_another_and_of_nothing_else(charrnn, train, tmp_path):
+    train("-o", "run").ok()
+    (tmp_path / "text.txt").write_text("mine")
+    for name in ("run/last.npz", "text.txt", "run"):
+        before = (tmp_path / name).read_bytes() if name != "run" else b""
+        refused = charrnn("sample", "run", "-n", 5, "--save-state", name)
+        refused.fails(2, f"{name} is there already, and is not the state of a text")
+        assert (refused.out, before) == (b"", (tmp_path / name).read_bytes() if name != "run" else b"")
+    for _ in range(2):
+        charrnn("sample", "run", "-n", 5, "--save-state", "s.npz").ok()
 
 
 # --- what a run of documents shows ---

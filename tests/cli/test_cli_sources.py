@@ -327,3 +327,21 @@ def test_line_ends_become_one_where_that_is_asked_for(charrnn, train, text, tmp_
     assert judged == charrnn("eval", "plain", text, "--json").ok().json
     (tmp_path / "prompt.txt").write_bytes(FIRST.replace("\n", ENDS[end]).encode())
     assert charrnn("sample", "run", "--prompt-file", "prompt.txt", "-n", 0).ok().out == FIRST.encode()
+
+
+def test_an_empty_name_is_not_the_current_folder(charrnn, trained, text):
+    for words in (["train", ""], ["train", text, ""], ["eval", trained, ""], ["plan", ""]):
+        charrnn(*words).fails(2, "the name of a text is empty; name a file")
+
+
+def test_standard_input_is_one_text(charrnn, text):
+    charrnn("train", "-", text, "-", stdin=text.read_bytes()).fails(2, "'-' is given twice")
+
+
+def test_what_is_compressed_twice_or_was_no_text_before_is_named(charrnn, tmp_path):
+    for name, data in {"twice.gz": PACKED["t.txt.gz"], "x.pdf.gz": b"%PDF-1.4 and so on"}.items():
+        (tmp_path / name).write_bytes(gzip.compress(data))
+    charrnn("train", "twice.gz").fails(3, "twice.gz is compressed twice, last with gzip; unpack it yourself")
+    charrnn("train", "x.pdf.gz").fails(3, "x.pdf.gz is a PDF document, not a text; unpack it yourself")
+    (tmp_path / "t.lzma").write_bytes(lzma.compress(FOXES.encode(), lzma.FORMAT_ALONE))
+    charrnn("train", "t.lzma").fails(3, "t.lzma is compressed with lzma", "xz -dc t.lzma > t.txt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -276,3 +277,22 @@ def test_row_46_a_run_that_diverged_says_what_to_do_when_it_is_resumed(train, sp
     assert f"it diverged at iteration 8 the last time, and will again at this rate; to lower it: {command}" in again.err
     lower = charrnn(*command.split()[1:])
     assert "the last time" not in lower.err
+
+
+@pytest.mark.parametrize("end", [["--more", 20], ["--iterations", 32], ["--more", "2m"]], ids=lambda end: end[0])
+def test_row_46_a_run_that_was_given_more_to_do_is_told_how_to_do_it(train, tmp_path, charrnn, end):
+    train("-o", "run").ok()
+    said = charrnn("train", "-o", "run", "--resume", *end, "--lr", 1e4, "-q").fails(5, "diverged at iteration").err
+    more = "2m" if end[1] == "2m" else "20"
+    command = said.strip().rpartition(": ")[2]
+    assert re.fullmatch(rf"charrnn train -o run --resume --lr 0\.01 --more ({more}|2m1s)", command)
+    if more == "20":
+        charrnn(*command.split()[1:]).ok()
+        assert checkpoints.load(tmp_path / "run" / "last.npz").iteration == 32
+
+
+def test_row_46_nothing_is_foretold_at_another_rate_nor_where_nothing_is_left(train, charrnn):
+    train("-o", "run").ok()
+    charrnn("train", "-o", "run", "--resume", "--more", 20, "--lr", 1e4, "-q").fails(5, "diverged at iteration")
+    assert "the last time" not in charrnn("train", "-o", "run", "--resume").err
+    assert "the last time" not in charrnn("train", "-o", "run", "--resume", "--more", 20).ok().err

@@ -243,7 +243,7 @@ def test_row_28_a_key_that_makes_it_another_run_is_refused_with_both_values(trai
     old = contents(finished / LAST)[1]["config"][section][key]
     new = another(name, old)
     said = train("-o", finished, "--resume", *LONGER, "--set", f"{name}={new}")
-    said.fails(2, f"{name} was {old!r} and cannot become {new!r} in a resumed run; ", "--init-from")
+    said.fails(2, f"{name} was {old!r} and cannot become {new!r} in a resumed run; ", "or begin a new run, with ")
 
 
 def test_row_28_all_such_keys_are_named_at_once(train, finished):

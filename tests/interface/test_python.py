@@ -139,6 +139,12 @@ def test_odd_characters_in_pairs_arrive_as_they_are():
     assert list(zip(read.first, read.second, strict=True)) == odd
 
 
+@pytest.mark.parametrize("settings", [5, [("train.seed", 1)], "optim.name=adam"])
+def test_settings_are_a_dict(text, settings):
+    with pytest.raises(package.ConfigError, match="give a dict"):
+        package.train(text, settings)
+
+
 @pytest.mark.parametrize("source", [None, 3, [], [1, 2], ["a", ("b", "c")], [("a", "b", "c")], {"a": 1}.items()])
 def test_what_is_nothing_to_learn_from_is_refused(source):
     with pytest.raises(package.ConfigError):
@@ -346,10 +352,19 @@ def test_several_texts_are_written_at_once(learned):
     assert greedy.log_probability == pytest.approx(-scores.sum(), rel=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"top_k": 0}, {"min_p": 2}, {"temperature": math.nan}, {"length": -1}])
+MEANINGLESS = [{"top_k": 0}, {"min_p": 2}, {"temperature": math.nan}, {"length": -1}]
+
+
+@pytest.mark.parametrize("options", [*MEANINGLESS, {"stop": 5}, {"stop": b"a"}, {"stop": ["a", 5]}])
 def test_what_means_nothing_is_refused(learned, options):
     with pytest.raises(package.ConfigError):
         learned.sample("Verse", **options)
+
+
+@pytest.mark.parametrize("prompt", [None, 5, b"Verse", ["Verse", 5]])
+def test_a_prompt_is_text(learned, prompt):
+    with pytest.raises(package.ConfigError, match="prompt must be text"):
+        learned.sample(prompt)
 
 
 def test_the_mean_of_the_scores_is_the_loss_that_eval_tells(learned, text, charrnn):
@@ -411,6 +426,18 @@ def test_what_cannot_be_scored_is_refused(learned, ask, given, error):
         getattr(learned, ask)(given)
 
 
+@pytest.mark.parametrize("odd", ["\ufeff", "\x00", "\ud800"])
+def test_each_character_of_a_text_counts_and_one_that_is_unknown_is_named(learned, odd):
+    for ask in (learned.score, learned.logits):
+        with pytest.raises(package.DataError, match=f"U\\+{ord(odd):04X}"):
+            ask(f"{odd}Verse")
+
+
+def test_a_byte_order_mark_that_was_learnt_has_a_score(text):
+    run = package.train(text.read_text() + "\ufeff\n", **TINY)
+    assert run.score("\ufeffVerse").shape == (5,)
+
+
 def test_a_part_is_evaluated_beside_baselines(learned, text, charrnn):
     told = charrnn("eval", learned.path, text, "--split", "validation", "--json").ok().json
     assert learned.evaluate(text, split="validation") == told
@@ -426,6 +453,30 @@ def test_unknown_characters_are_skipped_where_that_is_asked_for(learned, text):
     assert (told["skipped"], told["chars"]) == (1, 300)
     with pytest.raises(package.ConfigError, match="unknown"):
         learned.evaluate(strange, unknown="ignore")
+
+
+def test_a_text_is_read_as_it_is_whatever_the_encoding_of_the_model():
+    run = package.train("n\u00e9 \u00e0 c\u00f4t\u00e9 \u00c3\u00a9\n" * 60, encoding="latin-1", **TINY)
+    assert run.evaluate("\u00c3\u00a9\n")["chars"] == 2  # not \u00e9, as these bytes are in UTF-8
+    told = run.evaluate("n\u00e9 \u4f60\n", unknown="skip")  # which has no byte in that encoding
+    assert (told["skipped"], told["chars"]) == (1, 3)
+    assert run.evaluate("n\u00e9\r", unknown="skip")["skipped"] == 1  # a text, as CR ends lines too
+
+
+def test_a_file_is_evaluated_in_the_encoding_that_is_named(learned):
+    Path("wide.txt").write_bytes("Verse".encode("utf-16-be"))
+    assert learned.evaluate("wide.txt", encoding="utf-16-be")["chars"] == 4
+    with pytest.raises(package.ConfigError, match="encoding"):
+        learned.evaluate("wide.txt", encoding="none such")
+
+
+def test_a_run_takes_no_place_of_what_is_no_checkpoint(learned):
+    Path("book.txt").write_text("my only copy\n")
+    with pytest.raises(package.ConfigError, match=r"book\.txt is there already, and is not a checkpoint"):
+        learned.save("book.txt")
+    assert Path("book.txt").read_text() == "my only copy\n"
+    for _ in range(2):
+        learned.save("model.npz")
 
 
 def test_where_symbols_are_bytes_each_byte_has_a_score(text):

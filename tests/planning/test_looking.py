@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,19 @@ def test_what_leaks_into_the_validation_part_is_told(begin):
     assert found.share == pytest.approx(300 / 4300, abs=128 / 4300)
     assert found.of_validation < 0.6  # the test part, the last 215 characters, has the rest
     assert found.of_validation > 0.1
+
+
+def test_what_leaks_is_found_where_rare_characters_are_spelled(begin):
+    from charrnn.training.preparing import split_of
+
+    rng = np.random.default_rng(0)
+    letters = list("abcdefghij ")
+    rare, plain, tail = (
+        "".join(rng.choice(some, size=1000)) for some in (list("\u4e00\u4e01\u4e02"), letters, letters)
+    )
+    text = text_of(rare + plain + plain + tail)  # half of them, of which a quarter is spelled, are learnt from
+    run = begin().run
+    data = dataclasses.replace(run.config.data, min_count=2000, split=(0.5, 0.25, 0.25))
+    config = dataclasses.replace(run.config, data=data)
+    split = split_of(type(run.task).of(text, data, None), config, text)
+    assert looking.repeats_of(text, split, None).of_validation == pytest.approx(1, abs=0.15)

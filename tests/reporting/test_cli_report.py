@@ -14,6 +14,9 @@ from driving import in_process
 from reading import Page
 from small_reports import settings
 
+from charrnn.errors import DataError
+from charrnn.reporting.facts import gather
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 BASELINES = ["uniform", "unigram", *(f"{n}_grams" for n in range(2, 7)), "gzip", "bz2", "xz"]
 BASELINES += [f"{name}_after_training" for name in ("gzip", "bz2", "xz")]
@@ -138,6 +141,14 @@ def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, ru
     assert "There are no baselines: prose.txt" in page.text
     assert "Beside baselines" not in page.headings
     assert page.curves == 5
+
+
+@pytest.mark.parametrize(("said", "note"), [("gone", "gone."), ("gone; did you mean 'x'?", "gone; did you mean 'x'?")])
+def test_a_note_has_one_end(runs, said, note):
+    def baselines(run):
+        raise DataError(said)
+
+    assert gather(runs / "one", baselines).notes == [f"There are no baselines: {note}"]
 
 
 @pytest.mark.parametrize("sources", [["-"], ["prose.txt", "-"], ["pipe"]], ids=" ".join)

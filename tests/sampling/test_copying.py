@@ -155,5 +155,5 @@ def test_documents_are_looked_up_too(text):
 
 def test_a_run_without_a_file_says_so():
     run = Run.new(config(), LanguageModel(VOCABULARY), Corpus("standard input", 1, ""))
-    with pytest.raises(DataError, match="came from standard input; with --text"):
+    with pytest.raises(DataError, match="came from standard input; name it with --text"):
         sample(run, max_copy=3)

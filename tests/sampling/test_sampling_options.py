@@ -197,6 +197,22 @@ def test_many_prompts_are_drawn_some_at_a_time_and_keep_their_order(run, monkeyp
     assert {one.seed for one in found} == {1}
 
 
+def test_many_samples_are_drawn_some_at_a_time_so_that_the_first_are_there_at_once(run, monkeypatch):
+    from charrnn.sampling import samples
+
+    monkeypatch.setattr(samples, "ROWS", 4)
+    alone = [one.text for one in written(run, Request(("ab",), 12, seed=1), 4)]
+    some = written(run, Request(("ab", "c"), 12, seed=1), 10)
+    many = written(run, Request(("ab", "c"), 12, seed=1), 10**9)
+    assert [next(many).text for _ in range(4)] == alone
+    found = list(some)
+    assert [one.text for one in found[:4]] == alone
+    assert [one.prompt for one in found] == ["ab"] * 10 + ["c"] * 10
+    assert [one.number for one in found] == list(range(1, 21))
+    assert len({one.text for one in found}) == 20
+    assert len({one.text for one in written(run, Request(("ab",), 12, seed=1, best_of=3), 9)}) == 9
+
+
 # --- the best of several ---
 
 

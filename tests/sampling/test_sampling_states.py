@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from test_sampling_options import SYMBOLS, random_run
@@ -141,14 +139,25 @@ def test_the_best_of_several_has_no_state():
         written(run, Request(best_of=2), keep=lambda state: None)
 
 
+def test_many_long_texts_have_a_state_too(keep, tmp_path):
+    run = language_model()
+    (text,), state = keep(run, Request(("abcdefgh" * 128,), 2, seed=3))
+    state.repeated(900).save(tmp_path / "many.npz")
+    many = load(tmp_path / "many.npz", run.model, run.weights, run.model.num_outputs)
+    assert many.written == state.written * 900
+    assert (many.ended, len(many.written[0])) == (["length"] * 900, 1024)
+    assert run.task.vocabulary.decode(np.array(many.written[7][-2:])) == text
+
+
 DAMAGE = {
     "format": "charrnn",
     "version": 2,
     "rows": 10**12,
-    "pending": [99],
-    "written": [[99]],
-    "ended": [3],
-    "labels": [0],
+    "width": 10**12,
+    "pending": np.array([99], np.int32),
+    "written": np.full((1, 7), -2, np.int32),
+    "ended": np.array([9], np.int8),
+    "labels": np.array([0], np.int32),
     "seed": -1,
     "rng": {"bit_generator": "PCG64"},
 }
@@ -163,7 +172,10 @@ def test_a_file_that_was_tampered_with_is_refused_in_one_line(keep, tmp_path, ke
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files if name != archive.META}
     del meta["arrays"]
-    path.write_bytes(archive.to_bytes(json.loads(json.dumps({**meta, key: DAMAGE[key]})), arrays))
+    damaged = arrays if isinstance(DAMAGE[key], np.ndarray) else meta
+    assert key == "labels" or np.shape(damaged[key]) == np.shape(DAMAGE[key])
+    damaged[key] = DAMAGE[key]
+    path.write_bytes(archive.to_bytes(meta, arrays))
     with pytest.raises(CheckpointError, match="is not the state of a text") as error:
         load(path, run.model, run.weights, run.model.num_outputs)
     assert "\n" not in str(error.value)

@@ -111,7 +111,8 @@ def test_a_disk_that_is_full_or_fails_is_an_output_error_that_names_the_folder(w
     if where == "in memory":
         made([range(100)], tmp_path)
         return
-    with pytest.raises(OutputError, match=f"cannot write {tmp_path}: no such luck"):
+    said = "No space left on device" if number == errno.ENOSPC else "no such luck"
+    with pytest.raises(OutputError, match=f"cannot write {tmp_path}: {said}"):
         made([range(100)], tmp_path)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.errors import DataError
 from charrnn.text.detecting import doubt, guess, marked, wide
-from charrnn.text.encoding import decode
+from charrnn.text.encoding import Reader, decode
 
 FRENCH = "L\u2019été, “déjà” fini… c\u2019est là qu\u2019on va\n" * 20
 RUSSIAN = "Все счастливые семьи похожи друг на друга.\n" * 20  # noqa: RUF001
@@ -87,3 +87,20 @@ def test_the_tail_of_a_character_that_is_cut_does_not_hide_utf_8(monkeypatch):
     monkeypatch.setattr("charrnn.text.detecting.SAMPLE", 10)
     assert doubt("latin-1", "abcdefgéé".encode(), "abcdefgÃ©") == ("it is valid utf-8", "utf-8")
     assert doubt("latin-1", b"abcdefg" + b"\xe9 ", "abcdefgé ") is None
+
+
+def test_only_the_files_that_speak_against_an_encoding_are_doubted():
+    with Reader("latin-1") as reader:
+        for name, data in {"1": b"caf\xe9\n", "2": b"\x93caf\xe9\x94\n", "3": b"caf\xe9\n", "4": b"\x93\n"}.items():
+            reader.begin(name)
+            reader.feed(data)
+            reader.feed(b"")
+    assert [doubt.partition(" ")[0] for doubt in reader.doubts] == ["2", "4"]
+
+
+def test_a_control_character_is_doubted_wherever_it_stands_in_a_file():
+    with Reader("latin-1") as reader:
+        reader.begin("late.txt")
+        for chunk in (b"plain\n", b"\x92\n", b""):
+            reader.feed(chunk)
+    assert "late.txt was read as latin-1, and it has U+0092" in reader.doubts[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
 
@@ -108,6 +109,16 @@ def test_documents_are_a_line_each_with_the_label_that_they_were_told(tmp_path):
     with contextlib.closing(run_of("generate", tmp_path / "run", train__sample_every=30)) as run:
         *_, last = run.records()
     assert {line.partition(": ")[0] for line in last.sample.split("\n")} <= {"front", "back"}
+
+
+def test_a_label_that_only_held_back_texts_have_is_none_to_write(tmp_path, monkeypatch):
+    examples = Documents("a", 99, "a sum", WORDS, ["up"] * len(WORDS))
+    examples = dataclasses.replace(examples, validation=Documents("b", 9, "a sum", WORDS, ["down"] * len(WORDS)))
+    monkeypatch.setitem(EXAMPLES, "generate", examples)
+    with contextlib.closing(run_of("generate", tmp_path / "run", train__sample_every=4)) as run:
+        shown = [line for record in run.records() if record.sample for line in record.sample.split("\n")]
+    assert len(shown) > 9
+    assert all(line.startswith("up: ") for line in shown)
 
 
 def test_weights_that_have_exploded_write_nothing(tmp_path):
