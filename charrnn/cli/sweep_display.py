@@ -78,7 +78,7 @@ class SweepDisplay:
         with contextlib.suppress(OSError):
             counts = {state: self.sweep.count(state) for state in (DONE, RUNNING, FAILED)}
             told = ", ".join(f"{n} {state}" for state, n in counts.items() if n or state != FAILED)
-            self.bar.set_postfix_str(f" {told} of {len(self.sweep.entries)}", refresh=False)
+            self.bar.set_postfix_str(f"{told} of {len(self.sweep.entries)}", refresh=False)
             self.bar.update(max(0.0, min(1.0, self.sweep.share()) - self.bar.n))
             self.bar.refresh()
         self._looked = time.monotonic()

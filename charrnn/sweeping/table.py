@@ -95,5 +95,5 @@ def _for_a_person(key: str, row: dict[str, Any]) -> str:
         case "seconds":
             return f"{row[key]:.1f}"
         case "state" if row["error"]:
-            return f"{row[key]}: {row['error']}"
+            return f"{row[key]}: {row['error'].partition('; ')[0]}"  # what to do about it was said when it failed
     return _cell(key, row[key])

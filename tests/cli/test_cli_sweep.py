@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import signal
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -185,6 +188,51 @@ def test_each_run_has_the_cores_that_are_its_own(grid, sweep, tmp_path, monkeypa
     sweep("--jobs", 2, "-q").ok()
     found = {run.name: checkpoint.load(run / "last.npz").config.train.threads for run in (tmp_path / "out").glob("t*")}
     assert found == {"threads=null": 3, "threads=2": 2}
+
+
+@needs_posix
+def test_a_terminal_has_one_line_for_all_runs(grid, tmp_path):
+    import fcntl
+    import struct
+    import termios
+
+    grid()
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    words = [sys.executable, "-m", "charrnn", "sweep", "g.yaml", "-o", "out"]
+    env = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError):  # what Linux says when the other end is closed
+            while piece := os.read(ours, 4096):
+                written += piece
+    os.close(ours)
+    assert process.returncode == 0
+    assert re.search(rb"\r *[5-9]\d% \|.*, 1 done, [01] running of 2", written)
+    assert b"/2  done" not in written
+
+
+@pytest.mark.parametrize("kind", ["two", "folder", "documents", "dotted", "pairs"])
+def test_all_ways_to_name_a_text_are_found_again(grid, sweep, tmp_path, text, pairs, kind):
+    folder, base = tmp_path / "texts", BASE
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.txt").write_bytes(text.read_bytes())
+    source = {
+        "two": "[texts/0.txt, texts/1.txt]",
+        "folder": "texts",
+        "documents": "texts",
+        "dotted": "./texts/0.txt",
+        "pairs": f"[{pairs('classify')}]",
+    }[kind]
+    if kind == "documents":
+        base = base.replace("{model", "{data: {documents: lines}, model")
+    if kind == "pairs":
+        base = base.replace("{model", "{task: {name: classify}, model")
+    grid(source=source, base=base)
+    sweep("-q").ok()
+    assert "2 runs in out; 2 are done\n" in sweep().ok().err
 
 
 # --- again ------------------------------------------------------------------------------------------------------------
