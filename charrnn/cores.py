@@ -66,6 +66,15 @@ def find() -> Found:
     return Found(affinity, cgroups.cpus(), variables)
 
 
+_ours: dict[str, str] = {}
+"""The variables that `settle` has added, with their values."""
+
+
+def variables_given() -> dict[str, int]:
+    """Returns what the environment says by a user's wish: without the variables that are ours."""
+    return {name: n for name, n in find().variables.items() if os.environ[name] != _ours.get(name)}
+
+
 def available_cores() -> int:
     """Returns the number of cores that this process may use: what it may run on, its time, and what a user has set."""
     return find().cores
@@ -79,7 +88,9 @@ def settle() -> None:
     found = find()
     scarce = system.limit("RLIMIT_AS") < system.LITTLE or not system.allows_threads(2 * found.affinity + 2)
     if scarce or found.cores < found.affinity:
-        os.environ |= dict.fromkeys(VARIABLES, "1" if scarce else str(found.cores))
+        told = dict.fromkeys(VARIABLES, "1" if scarce else str(found.cores))
+        _ours.update({name: value for name, value in told.items() if name not in found.variables})
+        os.environ |= told
 
 
 def environment_of(threads: int) -> dict[str, str]:

@@ -26,17 +26,20 @@ def write_atomically(path: Path, data: bytes, warn: Warn = lambda message: None)
     What is no file, such as /dev/null or a pipe, is written to, and stays what it is. Raises OutputError; a file is
     then as it was.
     """
-    if keeps_nothing(path):
-        with as_output_error(path), open(path, "wb") as device:
-            device.write(data)
-        return
-    with as_output_error(path), temporary(path, data) as new:
-        replace(new, path)
+    with as_output_error(path):
+        if keeps_nothing(path):
+            path.write_bytes(data)
+            return
+        with temporary(path, data) as new:
+            replace(new, path)
     sync_directory(path.parent, warn)
 
 
 def keeps_nothing(path: Path) -> bool:
-    """Tells whether what is there is no file, such as a device or a pipe, or stands for one, as /dev/stdout."""
+    """Tells whether what is there is no file, such as a device or a pipe, or stands for one, as /dev/stdout.
+
+    Raises OSError.
+    """
     return path.exists() and not path.is_dir() and (not path.is_file() or path.parent == Path("/dev"))
 
 

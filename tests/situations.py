@@ -10,6 +10,7 @@ import dataclasses
 import os
 import signal
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -108,6 +109,20 @@ def _small_prompts(patch: pytest.MonkeyPatch) -> None:
 def _no_shell(patch: pytest.MonkeyPatch) -> None:
     """No variable says which shell a user has."""
     patch.delenv("SHELL", raising=False)
+
+
+class _Guesses(list[types.SimpleNamespace]):
+    """What the detector finds."""
+
+    def best(self) -> types.SimpleNamespace:
+        return self[0]
+
+
+def _with_detector(patch: pytest.MonkeyPatch) -> None:
+    """Something is installed that knows the letters of many languages."""
+    found = _Guesses([types.SimpleNamespace(encoding="cp1251")])
+    detector = types.SimpleNamespace(from_bytes=lambda sample, **of: found)
+    patch.setitem(sys.modules, "charset_normalizer", detector)
 
 
 SITUATIONS = {
@@ -235,6 +250,7 @@ SITUATIONS = {
     ),
     "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
     "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_without_detector),
+    "an encoding by a guess": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_with_detector),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),
     "an unknown shell": Situation("charrnn completion", patch=_other_shell),
     "a doubtful encoding": Situation("charrnn train {zeros} -c {tiny}", 0, count=2),

@@ -137,3 +137,13 @@ def test_blas_is_told_of_fewer_cores_and_else_of_nothing(eight):
     eight.setattr(system, "allows_threads", lambda count: False)
     cores.settle()
     assert cores.available_cores() == 1
+
+
+def test_variables_that_a_user_has_set_are_told_from_those_that_we_set(eight):
+    eight.setattr(cores, "_ours", {})
+    eight.setattr(system, "allows_threads", lambda count: True)
+    eight.setattr(cgroups, "cpus", lambda: 3.0)
+    eight.setenv("OMP_NUM_THREADS", "3")
+    cores.settle()
+    assert cores.find().variables == dict.fromkeys(cores.VARIABLES, 3)
+    assert cores.variables_given() == {"OMP_NUM_THREADS": 3}

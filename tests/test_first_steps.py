@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from driving import in_process
-from pages import blocks, page, session, shape
+from pages import DOCS, ROOT, blocks, page, session, shape
 
 FIRST_STEPS = page("first-steps.md")
+README = ROOT / "README.md"
 SMALL = ["model.hidden_size=6", "train.eval_every=2", "train.eval_chars=300", "train.iterations=4"]
 
 
@@ -43,6 +44,13 @@ def test_the_session_prints_such_lines_as_the_document_shows(printed):
         assert [line for line in lines if line not in possible] == [], arguments
         shown_lines += len(lines)
     assert shown_lines > 40
+
+
+def test_every_document_says_of_the_text_what_is_printed(printed):
+    (line,) = {line for line in printed[2].splitlines() if line.startswith("harbour: 118,140 characters")}
+    shown = re.findall(r"harbour: 118,140 characters.*", "\n".join(map(Path.read_text, [README, *DOCS.glob("*.md")])))
+    assert len(shown) >= 5
+    assert {shape(each) for each in shown} == {shape(line)}
 
 
 def test_the_session_says_of_the_text_what_is_shown(printed):

@@ -41,6 +41,7 @@ FLOORS = {
     "charrnn.text.kinds": 1,
     "charrnn.text.compressed": 3,
     "charrnn.text.sources": 4,
+    "charrnn.text.alphabets": 0,
     "charrnn.text.detecting": 3,
     "charrnn.text.numbering": 3,
     "charrnn.text.text": 4,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import os
+import re
 import subprocess
 import sys
 
@@ -29,9 +31,14 @@ charrnn() {{
 """What makes each run a small one, and of a text of twelve megabytes a small one. A command that fails ends it all."""
 
 
+def _commands(name):
+    """What is typed in the shell blocks of a page."""
+    return "\n".join(blocks((DOCS / "how-to" / name).read_text("utf-8"), "sh"))
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_commands_of_a_page_work(name, tmp_path):
-    commands = "\n".join(blocks((DOCS / "how-to" / name).read_text("utf-8"), "sh"))
+    commands = _commands(name)
     assert "charrnn " in commands
     done = subprocess.run(
         ["bash", "-c", SHELL + commands],
@@ -63,3 +70,11 @@ def test_a_command_that_fails_is_noticed(tmp_path):
             check=False,
         )
         assert done.returncode != 0
+
+
+def test_no_page_makes_a_run_or_a_folder_that_another_makes_so_that_all_can_be_typed_in_one_place():
+    made = re.compile(r"(?:\s-o|--save-state|mkdir(?: -p)?) (\S+)")
+    found = [(thing, name) for name in PAGES for thing in {*made.findall(_commands(name))}]
+    twice = [thing for thing, times in collections.Counter(thing for thing, _ in found).items() if times > 1]
+    assert twice == []
+    assert {"runs/long", "letters", "plan.yaml", "sea.npz"} <= {thing for thing, _ in found}

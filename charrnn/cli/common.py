@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,15 @@ class Place(click.Path):
 def say(message: str) -> None:
     """Prints a message to the user, a line on stderr; data alone goes to stdout."""
     click.echo(one_line(message), err=True)
+
+
+def invite(sources: Iterable[str | None], what: str = "type the text; to end it, Ctrl-D in an empty line") -> None:
+    """Says what to do where one of the sources is standard input, and that is a terminal, which would wait in silence.
+
+    On Windows, it is Ctrl-Z and Enter that ends it.
+    """
+    if "-" in sources and sys.stdin and sys.stdin.isatty():
+        say(f"{what.replace('Ctrl-D', 'Ctrl-Z and Enter') if os.name == 'nt' else what}")
 
 
 def print_json(value: Any) -> None:

@@ -40,6 +40,22 @@ def typed(text: str, option: str, encoding: str) -> str:
     return "".join([*parts, in_symbols(text[place:], encoding)])
 
 
+def range_of(text: str) -> str | None:
+    """Returns the first thing in a text that other programs, such as `tr`, take for a range: `a-z`; None for none.
+
+    Here it is three characters.
+    """
+    found = (match[1] for match in _RANGE.finditer(text))
+    return next((each for each in found if each[0] < each[2] and _kind(each[0]) == _kind(each[2])), None)
+
+
+_RANGE = re.compile(r"(?=([a-zA-Z0-9]-[a-zA-Z0-9]))")
+
+
+def _kind(character: str) -> tuple[bool, bool]:
+    return character.isdigit(), character.islower()
+
+
 def in_symbols(text: str, encoding: str) -> str:
     """Returns a text in the model's symbols: in bytes mode, these are its bytes in UTF-8."""
     from charrnn.text.vocabulary import BYTES

@@ -94,7 +94,8 @@ class Options:
     "--heat",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE.html|-",
-    help="Write the text with each character coloured by its surprise, for language models; '-' for the terminal.",
+    help="Write the text with each character coloured by its surprise, for language models; '-' for the terminal, "
+    "in colours in a pipe too (less -R shows them), or with NO_COLOR=1 in digits.",
 )
 @click.option(
     "--confusion",
@@ -124,6 +125,7 @@ def command(**options: Any) -> None:
     _refuse(run, wanted)
     sources = listed(wanted.sources)
     groups = [list(sources)] if wanted.split else [[source] for source in sources]
+    common.invite(sources)
     judged = [_judge(run, wanted, sources) for sources in groups]
     total = joint_report(judged, **_asked(wanted))
     name = judged[0].name if len(judged) == 1 else f"{len(judged)} texts"
@@ -175,13 +177,12 @@ def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
         judged = judge(run, common.library_for(run, wanted.encoding), sources, wanted.split, skip, **_asked(wanted))
     except UnknownCharacters as error:
         typed = advice.command("eval", wanted.checkpoint, *wanted.paths, *wanted.others(), "--unknown", "skip")
-        raise DataError(
-            f"{error.place}: the model never saw {describe(error.characters)}; to score the rest: {typed}"
-        ) from error
+        raise DataError(f"{error.place}: the model never saw {error.described}; to score the rest: {typed}") from error
     common.tell(judged.notes)
     if skip and judged.part.skipped:
         number = "1 character" if judged.part.skipped == 1 else f"{judged.part.skipped:,} characters"
-        common.say(f"{judged.name}: skipped {number} that the model never saw: {describe(judged.part.strange)}")
+        described = describe(judged.part.strange, run.config.data.encoding)
+        common.say(f"{judged.name}: skipped {number} that the model never saw: {described}")
     return judged
 
 

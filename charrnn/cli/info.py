@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import platform
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charrnn.cli import common
 from charrnn.errors import ConfigError, DataError, one_line
 
+if TYPE_CHECKING:
+    from charrnn.text.text import Text
+
 QUOTED = ("symbols", "answers")
 """Facts that are characters, of which spaces and line ends would not be seen."""
+
+PASTED = ("seed",)
+"""Facts that are numbers to be typed again, which have no commas."""
 
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
@@ -43,8 +50,16 @@ def command(source: str | None, machine: bool, encoding: str | None, as_json: bo
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        shown = f"{value:,}" if type(value) is int else repr(value) if name in QUOTED else str(value)
-        click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(shown)}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(_shown(name, value))}")
+
+
+def _shown(name: str, value: Any) -> str:
+    """Returns a fact as people read it."""
+    if name in QUOTED:
+        return repr(value)
+    if type(value) is int:
+        return str(value) if name in PASTED else f"{value:,}"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _machine(as_json: bool) -> dict[str, Any]:
@@ -65,7 +80,7 @@ def _machine(as_json: bool) -> dict[str, Any]:
         "least_product_for_threads": cores.LEAST_PRODUCT,
     }
     several: dict[str, dict[str, Any]] = {
-        "variables": found.variables,
+        "variables": cores.variables_given(),
         "limits": {name: int(most) if math.isfinite(most) else None for name, most in limits.items()},
         "cost_model": cost_model,
     }
@@ -119,7 +134,9 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     return {
         "checkpoint": str(path),
         "task": run.config.task.name,
-        "written_by": ", ".join(f"{name} {version}" for name, version in run.environment.items()),
+        "written_by": ", ".join(
+            f"{name} {version}".removeprefix("cores ") for name, version in run.environment.items()
+        ),
         "model": common.describe_model(model, run.params.vector.size),
         "parameters": run.params.vector.size,
         "dropout": model.dropout,
@@ -144,6 +161,7 @@ def _text(source: str, encoding: str | None) -> dict[str, Any]:
     from charrnn.text.vocabulary import BYTES
 
     library = common.library_to_look(encoding)
+    common.invite([source])
     text = library.read([source], "utf-8")  # once, for it may be a pipe
     read_as = text.encoding
     if text.encoding == BYTES and encoding != BYTES:
@@ -164,9 +182,18 @@ def _text(source: str, encoding: str | None) -> dict[str, Any]:
         "symbols": "".join(sorted(text.symbols)),
         "lines": sum(ends.values()),
         "line_ends": _in_words(found),
-        "byte_order_mark": "yes" if text.marked else "no",
+        "byte_order_mark": "yes" if text.marked or _has_mark(text) else "no",
         "sha256": text.sha256,
     }
+
+
+def _has_mark(text: Text) -> bool:
+    """Tells whether a text that was read as bytes begins with a byte order mark."""
+    from charrnn.text.detecting import marked
+    from charrnn.text.vocabulary import BYTES
+
+    head = next(text.pieces(0, 4)).encode("latin-1") if text.encoding == BYTES else b""
+    return head.startswith(codecs.BOM_UTF8) or marked(head) is not None
 
 
 def _in_words(ends: dict[str, int]) -> str:

@@ -79,6 +79,7 @@ def command(**options: Any) -> None:
     wanted = Options(flags=flags.take(options), **options)
     _refuse_to_overwrite(wanted.out)
     config, _ = resolve(wanted.settings())
+    common.invite(wanted.sources)
     examples = tasks.find(config.task.name, config.data).read(common.library(), wanted.sources, config.data)
     prepared = prepare(with_seed_of(config, examples), examples)
     plan = make(prepared, examples)

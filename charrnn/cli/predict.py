@@ -85,8 +85,7 @@ def command(**options: Any) -> None:
     wanted = Options(**options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
-    if wanted.source == "-" and sys.stdin.isatty():
-        common.say("one input a line; Ctrl-D after the last (Ctrl-Z on Windows)")
+    common.invite([wanted.source], "one input a line; Ctrl-D after the last")
     encoding, newlines = run.config.data.encoding, run.config.data.newlines
     library = common.library_for(run, wanted.encoding)
     _refuse_a_word(library, wanted)

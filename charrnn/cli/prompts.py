@@ -57,6 +57,8 @@ class Prompts:
 
     def _file(self, option: str, source: str) -> str:
         """Returns the characters of a file, or of stdin. Raises ConfigError where they cannot be read, or are many."""
+        each = "type the prompts, one a line; to end them, Ctrl-D in an empty line"
+        common.invite([source], *([each] if option == "--prompts" else []))
         try:
             with nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb") as file:
                 data = file.read(MAX_PROMPT + 1)  # one more than may be, and not all that a device may give
@@ -70,14 +72,13 @@ class Prompts:
 
     def _known(self, prompt: str) -> str:
         """Returns the prompt without characters that the model never saw, or raises ConfigError for them."""
-        from charrnn.text.vocabulary import describe
-
         strange = self.task.vocabulary.unknown(prompt)
+        described = self.task.vocabulary.describe(strange)
         if strange and self.unknown == "error":
             raise ConfigError(
-                f"the prompt has characters that the model never saw: {describe(strange)}; "
+                f"the prompt has characters that the model never saw: {described}; "
                 f"leave them out, or give --unknown skip"
             )
         if strange:
-            common.say(f"skipped characters of the prompt that the model never saw: {describe(strange)}")
+            common.say(f"skipped characters of the prompt that the model never saw: {described}")
         return prompt.translate(dict.fromkeys(map(ord, strange)))

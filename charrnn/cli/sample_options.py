@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from charrnn.cli.escapes import typed
+from charrnn.cli import common
+from charrnn.cli.escapes import range_of, typed
 from charrnn.cli.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Options:
         from charrnn.sampling import Filters, Request
 
         vocabulary = task.vocabulary
+        for option, value in (("--allow", self.allow), ("--ban", self.ban)):
+            if value and (found := range_of(value)):
+                common.say(f"{option}: {found} is three characters, and no range; type each character that is meant")
         allow, ban = (
             None if value is None else typed(value, option, vocabulary.encoding)
             for option, value in (("--allow", self.allow), ("--ban", self.ban))

@@ -109,6 +109,7 @@ def _begin(wanted: Options) -> Trainer:
     inherited = _of_the_network(inherited, settings)
     config, notes = configure(inherited, settings) if old else (resolve(settings)[0], [])
     _, origins = resolve(inherited, settings)
+    common.invite(() if wanted.quiet else text)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
     prepared = prepare(config, examples, old)
     prepared.notes.extend(notes)
@@ -158,11 +159,15 @@ def _resume(wanted: Options) -> Trainer:
         if not text and run.corpus.is_from_stdin:
             again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
-        examples = run.task.read(common.library(), text or run.corpus.found_at, config.data)
+        library = common.library()
+        if not text:
+            resuming.refuse_missing(run, library.names())
+        common.invite(() if wanted.quiet else text)
+        examples = run.task.read(library, text or run.corpus.found_at, config.data)
         trainer = Trainer.resume(directory, run, config, examples, more)
         trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
-        going_on = f", for {more} more than was done; nothing else ends it" if more else ""
+        going_on = f", and ending after {more.in_words()} more" if more else ""
         trainer.notes.append(f"resuming at iteration {run.iteration:,}{going_on}")
         return trainer
     except BaseException:

@@ -42,7 +42,8 @@ class Output:
     def write_sample(self, sample: Sample) -> None:
         """Writes one of several samples, and what stands between it and the one before."""
         if self.wanted.as_json:
-            facts = sample.facts() | {name: self._readable(getattr(sample, name)) for name in ("prompt", "text")}
+            readable = self.task.vocabulary.readable
+            facts = sample.facts() | {"prompt": readable(sample.prompt), "text": readable(sample.text)}
             self._put(common.to_json(facts).encode() + b"\n")
             return
         between, behind = "" if sample.number == 1 else self.separator, ""
@@ -53,13 +54,6 @@ class Output:
             if self.count > 1:
                 between, behind = ("" if self.task.writes_lines else blank + header), "\n"
         self.write(f"{between}{sample.prompt}{sample.text}{behind}")
-
-    def _readable(self, text: str) -> str:
-        """Returns a text as JSON has it: of a model of bytes what they mean in UTF-8, with escapes for others."""
-        from charrnn.text.vocabulary import BYTES
-
-        vocabulary = self.task.vocabulary
-        return vocabulary.to_bytes(text).decode(errors="backslashreplace") if vocabulary.encoding == BYTES else text
 
     def end(self) -> None:
         """Ends the last line, where the text is a line, or a terminal would go on in it."""
@@ -169,12 +163,12 @@ def _longest_copy(training: TrainingText, task: Writer, texts: list[str], name: 
     found = training.longest([encode(text) for text in texts])
     if found is None:
         return "nothing is copied from the training text"
-    passage = repr(training.passage(task.vocabulary, found))
+    copied = training.passage(task.vocabulary, found)
+    passage = task.vocabulary.quoted(copied)
     quoted = passage if len(passage) <= LONGEST_QUOTE else passage[:LONGEST_QUOTE] + "..."
     which = f" of text {found.sample + 1}" if len(texts) > 1 else ""
-    length = len(training.passage(task.vocabulary, found))
     where = _where(training, task, found.position)
-    return f"longest copy{which}: {length:,} characters, {quoted}; in {name}: {where}"
+    return f"longest copy{which}: {len(copied):,} characters, {quoted}; in {name}: {where}"
 
 
 def _where(training: TrainingText, task: Writer, position: int) -> str:

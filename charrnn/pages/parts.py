@@ -111,10 +111,13 @@ def samples(facts: Facts) -> str:
 
 def _fresh(facts: Facts) -> str:
     """Returns what the model writes now, where it wrote nothing before."""
-    if facts.fresh is None:
+    if facts.fresh is None or facts.run is None:
         return ""
-    said = "Written now. With train.sample_every, a model writes while it learns."
-    written = sample("", [{"iteration": facts.iteration, "text": facts.fresh}])
+    here, best = facts.run.iteration, facts.best
+    others = f", and not with the best, those of {best[0]:,}" if best and best[0] not in (None, here) else ""
+    how = "With train.sample_every, a model writes while it learns."
+    said = f"Written now with the weights of iteration {here:,}{others}. {how}"
+    written = sample("", [{"iteration": here, "text": facts.fresh}])
     return f'<h2>Samples</h2>\n<p class="soft">{said}</p>\n<div class="samples">{written}</div>\n'
 
 

@@ -18,7 +18,11 @@ code, pre, .mono { font-family: ui-monospace, "DejaVu Sans Mono", monospace; fon
 .tiles dd small { display: block; font-size: .62em; font-weight: 400 }
 .note { border-left: 4px solid var(--warm); padding: .1em .9em; margin: .8em 0; max-width: 46em }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19em, 100%), 1fr)); gap: 0 2.2em }
-.wide { overflow-x: auto; margin: .6em 0 1em }
+.wide { overflow-x: auto; margin: .6em 0 1em;  /* a shade where there is more than fits */
+        background: linear-gradient(to right, var(--paper) 40%, transparent) 0 0 / 3em 100% no-repeat local,
+                    linear-gradient(to left, var(--paper) 40%, transparent) 100% 0 / 3em 100% no-repeat local,
+                    linear-gradient(to right, #8887, #8880) 0 0 / .9em 100% no-repeat scroll,
+                    linear-gradient(to left, #8887, #8880) 100% 0 / .9em 100% no-repeat scroll }
 table { border-collapse: collapse; font-size: .92em; font-variant-numeric: tabular-nums }
 caption { text-align: left; color: var(--soft); padding: 0 0 .5em; max-width: min(46em, 100vw - 2.6em) }
 th, td { text-align: right; padding: .28em .8em; border-bottom: 1px solid var(--line); vertical-align: baseline }
@@ -40,5 +44,6 @@ a { color: var(--accent) }
 footer { margin-top: 3em; color: var(--soft); font-size: .88em }
 @media screen and (max-width: 34em) { .bar { display: none } th, td { padding: .28em .45em }
                                          tbody th { min-width: 7em } thead th { white-space: normal } }
-@media print { h2 { break-after: avoid } figure, .tiles, pre, tr { break-inside: avoid } }
+@media print { .wide { overflow: visible; background: none } h2 { break-after: avoid }
+               figure, .tiles, pre, tr { break-inside: avoid } }
 """

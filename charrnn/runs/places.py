@@ -44,7 +44,7 @@ def inside(path: Path) -> str:
 
 
 def refuse_to_begin(path: Path) -> None:
-    """Raises ConfigError where a new run would mix with what is no run: other runs, or files that it would replace.
+    """Raises ConfigError where a new run would mix with what is no run: other runs, or files of a person's own.
 
     Raises OutputError where the path is that of a file.
     """
@@ -55,12 +55,17 @@ def refuse_to_begin(path: Path) -> None:
         return
     if within := inside(path):
         raise ConfigError(f"{path} holds no run{within}; begin a new one beside: -o {advice.word(_free(path))}")
-    for name in (CONFIG, METRICS, SAMPLES, DIVERGED):
-        if (path / name).exists():
-            raise ConfigError(
-                f"{path / name} was written by no run, which would replace it; choose another directory: "
-                f"-o {advice.word(_free(path))}"
-            )
+    if others := _visible(path):
+        more = f" and {len(others) - 1:,} more" * (len(others) > 1)
+        raise ConfigError(
+            f"{path} holds no run, and has what was written by no run: {others[0]}{more}; begin a run in a directory "
+            f"of its own: -o {advice.word(_free(path))}"
+        )
+
+
+def _visible(path: Path) -> list[str]:
+    """Returns the names in a directory, if it is one, but for hidden ones, which systems and editors leave."""
+    return sorted(name for name in (os.listdir(path) if path.is_dir() else ()) if not name.startswith("."))
 
 
 def refuse_to_resume(path: Path) -> None:

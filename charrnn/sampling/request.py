@@ -13,7 +13,6 @@ import numpy as np
 from charrnn.errors import ConfigError
 from charrnn.sampling.filters import PLAIN, Filters
 from charrnn.tasks.writer import Writer
-from charrnn.text.vocabulary import describe
 
 
 class RequestError(ConfigError):
@@ -144,12 +143,13 @@ def _whole(field: str, value: Any, least: int) -> None:
 
 def _writable(request: Request, task: Writer) -> str:
     """Returns the characters that `allow` and `ban` leave. Raises RequestError where they leave none."""
+    vocabulary = task.vocabulary
     for field, characters in (("allow", request.allow), ("ban", request.ban)):
         if not isinstance(characters, str) and not (field == "allow" and characters is None):
             raise RequestError(field, f"must be text, not {characters!r}")
         if characters and (never := task.unwritable(characters)):
-            raise RequestError(field, f"has characters that the model cannot write: {describe(never)}; leave them out")
-    vocabulary = task.vocabulary
+            said = vocabulary.describe(never)
+            raise RequestError(field, f"has characters that the model cannot write: {said}; leave them out")
     allowed = vocabulary.symbols if request.allow is None else request.allow
     if vocabulary.fallback and request.allow is None:
         return "".join(c for c in {*allowed, *"".join(request.stop)} if c not in request.ban)  # and all others
@@ -163,12 +163,14 @@ def _check_stop(stop: str, request: Request, task: Writer, writable: str) -> Non
     """Refuses a stop text that can never appear."""
     if not stop:
         raise RequestError("stop", "is empty, and would end every text at once; leave it out")
+    vocabulary, shown = task.vocabulary, task.vocabulary.quoted(stop)
     if never := task.unwritable(stop):
         raise RequestError(
             "stop",
-            f"{stop!r} can never appear: the model cannot write {describe(never)}; give what it can, or leave it out",
+            f"{shown} can never appear: the model cannot write {vocabulary.describe(never)}; give what it can, or "
+            f"leave it out",
         )
     if barred := "".join(dict.fromkeys(c for c in stop if c not in writable)):
-        raise RequestError("stop", f"{stop!r} can never appear: allow or ban leaves out {describe(barred)}")
+        raise RequestError("stop", f"{shown} can never appear: allow or ban leaves out {vocabulary.describe(barred)}")
     if 0 < request.length < len(stop):
-        raise RequestError("stop", f"{stop!r} can never appear in {request.length} characters; give a greater length")
+        raise RequestError("stop", f"{shown} can never appear in {request.length} characters; give a greater length")

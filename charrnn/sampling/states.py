@@ -122,7 +122,7 @@ def load(path: Path, model: CharLM, params: Parameters, symbols: int) -> TextSta
             weights = checksum(params)
             if meta["weights"] != weights:
                 raise OtherWeightsError(
-                    f"{path} was saved with other weights; give the checkpoint that it was saved with, as RUN/last.npz"
+                    f"{path} was saved with other weights; give --load-state with the checkpoint that --save-state had"
                 )
             return _read(meta, model, params, symbols, opened)
     except OtherWeightsError:

@@ -107,7 +107,7 @@ class DocumentModel(Writer):
         try:
             ids = encode_items(self.vocabulary, documents.texts)
         except UnknownCharacters as error:
-            raise UnknownCharacters(error.characters, documents.name) from error
+            raise UnknownCharacters(error.characters, documents.name, self.vocabulary.encoding) from error
         return DocumentBatches.of(ids, self.end, batch_size, seq_length, seed, self.labels_of(documents))
 
     def all_ids(self, examples: Documents) -> Ids:

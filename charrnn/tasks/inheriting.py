@@ -10,7 +10,7 @@ from charrnn.errors import ConfigError, DataError
 from charrnn.tasks.base import Task
 from charrnn.tasks.writer import Writer
 from charrnn.text.options import DataConfig
-from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary, describe
+from charrnn.text.vocabulary import BYTES, MOST_SYMBOLS, Vocabulary
 
 
 def inherit(task: Task, old: Task | None, data: DataConfig, name: str) -> Task:
@@ -39,10 +39,10 @@ def inherit(task: Task, old: Task | None, data: DataConfig, name: str) -> Task:
     if data.vocabulary == "keep":
         lacking = "".join(c for c in ours.symbols if c not in known)
         if lacking and writes and not fallback:
+            spell = f", or spell them in bytes with {advice.setting('data.min_count', 1)}"
             raise DataError(
-                f"{name}: the weights to begin from never saw {describe(lacking)}; take them in with "
-                f"`{advice.setting('data.vocabulary', 'union')}`, or spell them in bytes with "
-                f"{advice.setting('data.min_count', 1)}"
+                f"{name}: the weights to begin from never saw {ours.describe(lacking)}; take them in with "
+                f"`{advice.setting('data.vocabulary', 'union')}`{'' if ours.encoding == BYTES else spell}"
             )
         symbols = theirs.symbols
     else:

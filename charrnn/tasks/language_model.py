@@ -174,7 +174,7 @@ class LanguageModel(Writer):
         examples = self._with_known_mark(examples)
         strange = self.vocabulary.unknown(examples.symbols)
         if strange and not skip:
-            raise UnknownCharacters(strange, examples.name)
+            raise UnknownCharacters(strange, examples.name, self.vocabulary.encoding)
         text = examples.without(strange) if strange else examples
         if len(text) < 2:
             count = "no character" if not len(text) else "one character"

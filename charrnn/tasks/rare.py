@@ -1,11 +1,12 @@
-"""What a user is told of the rare characters of a text: that they cost much, and how many are spelled in bytes."""
+"""Rare characters: what a user is told of them, and how the bytes that spell them begin."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from charrnn import advice
-from charrnn.arrays import Ids
+from charrnn.arrays import Array, Ids
+from charrnn.tasks.base import Batches
 from charrnn.text.utf8 import BYTES_THERE_ARE
 from charrnn.text.vocabulary import BYTES, Vocabulary
 
@@ -14,6 +15,24 @@ LEAST = 5
 
 MUCH = 1 / 4
 """From which share of all distinct characters on the rare ones are told of."""
+
+
+LOOKED_AT = 64
+"""Batches in which bytes are counted before training begins."""
+
+
+def lower_biases(b: Array, vocabulary: Vocabulary, batches: Batches) -> None:
+    """Lowers the output biases `b` of the bytes to the logarithm of how often each occurs, beside a mean character.
+
+    Most bytes occur never, or hardly ever. If each began as likely as a character, it would be unlearnt by way of the
+    state and the weights that all symbols share: on a text in which nothing is spelled, a run ended 0.15 nats worse.
+    """
+    bytes_of = slice(len(vocabulary.symbols), len(vocabulary))
+    step = max(1, len(batches) // LOOKED_AT)
+    read = np.concatenate([batches.batch(n).y.ravel() for n in range(0, len(batches), step)])
+    counts = np.bincount(read, minlength=len(b))
+    mean = len(read) / (len(vocabulary.symbols) or BYTES_THERE_ARE)
+    b[bytes_of] += np.minimum(0, np.log((counts[bytes_of] + 1) / mean))
 
 
 def may_matter(vocabulary: Vocabulary, symbols: int) -> bool:
@@ -33,8 +52,8 @@ def remark(vocabulary: Vocabulary, symbols: str, counts: Ids) -> list[str]:
         return []
     return [
         f"{_some(rare, counts)}, occur less than {LEAST} times, {int((counts == 1).sum()):,} of them once, and each "
-        f"has weights of its own at both ends of the network; to spell them in bytes: "
-        f"{advice.setting('data.min_count', LEAST)}"
+        f"has weights of its own at both ends of the network; to spell those "
+        f"that are so rare in the training part in bytes: {advice.setting('data.min_count', LEAST)}"
     ]
 
 

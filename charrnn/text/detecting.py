@@ -1,7 +1,8 @@
 """Guesses how a text is encoded, from some of its bytes: where it cannot be read as was said, and where it should not.
 
-UTF-8, UTF-16 and UTF-32 show by their form, and Western European texts by having few bytes that are no ASCII. For the
-others there is `charset-normalizer`, which is asked if it is installed (`charrnn[detect]`).
+UTF-8, UTF-16 and UTF-32 show by their form, and a text of Western Europe by its letters beyond ASCII: they are nearly
+all of one of its languages. For the others there is `charset-normalizer`, which is asked if it is installed
+(`charrnn[detect]`), and whose answer is told as a guess.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import numpy as np
 
 from charrnn import advice
+from charrnn.text.alphabets import is_western, signs_within_words
 from charrnn.text.vocabulary import BYTES
 
 MARKS = {
@@ -26,11 +28,15 @@ SAMPLE = 1 << 16
 MOST_HIGH = 0x20
 """The high byte of typographic quotes and dashes in UTF-16; those of most alphabets are below it."""
 
-MANY = 0.4
-"""The share of bytes beyond ASCII among letters above which a text is not one of Western Europe."""
-
 FEW = 20
-"""Bytes beyond ASCII below which nothing can be said of their share."""
+"""Bytes beyond ASCII below which nothing can be said of what they are."""
+
+COMMON = [
+    "cp1250", "iso8859_2", "cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "cp1253", "iso8859_7", "cp1254",
+    "iso8859_9", "cp1255", "iso8859_8", "cp1256", "cp1257", "iso8859_13", "cp1258", "tis_620", "shift_jis", "cp932",
+    "euc_jp", "euc_kr", "cp949", "gb18030", "big5",
+]  # fmt: skip
+"""Encodings in which texts are met that are not of Western Europe; among all that there are, rare ones are guessed."""
 
 _LETTER = re.compile(rb"[A-Za-z]")
 _HIGH = re.compile(rb"[\x80-\xff]")
@@ -67,48 +73,71 @@ def wide(head: bytes) -> str | None:
 
 def guess(sample: bytes) -> str | None:
     """Returns the encoding that a text which is no UTF-8 may have, or "utf-8" if that is damaged; None if unsure."""
-    sample = sample[:SAMPLE]
+    return _known(sample[:SAMPLE]) or _asked(sample[:SAMPLE])
+
+
+def _known(sample: bytes) -> str | None:
+    """Returns the encoding that shows by the form of a text and by its letters; None where that takes statistics."""
     if found := marked(sample) or wide(sample):
         return found
     read = sample.decode("utf-8", "replace")
     beyond = sum(character > "\x7f" for character in read)
     if beyond > 10 * read.count("\ufffd"):
         return "utf-8"
-    high, letters = len(_HIGH.findall(sample)), len(_LETTER.findall(sample))
-    if high >= FEW and high > MANY * (high + letters):
-        return _asked(sample)
+    if len(_HIGH.findall(sample)) >= FEW and not is_western(sample):
+        return None
     if _CONTROL.search(sample):
         try:
             sample.decode("cp1252")
         except UnicodeError:
-            return (_asked(sample) if high >= FEW else None) or "latin-1"
+            return "latin-1"
         return "cp1252"
     return "latin-1"
 
 
 def _asked(sample: bytes) -> str | None:
-    """Returns what charset-normalizer takes a text for, if it is installed and sure."""
+    """Returns what charset-normalizer takes a text for, if it is installed and has an answer."""
     try:
         from charset_normalizer import from_bytes  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return None
-    best = from_bytes(sample).best()
-    return None if best is None else str(best.encoding)
+    matches = from_bytes(sample, cp_isolation=COMMON, threshold=0.5)
+    readable = (match for match in matches if not signs_within_words(sample.decode(match.encoding, "replace")))
+    best = next(readable, matches.best())
+    if best is None:
+        return None
+    found = codecs.lookup(str(best.encoding)).name
+    if found == "cp1250" and not _CONTROL.search(sample):  # where that has letters which nearly all its texts have
+        return "iso8859-2"
+    return found
 
 
 def remedy_for(encoding: str, sample: bytes, naming: str) -> str:
     """Says what to do with a text that is not in an encoding, by a `sample` of it; `naming` names another encoding."""
-    likely = guess(sample)
+    sample = sample[:SAMPLE]
+    likely = _known(sample)
     if likely == "utf-8" and same_encoding(likely, encoding):
         return f"the rest is {likely}, so it is damaged there: mend it"
     if likely and same_encoding(likely, encoding):
         likely = "latin-1"  # which reads anything
     if likely:
         return f"name its encoding with `{advice.option(naming, likely)}`"
+    guessed = _asked(sample)
+    if guessed and not same_encoding(guessed, encoding):
+        return f"it may be {guessed}, by a guess: name its encoding, as with `{advice.option(naming, guessed)}`"
     return (
-        f"name its encoding, as with `{advice.option(naming, 'cp1251')}` (or shift_jis, gb18030 and many others; "
+        f"name its encoding, as with `{advice.option(naming, _example(sample))}` (or {OTHERS}; "
         f"charrnn[detect] guesses which)"
     )
+
+
+OTHERS = "iso8859-2, cp1254, koi8-r, shift_jis, gb18030 and many others"
+
+
+def _example(sample: bytes) -> str:
+    """Returns an encoding as an example: one of Central Europe where most letters are of ASCII, or else a Cyrillic."""
+    letters = len(_LETTER.findall(sample))
+    return "cp1250" if letters > len(_HIGH.findall(sample)) else "cp1251"
 
 
 def same_encoding(one: str, other: str) -> bool:

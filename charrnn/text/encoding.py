@@ -62,7 +62,9 @@ class Reader:
         self.encoding, self.naming = encoding, naming
         self.codes = Codes(cache or Path(tempfile.gettempdir()))
         self.marks: list[str] = []
-        """The files that began with a byte order mark."""
+        """The files that began with a byte order mark which their encoding need not have."""
+        self.marked = False
+        """Whether a file began with a byte order mark, which as in UTF-16 may be what tells the order."""
         self.open_ends = 0
         """How many files did not end with a line end, though another came after."""
         self.doubts: list[str] = []
@@ -74,7 +76,7 @@ class Reader:
         self._numbering = Numbering()
         self._background = Background()
         self._digests: list[Any] = []
-        """Hashes of what was read of the file, and from the second file on of all files."""
+        """The digest of the file, and from the second file on that of all of them too."""
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +114,7 @@ class Reader:
         self._size += len(chunk)
         self._lines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == 10))
         self._head = self._head or chunk
+        self.marked |= _begins_with_its_mark(self.encoding, self._head)
         self._decoder = self._decoder or _decoder(self.encoding, self._head)
         try:
             characters = self._decoder.decode(chunk, final=not chunk)
@@ -130,6 +133,7 @@ class Reader:
             self._is_begun = True
             if characters[0] == MARK and self.encoding != BYTES:
                 characters = characters[1:]
+                self.marked = True
                 self.marks.append(self._name)
         if self._line_ends:
             characters = self._line_ends.decode(characters, final)
@@ -172,8 +176,7 @@ class Reader:
         if not self.codes:
             raise EmptyText(f"{name} is empty; give a text that has characters")
         size = sum(file.size for file in self.files)
-        marked = bool(self.marks)
-        return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, marked)
+        return Text(self.symbols, self.codes, name, self.encoding, size, self.sha256, origin, self.marked)
 
     def _misfit(self, error: UnicodeError, chunk: bytes) -> str:
         """Says where in the file a byte does not fit, and what to do."""
@@ -201,6 +204,12 @@ def encoded_size(pieces: Iterable[str], encoding: str) -> int:
 
 def _codec(encoding: str) -> str:
     return "latin-1" if encoding == BYTES else encoding
+
+
+def _begins_with_its_mark(encoding: str, head: bytes) -> bool:
+    """Tells whether a text begins with a byte order mark that its decoder takes for itself."""
+    marks: dict[str, tuple[bytes, ...]] = {**MARKS, "utf-8-sig": (codecs.BOM_UTF8,)}
+    return head.startswith(marks.get(codecs.lookup(_codec(encoding)).name, ()))
 
 
 def _decoder(encoding: str, head: bytes) -> codecs.IncrementalDecoder:

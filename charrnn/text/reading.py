@@ -17,7 +17,7 @@ from charrnn import advice
 from charrnn.errors import DataError
 from charrnn.text.detecting import marked, same_encoding, wide
 from charrnn.text.encoding import Reader
-from charrnn.text.origin import MOST_NAMED
+from charrnn.text.origin import MOST_NAMED, FileRead
 from charrnn.text.sources import Opened
 from charrnn.text.vocabulary import BYTES
 
@@ -128,19 +128,19 @@ class Remarks:
 
     manner: Manner
     lines: list[str] = field(default_factory=list)
-    """What there is to know of folders and archives, a line each."""
+    """What is to be said of folders and archives, a line each."""
     _marks: list[str] = field(default_factory=list)
     _doubts: list[str] = field(default_factory=list)
     _others: list[str] = field(default_factory=list)
     _open_ends: int = 0
-    _files: int = 0
+    _files: list[FileRead] = field(default_factory=list)
 
     def add(self, readers: Readers) -> None:
         """Takes note of what was read."""
         reader, own = readers.chosen(), self.manner.encoding
         self._marks += reader.marks
         self._open_ends += reader.open_ends
-        self._files += len(reader.files)
+        self._files += reader.files
         if self.manner.known is None or own == BYTES:  # else what would be in doubt has been decided
             self._doubts += [] if self.manner.certain else reader.doubts
         elif reader.encoding != own:
@@ -154,14 +154,28 @@ class Remarks:
         if self._marks:
             begin = "begins" if len(self._marks) == 1 else "begin"
             lines.append(f"{_some(self._marks)} {begin} with a byte order mark, which is no part of the text")
-        lines += _first(self._others)
+        lines += _first(self._others) + self._repeated()
         if joined and self._open_ends and self.manner.known is None and not self.manner.or_bytes:
             apart = f"; to keep files apart: {advice.setting('data.documents', 'files')}"
             lines.append(
                 f"files whose last line has no end, so that the next file goes on in it: {self._open_ends:,}"
-                f"{apart * (self._files >= MANY)}"
+                f"{apart * (len(self._files) >= MANY)}"
             )
         return tuple(lines)
+
+    def _repeated(self) -> list[str]:
+        """Returns a line if a text to be learnt has some file twice, by whatever names, or none."""
+        if self.manner.known is not None or self.manner.or_bytes:
+            return []
+        before: set[str] = set()
+        names = []
+        for file in self._files:
+            if file.size and file.sha256 in before:
+                names.append(file.name)
+            before.add(file.sha256)
+        have = "has" if len(names) == 1 else "have"
+        told = f"{_some(names)} {have} the same bytes as a file before; to learn them but once, leave out the copies"
+        return [told] * bool(names)
 
 
 def _first(lines: Sequence[str]) -> list[str]:

@@ -24,8 +24,10 @@ MOST_SYMBOLS = 1 << 16
 class UnknownCharacters(DataError):
     """Says that a text has `characters` that a vocabulary lacks."""
 
-    def __init__(self, characters: str, place: str = "") -> None:
-        never = f"the model never saw {describe(characters)}"
+    def __init__(self, characters: str, place: str = "", encoding: str = "utf-8") -> None:
+        """`place` is the name of the text, and `encoding` that of the vocabulary."""
+        self.described = describe(characters, encoding)
+        never = f"the model never saw {self.described}"
         super().__init__(f"{place}: {never}; take them out, or train on a text that has them" if place else never)
         self.characters, self.place = characters, place
 
@@ -91,7 +93,7 @@ class Vocabulary:
     def in_words(self) -> str:
         """Says what it has, as in `66 distinct characters`."""
         if not self.fallback:
-            return f"{len(self)} distinct characters"
+            return f"{len(self):,} distinct characters"
         return f"{len(self.symbols):,} characters with symbols of their own, and {BYTES_THERE_ARE} bytes for all others"
 
     def __len__(self) -> int:
@@ -125,7 +127,7 @@ class Vocabulary:
         table[known] = np.arange(len(known))
         ids = table[points]
         if (ids < 0).any():
-            raise UnknownCharacters(self.unknown(text))
+            raise UnknownCharacters(self.unknown(text), encoding=self.encoding)
         return ids.astype(self.dtype)
 
     def spellings(self, characters: str) -> tuple[Ids, Ids]:
@@ -167,6 +169,22 @@ class Vocabulary:
         parts = (self.symbols[i].encode() if i < own else bytes([i - own]) for i in map(int, ids))
         return b"".join(parts).decode("utf-8", "ignore")
 
+    def readable(self, text: str) -> str:
+        """Returns a text as people read it: in bytes mode what the bytes mean in UTF-8, with escapes for others."""
+        return self.to_bytes(text).decode(errors="backslashreplace") if self.encoding == BYTES else text
+
+    def quoted(self, text: str) -> str:
+        """Returns a text in quotes for a message, with escapes for bytes that are no characters."""
+        if self.encoding != BYTES:
+            return repr(text)
+        read = self.to_bytes(text).decode(errors="surrogateescape")
+        parts = (f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in read)
+        return f"'{''.join(parts)}'"
+
+    def describe(self, characters: str) -> str:
+        """Lists characters, or bytes, for a message."""
+        return describe(characters, self.encoding)
+
     def to_bytes(self, text: str) -> bytes:
         """Returns what is written where `text` is shown or stored: the bytes themselves in bytes mode, else UTF-8."""
         return text.encode("latin-1" if self.encoding == BYTES else "utf-8")
@@ -178,8 +196,11 @@ def code_points(text: str) -> Ids:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
-def describe(characters: str, most: int = 10) -> str:
-    """Lists characters for an error message: 'é' (U+00E9), 'ß' (U+00DF), and 3 more."""
-    named = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:most])
+def describe(characters: str, encoding: str = "utf-8", most: int = 10) -> str:
+    """Lists characters for an error message: 'é' (U+00E9), 'ß' (U+00DF), and 3 more; or bytes, as in byte 0xe9."""
+    named = ", ".join(
+        f"byte 0x{ord(c):02x}" if encoding == BYTES and not c.isascii() else f"{c!r} (U+{ord(c):04X})"
+        for c in characters[:most]
+    )
     more = len(characters) - most
     return f"{named}, and {more:,} more" if more > 0 else named

@@ -33,6 +33,13 @@ class More:
         unit = "" if self.end == "iterations" else "epoch" if self.amount == 1 else "epochs"
         return f"{self.amount:.0f}{unit}"
 
+    def in_words(self) -> str:
+        """Says it as in `300 iterations`, `1 epoch` or `10m`."""
+        if self.end == "time_budget":
+            return str(self)
+        unit = "iteration" if self.end == "iterations" else "epoch"
+        return f"{self.amount:,.0f} {unit}{'s' * (self.amount != 1)}"
+
     def beyond(self, run: Run, batches_per_epoch: int) -> TrainConfig:
         """Returns the section `train` by which a run does so much more than it has done; nothing else ends it then.
 
@@ -77,7 +84,7 @@ def as_much_again(progress: Progress) -> More:
         return More(run.iteration, "iterations")
     if train.epochs and run.iteration >= train.epochs * progress.batches_per_epoch:
         return More(train.epochs, "epochs")
-    return More(run.elapsed or train.time_budget or 1, "time_budget")
+    return More(max(1, round(run.elapsed)), "time_budget")
 
 
 def ends(run: Run) -> list[float | None]:

@@ -11,6 +11,7 @@ from charrnn.config.schema import Config
 from charrnn.errors import ConfigError, OutputError
 from charrnn.runs.run import Corpus, Run
 from charrnn.runs.transfer import take_over
+from charrnn.tasks import rare
 from charrnn.tasks.base import Batching, Examples, Split, Task
 from charrnn.tasks.inheriting import inherit
 from charrnn.tasks.writer import Writer
@@ -48,6 +49,9 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
         run = Run.new(config, task, Corpus.of(examples), model)
     except MemoryError:
         raise OutputError(limits.out_of_memory(config, model)) from None
+    if isinstance(task, Writer) and task.vocabulary.fallback:
+        for params in filter(None, (run.params, run.average)):
+            rare.lower_biases(params["head.b"], task.vocabulary, split.train)
     run.openings = openings_of(task, split)
     notes = [*origin_of(examples).notes, *task.remarks(examples)]
     return Prepared(run, split, notes + (take_over(run, old) if old else []))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,31 @@ def test_json_is_utf_8_whatever_the_terminal_says_of_itself(process, tmp_path, e
 
 def test_info_of_an_empty_name_is_not_of_the_folder_that_we_are_in(charrnn, trained):
     in_process("info", "", cwd=trained).fails(2, "the name of a text is empty")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found"])
+def test_info_tells_of_the_mark_that_a_decoder_takes_for_itself(charrnn, tmp_path, encoding, named):
+    (tmp_path / "t.txt").write_bytes("plain words\n".encode(encoding))
+    words = ["--encoding", encoding] * named
+    facts = charrnn("info", "t.txt", *words, "--json").ok().json
+    assert (facts["byte_order_mark"], facts["characters"]) == ("yes", 12)
+    (tmp_path / "t.txt").write_bytes("plain words\n".encode("utf-16-le"))
+    assert charrnn("info", "t.txt", "--encoding", "utf-16-le", "--json").ok().json["byte_order_mark"] == "no"
+
+
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xef\xbb\xbf"])
+def test_info_tells_of_a_mark_among_bytes(charrnn, tmp_path, mark):
+    (tmp_path / "t.txt").write_bytes(mark + b"a\xff")
+    assert charrnn("info", "t.txt", "--encoding", "bytes", "--json").ok().json["byte_order_mark"] == "yes"
+    (tmp_path / "t.txt").write_bytes(b"a\xff" + mark)
+    assert charrnn("info", "t.txt", "--encoding", "bytes", "--json").ok().json["byte_order_mark"] == "no"
+
+
+def test_the_table_has_a_seed_that_can_be_typed_and_rounded_scores(charrnn, train):
+    train("-o", "run", "--seed", 2707417074).ok()
+    facts = charrnn("info", "run", "--json").ok().json
+    rows = dict(re.split("  +", line, maxsplit=1) for line in charrnn("info", "run").ok().text.splitlines())
+    assert rows["seed"] == str(facts["seed"]) == "2707417074"
+    assert rows["best nats"] == f"{facts['best_nats']:.5g}" != str(facts["best_nats"])
+    assert rows["written by"].endswith(", 1 process")

@@ -222,3 +222,13 @@ def test_a_run_that_kept_its_vocabulary_goes_on(charrnn, train, text, tmp_path):
     said = charrnn("train", "-o", "new", "--resume", "--set", "data.vocabulary=union", "--set", "train.iterations=40")
     said.fails(2, "data.vocabulary was 'keep' and cannot become 'union'")
     train("-o", "none", "--set", "data.vocabulary=keep").fails(2, "--init-from CHECKPOINT")
+
+
+def test_bytes_that_the_old_run_lacks_are_taken_in_and_cannot_be_spelled(charrnn, train, tmp_path):
+    (tmp_path / "ascii.txt").write_text("the quick brown fox\n" * 60)
+    (tmp_path / "latin.txt").write_bytes(b"the quick brown f\xf6x\n" * 60)
+    train("-o", "old", "--set", "data.encoding=bytes", source="ascii.txt").ok()
+    words = ["--init-from", "old", "--set", "data.encoding=bytes"]
+    said = train("-o", "new", *words, "--set", "data.vocabulary=keep", source="latin.txt")
+    said.fails(3, "never saw byte 0xf6; take them in with `--set data.vocabulary=union`\n")
+    train("-o", "new", *words, "--set", "data.vocabulary=union", source="latin.txt").ok()

@@ -78,7 +78,7 @@ def test_more_is_beyond_what_is_done_and_not_beyond_what_was_planned(charrnn, ru
     (tmp_path / "run" / "prev.npz").rename(tmp_path / "run" / "last.npz")
     assert checkpoints.load(tmp_path / "run" / "last.npz").iteration == 80
     said = charrnn("train", "-o", "run", "--resume", "--more", 7).ok().err
-    assert "resuming at iteration 80, for 7 more than was done" in said
+    assert "resuming at iteration 80, and ending after 7 iterations more\n" in said
     assert checkpoints.load(tmp_path / "run" / "last.npz").iteration == 87
 
 
@@ -162,3 +162,17 @@ def test_what_ends_a_run_by_more_is_counted_from_what_is_done(charrnn, run, tmp_
         (None, None, 4),
         (None, 18, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("1epoch", "1 epoch"),
+        ("2epochs", "2 epochs"),
+        ("1", "1 iteration"),
+        ("1200", "1,200 iterations"),
+        ("90s", "1m30s"),
+    ],
+)
+def test_how_much_more_is_said_in_words(amount, words):
+    assert parse(amount).in_words() == words

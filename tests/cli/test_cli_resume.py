@@ -124,3 +124,12 @@ def test_old_weights_are_proposed_only_where_they_fit(train, key, helps):
     train("-o", "run").ok()
     said = train("-o", "run", "--resume", *sets("train.iterations=14", key)).fails(2, "leave it out to go on").err
     assert ("--init-from" in said) == helps
+
+
+def test_a_text_that_was_moved_is_found_where_it_is_named(charrnn, text, tmp_path):
+    (tmp_path / "old.txt").write_bytes(text.read_bytes())
+    charrnn("train", "old.txt", "-o", "run", "--iterations", 2).ok()
+    (tmp_path / "old.txt").rename(tmp_path / "new.txt")
+    again = ["-o", "run", "--resume", "--more", 1]
+    charrnn("train", *again).fails(3, "old.txt: no such file, and this run learns from it; if it was moved, name its")
+    charrnn("train", "new.txt", *again).ok()

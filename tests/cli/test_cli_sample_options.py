@@ -10,6 +10,7 @@ import signal
 import pytest
 from driving import strict_json
 
+from charrnn.cli.escapes import range_of
 from charrnn.runs.checkpoint import load
 
 
@@ -245,6 +246,25 @@ def test_a_state_takes_the_place_of_another_and_of_nothing_else(charrnn, train, 
         assert (refused.out, before) == (b"", (tmp_path / name).read_bytes() if name != "run" else b"")
     for _ in range(2):
         charrnn("sample", "run", "-n", 5, "--save-state", "s.npz").ok()
+
+
+# --- what looks like a range ---
+
+
+@pytest.mark.parametrize(
+    ("option", "characters", "range"),
+    [("--allow", "a-z", "a-z"), ("--allow", ".0-9", "0-9"), ("--ban", "xA-Q", "A-Q"), ("--allow", "z-ac-g", "c-g")],
+)
+def test_what_other_programs_take_for_a_range_is_said_to_be_none(charrnn, tiny, tmp_path, option, characters, range):
+    (tmp_path / "t.txt").write_text("acegz.-09 xAQ\n" * 40, "utf-8")
+    charrnn("train", "t.txt", "-c", tiny, "-o", "run", "--set", "train.iterations=1").ok()
+    said = charrnn("sample", "run", "-n", 4, "--seed", 1, option, characters).ok().err
+    assert said == f"{option}: {range} is three characters, and no range; type each character that is meant\n"
+
+
+@pytest.mark.parametrize("characters", ["z-a", "a-", "-z", "a-a", "a.-z", "9-a", "A-z"])
+def test_other_dashes_are_dashes(characters):
+    assert range_of(characters) is None
 
 
 # --- what a run of documents shows ---

@@ -345,3 +345,18 @@ def test_what_is_compressed_twice_or_was_no_text_before_is_named(charrnn, tmp_pa
     charrnn("train", "x.pdf.gz").fails(3, "x.pdf.gz is a PDF document, not a text; unpack it yourself")
     (tmp_path / "t.lzma").write_bytes(lzma.compress(FOXES.encode(), lzma.FORMAT_ALONE))
     charrnn("train", "t.lzma").fails(3, "t.lzma is compressed with lzma", "xz -dc t.lzma > t.txt")
+
+
+def test_a_file_that_is_read_twice_is_told_of_by_whatever_names(charrnn, train, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name in ("a.txt", "folder/same.txt"):
+        (tmp_path / name).write_text("the same words\n" * 40, "utf-8")
+    (tmp_path / "folder/other.txt").write_text("other words\n" * 40, "utf-8")
+    for name in ("folder/empty.txt", "folder/nothing.txt"):
+        (tmp_path / name).write_bytes(b"")
+    told = "has the same bytes as a file before; to learn them but once, leave out the copies"
+    small = ["--set", "train.iterations=1", "--set", "train.seq_length=4"]
+    for k, (sources, copy) in enumerate([(["a.txt", "a.txt"], "a.txt"), (["a.txt", "folder"], "folder/same.txt")]):
+        assert f"{copy} {told}" in charrnn("train", *sources, "-o", f"run{k}", *small).ok().err.splitlines()
+    assert "the same bytes" not in charrnn("train", "folder", "-o", "once", *small).ok().err
+    assert "the same bytes" not in charrnn("eval", "once", "a.txt", "a.txt", "--unknown", "skip").ok().err

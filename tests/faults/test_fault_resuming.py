@@ -243,7 +243,9 @@ def test_row_28_a_key_that_makes_it_another_run_is_refused_with_both_values(trai
     old = contents(finished / LAST)[1]["config"][section][key]
     new = another(name, old)
     said = train("-o", finished, "--resume", *LONGER, "--set", f"{name}={new}")
-    said.fails(2, f"{name} was {old!r} and cannot become {new!r} in a resumed run; ", "or begin a new run, with ")
+    fits_no_old_weights = section in ("data", "model", "task") or key in ("dtype", "gradient")
+    instead = "with another -o and without --resume" if fits_no_old_weights else "with --init-from"
+    said.fails(2, f"{name} was {old!r} and cannot become {new!r} in a resumed run; ", f"begin a new run, {instead}")
 
 
 def test_row_28_all_such_keys_are_named_at_once(train, finished):

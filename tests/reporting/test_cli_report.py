@@ -93,6 +93,21 @@ def test_where_nothing_was_written_while_it_learnt_the_model_writes_now(report, 
     assert report("one", "-o", "-").ok().text == (runs / "one" / "report.html").read_text("utf-8")
 
 
+def test_the_page_says_which_weights_have_written_what_is_written_now(report, runs):
+    (runs / "one" / "samples.jsonl").unlink()
+    metrics = runs / "one" / "metrics.jsonl"
+    for best, said in (
+        (60, "with the weights of iteration 60. With"),
+        (20, "60, and not with the best, those of 20. With"),
+    ):
+        found = [
+            line | ({"val_nats": 0.5 + (line["iteration"] != best)} if "val_nats" in line else {})
+            for line in lines_of(metrics)
+        ]
+        metrics.write_text("".join(json.dumps(line) + "\n" for line in found), "utf-8")
+        assert said in Page(report("one", "-o", "-").ok().text).text
+
+
 def test_a_run_that_diverged_says_what_happened(report, runs):
     (runs / "one" / "diverged.json").write_text('{"what": "diverged at iteration 9: loss nan"}')
     assert "It diverged at iteration 9: loss nan" in Page(report("one", "-o", "-").ok().text).text

@@ -193,13 +193,21 @@ def test_a_run_that_ended_before_a_first_checkpoint_blocks_no_directory(tmp_path
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "diverged.json"])
-def test_a_file_that_no_run_has_written_is_never_replaced(tmp_path, name):
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "diverged.json", "novel.txt", "folder/novel.txt"])
+def test_no_run_is_begun_beside_what_no_run_has_written(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
-    with pytest.raises(ConfigError, match=f"{name} was written by no run"):
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(ConfigError, match=f"written by no run: {name.partition('/')[0]}; .*: -o {tmp_path}/run-1"):
         RunDirectory(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert {path.name for path in tmp_path.iterdir()} == {name.partition("/")[0], ".git"}
     assert (tmp_path / name).read_text() == "mine"
+
+
+def test_hidden_files_are_no_reason_to_begin_elsewhere(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    RunDirectory(tmp_path).close()
+    assert (tmp_path / ".DS_Store").exists()
 
 
 def test_no_run_is_begun_among_runs(run):

@@ -129,7 +129,7 @@ def test_a_state_belongs_to_its_weights(keep, tmp_path):
     run = language_model()
     keep(run, Request(("ab",), 5, seed=3))
     run.params.vector[0] += 1
-    with pytest.raises(CheckpointError, match="other weights; give the checkpoint"):
+    with pytest.raises(CheckpointError, match="other weights; give --load-state with the checkpoint"):
         load(tmp_path / "state.npz", run.model, run.weights, run.model.num_outputs)
 
 

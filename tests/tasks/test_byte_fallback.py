@@ -201,3 +201,21 @@ def test_python_scores_characters_and_names_bytes(run):
     names = trained.symbols
     assert len(names) == trained.logits(characters).shape[1]
     assert names[len(vocabulary.symbols) + 0xE6] == "<e6>"
+
+
+@pytest.mark.parametrize("documents", [None, "lines"])
+def test_bytes_begin_as_likely_as_they_are_and_characters_all_alike(documents):
+    prepared = prepare(configuration(data__documents=documents, optim__average=0.9), examples_of(documents))
+    run, vocabulary = prepared.run, prepared.run.task.vocabulary
+    b, first = run.params["head.b"], len(vocabulary.symbols)
+    assert not b[:first].any()
+    bytes_ = b[first : first + 256]
+    never, often = bytes_[0xFF], bytes_[0xE4]  # with which a rare character of this text begins
+    assert never == bytes_.min() < -3
+    assert never < often - 2 <= -2
+    assert (run.average["head.b"] == b).all()
+
+
+def examples_of(documents):
+    texts = TEXT.split("\n")[:-1]
+    return Documents("documents", len(TEXT), "0" * 64, texts) if documents else text_of(TEXT)

@@ -52,14 +52,66 @@ def test_other_alphabets_are_not_guessed_without_the_extra(text, encoding, monke
 
 
 def test_the_extra_is_asked_where_it_is_installed(monkeypatch):
-    best = types.SimpleNamespace(best=lambda: types.SimpleNamespace(encoding="cp1251"))
-    asked = types.SimpleNamespace(from_bytes=lambda sample: best)
+    class Matches(list):
+        def best(self):
+            return self[0] if self else None
+
+    found = Matches([types.SimpleNamespace(encoding="cp1251")])
+    asked = types.SimpleNamespace(from_bytes=lambda sample, **of: found)
     monkeypatch.setitem(sys.modules, "charset_normalizer", asked)
     assert guess(RUSSIAN.encode("cp1251")) == "cp1251"
-    with pytest.raises(DataError, match=r"name its encoding with `--set data\.encoding=cp1251`, or"):
+    with pytest.raises(DataError, match=r"may be cp1251, by a guess: .*, as with `--set data\.encoding=cp1251`, or"):
         decode([RUSSIAN.encode("cp1251")], "t.txt", "utf-8")
-    asked.from_bytes = lambda sample: types.SimpleNamespace(best=lambda: None)
+    found.clear()
     assert guess(RUSSIAN.encode("cp1251")) is None
+
+
+WESTERN = {
+    "Danish": "Her på øen går æblerne i haven, når året slår om, og søen bliver blå. ",
+    "English": "The naïve clerk read a résumé about Düsseldorf, São Paulo and Tromsø, and went on for many pages more. "
+    + "All of it is plain, as English mostly is. " * 20,
+    "German": "Grüße aus der schönen, großen Stadt; für alle Mädchen und Söhne schlägt es fünf. ",
+    "Icelandic": "Það var nýr bær við ána, og þar bjó maður með syni sínum; þeir áttu mörg góð hús. ",
+    "Portuguese": "Não é a mãe que põe as maçãs; às três há lições, e o avô lê ou vê a televisão até à manhã. ",
+    "Spanish": "¿Qué año será? El niño comió jamón y el pingüino bebió; ¡mañana habrá más canción! ",
+    "Swedish": "På ön går åtta män över ängen; då är sjön grå, och båten får vänta. ",
+}
+CENTRAL = {
+    "Croatian": "Na šumskoj stazi đak vidi čudnu kuću; žena kuha čaj, a noć već pada. Ćuk šuti.\n",
+    "Czech": "Na růžovém stole leží žlutý šátek; děti běží přes louku, křičí a smějí se až do večera.\n",
+    "Hungarian": "A szőlő a hegyen érik, az ősz későn jön; a fűben ülő nő a felhőkről és az időről beszél.\n",
+    "Polish": "W małym sadzie rosną jabłonie i śliwy; dziś pójdę tam z siostrą, żeby zerwać źdźbła i jeść.\n",
+    "Romanian": "Fata aşteaptă lângă pădure până când luna răsare; apoi îşi ia cărţile şi pleacă încet.\n",
+}
+TURKISH = "Küçük kız bahçede oynuyor, ağaçların altında yaşlı adam çayını içiyor; akşam oldu, ışıklar yandı.\n"  # noqa: RUF001
+
+
+@pytest.mark.parametrize("language", WESTERN)
+def test_a_text_of_western_europe_is_known_by_its_letters(language, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    text = WESTERN[language] * 9
+    assert guess(text.encode("latin-1")) == "latin-1"
+    assert guess(f"{text}\u201cq\u201d".encode("cp1252")) == "cp1252"
+
+
+OTHERS = [(text, encoding) for text in CENTRAL.values() for encoding in ("cp1250", "iso8859-2")]
+OTHERS += [(TURKISH, "cp1254"), (TURKISH, "iso8859-9")]
+
+
+@pytest.mark.parametrize(("text", "encoding"), OTHERS, ids=lambda text: text[:9])
+def test_few_odd_letters_do_not_make_a_text_western(text, encoding, monkeypatch):
+    data = (text * 20).encode(encoding)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "charset_normalizer", None)
+        assert guess(data) is None
+        with pytest.raises(DataError, match=r"name its encoding, as with .*=cp1250.*charrnn\[detect\]"):
+            decode([data], "t.txt", "utf-8")
+    pytest.importorskip("charset_normalizer", reason="charrnn[detect] is not installed")
+    likely = guess(data)
+    assert likely is not None
+    assert data.decode(likely) == text * 20
+    with pytest.raises(DataError, match=f"it may be {likely}, by a guess"):
+        decode([data], "t.txt", "utf-8")
 
 
 @pytest.mark.parametrize(("text", "encoding"), [(RUSSIAN, "cp1251"), (RUSSIAN, "koi8-r"), (JAPANESE, "shift_jis")])

@@ -76,3 +76,14 @@ def test_in_bytes_mode_any_bytes_come_back(data):
 def test_characters_are_written_as_utf_8_where_they_are_characters():
     assert Vocabulary.of("aé").to_bytes("é") == b"\xc3\xa9"
     assert Vocabulary.of("aé", BYTES).to_bytes("é") == b"\xe9"
+
+
+def test_bytes_are_named_as_bytes_and_quoted_as_what_they_mean():
+    vocabulary = Vocabulary.of("abc", BYTES)
+    text = "a~é".encode().decode("latin-1") + "\xff\n\\"
+    with pytest.raises(DataError, match=r"never saw '~' \(U\+007E\), byte 0xc3, byte 0xa9, byte 0xff, "):
+        vocabulary.encode(text)
+    assert vocabulary.quoted(text) == r"'a~é\xff\n\\'"
+    assert vocabulary.readable(text) == "a~é\\xff\n\\"
+    assert Vocabulary.of("é").describe("é") == "'é' (U+00E9)"
+    assert Vocabulary.of("é").quoted("é\n") == r"'é\n'"
