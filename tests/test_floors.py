@@ -212,7 +212,7 @@ FLOORS = {
     "charrnn.sweeping": 0,
     "charrnn.sweeping.naming": 1,
     "charrnn.sweeping.grid": 15,
-    "charrnn.sweeping.children": 3,
+    "charrnn.sweeping.children": 4,
     "charrnn.sweeping.combining": 19,
     "charrnn.sweeping.looking_back": 22,
     "charrnn.sweeping.table": 23,

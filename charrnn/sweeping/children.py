@@ -20,13 +20,11 @@ from typing import Any
 from charrnn import cores
 from charrnn.errors import OutputError
 from charrnn.files import as_output_error, make_directory
+from charrnn.runs.places import LOG
 
 CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from charrnn.cli.child import main; main()"
 """What the process runs: it imports from where this one does, and not first from the directory that it happens to be
 in, in which a `json.py` may stand beside the text."""
-
-LOG = "train.log"
-"""The file in the directory of a run that has what `charrnn train` said."""
 
 PATIENCE = 60
 """Seconds that a process is given to save and stop, when it was left."""
