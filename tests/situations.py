@@ -167,6 +167,26 @@ SITUATIONS = {
     ),
     "a worker is lost": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft),
     "a worker is lost later": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft_later),
+    "the text of a run is gone": Situation(
+        "charrnn train -o {new} --resume", 3, then=3, before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}")
+    ),
+    "the text not to be copied is gone": Situation(
+        "charrnn sample {new} --max-copy 5",
+        3,
+        cures=False,
+        before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}"),
+    ),
+    "a slip in the name of a run": Situation(
+        "charrnn train -o {new}2 --resume", then=2, before=("charrnn train {text} -c {tiny} -o {new}1",)
+    ),
+    "no run is there": Situation("charrnn train -o {new} --resume", then=3),
+    "no run was saved": Situation(
+        "charrnn train -o {new} --resume", 4, then=3, before=("mkdir {new}; touch {new}/.lock {new}/diverged.json",)
+    ),
+    "complete, and asked for another rate": Situation(
+        "charrnn train -o {new} --resume --lr 0.001 --set train.threads=1 --iterations 12",
+        before=("charrnn train {text} -c {tiny} -o {new}",),
+    ),
     # the text does not suit
     "short": Situation("charrnn train {text} -c {tiny} -o {new} --set train.batch_size=500", 3),
     "shorter": Situation("charrnn train {text} -c {tiny} -o {new} --set train.seq_length=50000", 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,13 @@ from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.unread import unread
 from charrnn.config.writing import to_settings
-from charrnn.errors import CharrnnError, ConfigError, Interrupted
+from charrnn.errors import CharrnnError, ConfigError, DataError, Interrupted
 
 if TYPE_CHECKING:
+    from charrnn.runs.run import Run
+    from charrnn.tasks.base import Examples
+    from charrnn.text.corpus import Library
+    from charrnn.text.options import DataConfig
     from charrnn.training.trainer import Trainer
 
 
@@ -30,12 +35,27 @@ class Options:
     resume: bool
     more: str | None
     init_from: Path | None
-    flags: list[Setting]
+    flags: dict[str, str]
     quiet: bool
 
     def settings(self) -> list[Setting]:
         """Returns the settings of the configuration that these options ask for, later ones over earlier ones."""
-        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *self.flags]
+        given = [flags.setting(flag, value) for flag, value in self.flags.items()]
+        return [*common.read_config(self.config_name), *common.read_assignments(self.assignments), *given]
+
+    def again(self) -> list[str]:
+        """Returns the words that ask for these settings, but for those that say when a run ends."""
+        config = [] if _ends(common.read_config(self.config_name)) else ["-c", self.config_name or ""]
+        sets = [("--set", given) for given in self.assignments if not _ends(common.read_assignments([given]))]
+        given = [(flag, value) for flag, value in self.flags.items() if not _ends([flags.setting(flag, value)])]
+        return [*config * bool(self.config_name), *itertools.chain(*sets, *given)]
+
+
+def _ends(settings: list[Setting]) -> list[Setting]:
+    """Returns the settings that say when a run ends."""
+    from charrnn.training.more import ENDS
+
+    return [setting for setting in settings if setting.path in [f"train.{end}" for end in ENDS]]
 
 
 @click.command("train", short_help="Train a model on a text, or on pairs.")
@@ -74,7 +94,7 @@ def command(**options: Any) -> None:
     charrnn train names.tsv --task classify -o runs/names
     charrnn train -o runs/names --resume --more 5epochs
     """  # noqa: D301  # click wants the backspace itself
-    wanted = Options(flags=flags.take_settings(options), **options)
+    wanted = Options(flags=flags.take(options), **options)
     if wanted.resume and wanted.init_from:
         raise ConfigError("--resume and --init-from are two things: continue a run, or begin one; give one of them")
     if wanted.more is not None and not wanted.resume:
@@ -83,7 +103,7 @@ def command(**options: Any) -> None:
         )
     trainer = _resume(wanted) if wanted.resume else _begin(wanted)
     try:
-        _train(trainer, wanted.quiet)
+        _train(trainer, wanted)
     finally:
         trainer.close()
 
@@ -136,17 +156,17 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
 
 
 def _resume(wanted: Options) -> Trainer:
-    from charrnn.runs import places
+    from charrnn.runs import moved, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.training import resuming
-    from charrnn.training.more import ENDS, parse
+    from charrnn.training.more import parse
     from charrnn.training.trainer import Trainer
 
     settings, text = wanted.settings(), wanted.text
     more = None if wanted.more is None else parse(wanted.more)
-    if more and (total := [s.origin for s in settings if s.path in [f"train.{end}" for end in ENDS]]):
+    if more and (total := _ends(settings)):
         raise ConfigError(
-            f"--more {wanted.more} says when the run ends, and so does {total[-1]}; leave one of them out"
+            f"--more {wanted.more} says when the run ends, and so does {total[-1].origin}; leave one of them out"
         )
     if wanted.out is None:
         raise ConfigError(places.without_directory(text))
@@ -160,11 +180,10 @@ def _resume(wanted: Options) -> Trainer:
             again = resuming.command(run, wanted.out, *(("--more", more) if more else ()))
             raise ConfigError(f"the run learns from standard input, '-'; give the same again: {again}")
         library = common.library()
-        if not text:
-            resuming.refuse_missing(run, library.names())
         common.invite(() if wanted.quiet else text)
-        examples = run.task.read(library, text or run.corpus.found_at, config.data)
+        examples = run.task.read(library, text, config.data) if text else _read_again(run, library, wanted, config.data)
         trainer = Trainer.resume(directory, run, config, examples, more)
+        moved.name_anew(run, examples, library, wanted.out)
         trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         going_on = f", and ending after {more.in_words()} more" if more else ""
@@ -175,12 +194,25 @@ def _resume(wanted: Options) -> Trainer:
         raise
 
 
-def _train(trainer: Trainer, quiet: bool) -> None:
+def _read_again(run: Run, library: Library, wanted: Options, data: DataConfig) -> Examples:
+    """Reads what a run learns from. Raises DataError where it is gone, with how it is named anew."""
+    from charrnn import advice
+    from charrnn.runs.moved import MovedError, read_again
+
+    try:
+        return read_again(run, library, wanted.out, data)
+    except MovedError as error:
+        more = ["--more", wanted.more] if wanted.more else []
+        again = advice.command("train", *error.given("PATH"), "-o", wanted.out, "--resume", *wanted.again(), *more)
+        raise DataError(f"{error}; give it: {again}") from error
+
+
+def _train(trainer: Trainer, wanted: Options) -> None:
     from charrnn.training import resuming
     from charrnn.training.more import as_much_again
 
     place, run, progress = trainer.directory.path, trainer.run, trainer.progress
-    display = Display(trainer, quiet)
+    display = Display(trainer, wanted.quiet)
     display.say(*_summary(trainer), *trainer.notes)
     for message in trainer.warnings:
         display.warn(message)
@@ -188,7 +220,7 @@ def _train(trainer: Trainer, quiet: bool) -> None:
     if progress.complete:
         raise ConfigError(
             f"{place} is complete at iteration {run.iteration:,}; to do as much again: "
-            f"{resuming.command(run, place, '--more', as_much_again(progress))}"
+            f"{resuming.command(run, place, *wanted.again(), '--more', as_much_again(progress))}"
         )
     with signals.Noted() as noted:
         for record in trainer.records(lambda: bool(noted.stop)):

@@ -154,7 +154,7 @@ def _seed(request: Request, task: Writer) -> int:
 def _training_text(run: Run, wanted: Options) -> TrainingText:
     from charrnn.sampling.sources import training_text
 
-    return training_text(run, common.library(), wanted.text)
+    return training_text(run, common.library(), wanted.text, wanted.checkpoint)
 
 
 def _longest_copy(training: TrainingText, task: Writer, texts: list[str], name: str) -> str:

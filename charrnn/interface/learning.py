@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import tasks
-from charrnn.cli import signals
+from charrnn.cli import common, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_settings
@@ -22,6 +22,7 @@ from charrnn.interface.settings import settings_of
 from charrnn.interface.trained import TrainedRun, load
 from charrnn.runs import checkpoint, places
 from charrnn.runs.directory import RunDirectory
+from charrnn.runs.moved import read_again
 from charrnn.runs.places import DIVERGED
 from charrnn.training import resuming
 from charrnn.training.fine_tuning import configure
@@ -119,8 +120,12 @@ def _resume(place: Path, source: Source | None, asked: list[Setting], more: str 
         resuming.refuse_another_configuration(run, config)
         if source is None and run.corpus.name == IN_MEMORY:
             raise ConfigError("the run learns from what was given in Python; give the same again")
-        library, sources = sources_of(source or list(run.corpus.found_at), config.data.encoding)
-        trainer = Trainer.resume(directory, run, config, run.task.read(library, sources, config.data), amount)
+        if source is None:
+            examples = read_again(run, common.library(), place, config.data)
+        else:
+            library, sources = sources_of(source, config.data.encoding)
+            examples = run.task.read(library, sources, config.data)
+        trainer = Trainer.resume(directory, run, config, examples, amount)
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
         return trainer
     except BaseException:

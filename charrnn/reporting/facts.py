@@ -99,8 +99,8 @@ def flat(config: Config) -> dict[str, Any]:
     return {path: sections[path.partition(".")[0]][path.partition(".")[2]] for path in keys()}
 
 
-Compute = Callable[[Run], dict[str, Scores]]
-"""Computes the baselines of a run, or raises a CharrnnError that says why there are none."""
+Compute = Callable[[Run, Path], dict[str, Scores]]
+"""Computes the baselines of a run and its place, or raises a CharrnnError that says why there are none."""
 
 
 def gather(path: Path, baselines: Compute) -> Facts:
@@ -117,7 +117,7 @@ def gather(path: Path, baselines: Compute) -> Facts:
         notes.append("It was not saved yet, so there is no more than what its lines of metrics tell.")
     else:
         try:
-            reached = baselines(run)
+            reached = baselines(run, path)
         except CharrnnError as error:
             notes.append(_sentence(f"There are no baselines: {error}"))
     for name, some in ((METRICS, history), (SAMPLES, samples)):

@@ -35,6 +35,7 @@ from charrnn.runs.places import (
     METRICS,
     PREVIOUS,
     SAMPLES,
+    ended_early,
     holds_a_run,
     refuse_to_begin,
     refuse_to_resume,
@@ -73,7 +74,7 @@ class RunDirectory:
             for stray in path.glob(f".{name}.tmp-*"):
                 with contextlib.suppress(OSError):
                     stray.unlink()
-        if not holds_one:  # of a run that ended before its first checkpoint
+        if not holds_one and not resume:  # of a run that ended before its first checkpoint
             with as_output_error(path):
                 for name in (METRICS, SAMPLES, DIVERGED):
                     (path / name).unlink(missing_ok=True)
@@ -202,7 +203,7 @@ class RunDirectory:
                     damaged.append(str(error))
                     self._damaged.add(name)
         if not found:
-            reasons = damaged or [f"{self.path} holds no checkpoint; leave out --resume to begin a run there"]
+            reasons = damaged or [ended_early(self.path)]
             raise CheckpointError(*reasons)
         self._newest = max(found, key=lambda name: found[name].iteration)
         return found[self._newest], damaged

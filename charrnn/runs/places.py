@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -90,13 +91,22 @@ def refuse_to_resume(path: Path) -> None:
     raise ConfigError(f"{path} {what}; continue it: {_continued(run)}")
 
 
+def ended_early(path: Path) -> str:
+    """Says what can be done with the directory of a run that ended before its first checkpoint."""
+    diverged = ", as it diverged: lower the rate" if (path / DIVERGED).exists() else ""
+    return f"{path} holds no checkpoint, for its run ended before the first{diverged}; begin again: {_begun(path)}"
+
+
 def _begin_instead(path: Path) -> str:
-    """Says what can be done where there is no run: to begin one, if that may be."""
+    """Says what can be done where there is no run: to go on with that which may be meant, or to begin one."""
+    near = {run.name: run for run in runs_in(path.parent)}
+    if close := [] if path.exists() else difflib.get_close_matches(path.name, near, n=1):
+        return f"did you mean: {_continued(near[close[0]])}"
     try:
         refuse_to_begin(path)
     except (ConfigError, OutputError):
         return "name the directory of a run"
-    return "leave out --resume to begin a run there"
+    return f"leave out --resume to begin a run there: {_begun(path)}"
 
 
 def refuse_as_text(texts: Sequence[str]) -> None:
@@ -120,6 +130,10 @@ def _runs_among(texts: Sequence[str]) -> Iterator[Path]:
 
 def _continued(run: Path) -> str:
     return advice.command("train", "-o", run, "--resume")
+
+
+def _begun(run: Path) -> str:
+    return advice.command("train", "TEXT", "-o", run)
 
 
 def _free(path: Path, stem: str = "run") -> Path:

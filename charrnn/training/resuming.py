@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn import advice
 from charrnn.config import writing
 from charrnn.config.schema import Config
-from charrnn.errors import CheckpointError, ConfigError, DataError
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Examples
-from charrnn.text.origin import MOST_NAMED, STDIN, Origin, origin_of
+from charrnn.text.origin import MOST_NAMED, Origin, origin_of
 
 RESUMABLE = (
     "train.epochs",
@@ -33,15 +31,6 @@ def command(run: Run, place: Path, *options: object) -> str:
     """Returns the command that continues a run in its directory. What was read from standard input is needed again."""
     text = run.corpus.as_typed if run.corpus.is_from_stdin else ()
     return advice.command("train", *text, "-o", place, "--resume", *options)
-
-
-def refuse_missing(run: Run, corpora: Sequence[str]) -> None:
-    """Raises DataError where a source of a run is not there any more, with how it is named anew."""
-    for source in run.corpus.found_at:
-        if source not in ("-", STDIN, *corpora) and not os.path.lexists(source):
-            raise DataError(
-                f"{source}: no such file, and this run learns from it; if it was moved, name its new place as TEXT"
-            )
 
 
 def refuse_another_configuration(run: Run, config: Config) -> None:

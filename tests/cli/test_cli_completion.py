@@ -42,7 +42,7 @@ SCRIPTS = {"bash": ["bash", "-c", BASH], "zsh": ["zsh", "-f", "-c", ZSH], "fish"
 @pytest.fixture
 def folder(tmp_path):
     """A folder with two runs and a text, and beside it a `charrnn` that a shell finds."""
-    for run in ("runs/tales-1", "runs/other tales-2", "runs/empty"):
+    for run in ("runs/tales-1", "runs/other tales-2", "runs/turned-off"):
         (tmp_path / "here" / run).mkdir(parents=True)
     for kept in ("tales-1/best.npz", "other tales-2/last.npz"):
         (tmp_path / "here" / "runs" / kept).touch()

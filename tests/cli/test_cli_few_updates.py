@@ -55,7 +55,7 @@ def test_one_update_is_one(said):
     assert said("--iterations", 1).startswith("1 update is too few")
 
 
-def test_nothing_is_said_of_enough_updates_nor_where_only_the_clock_ends_it_nor_quietly(said, charrnn, text):
+def test_nothing_is_said_of_enough_updates_or_of_a_clock_or_quietly(said, charrnn, text):
     assert said("--iterations", few_updates.TOO_FEW) is None
     assert said("--time-budget", "0.1s", out="timed") is None
     assert said("--time-budget", "9m", "--iterations", 3, out="both").startswith("3 updates are too few")

@@ -93,7 +93,10 @@ def test_a_time_budget_ends_it_and_says_how_much_fits(plan):
     foreseen = plan("--time-budget", "1h", "--set", "train.iterations=null", "--json").ok().json
     assert foreseen["updates_are"] == "estimated"
     assert foreseen["seconds"] == 3600
-    assert foreseen["updates"] * foreseen["seconds_per_update"] <= 3600
+    seconds = foreseen["updates"] * foreseen["seconds_per_update"]
+    seconds += foreseen["evaluations"] * foreseen["seconds_per_evaluation"]
+    assert 0 < seconds <= 3600 * 1.01  # and checkpoints take the rest
+    assert 16 << 20 < foreseen["memory_bytes"] < 64 << 30
     assert foreseen["epochs"] == pytest.approx(foreseen["updates"] / foreseen["updates_per_epoch"])
 
 

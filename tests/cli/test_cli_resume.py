@@ -7,6 +7,7 @@ import shutil
 import time
 
 import pytest
+from driving import in_process
 
 # Ten windows make an epoch, so that 23 iterations cross its border twice, and 7 is nobody's multiple.
 LONG = ["train.batch_size=8", "train.seq_length=32", "train.iterations=23"]
@@ -126,10 +127,52 @@ def test_old_weights_are_proposed_only_where_they_fit(train, key, helps):
     assert ("--init-from" in said) == helps
 
 
+def test_what_a_complete_run_is_told_to_do_has_all_that_was_asked_of_it(train):
+    train("-o", "run").ok()
+    asked = ["--lr", 0.003, "--set", "train.eval_every=7", "--iterations", 10]
+    told = train("-o", "run", "--resume", *asked).fails(2, "--resume --set train.eval_every=7 --lr 0.003 --more").err
+    assert "--iterations" not in told
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(charrnn, train, tmp_path):
+    wrong = ["--set", "optim.name=sgd", "--lr", "1e30", "--set", "optim.clip_norm=null"]
+    assert train("-o", "run", *wrong).code == 5
+    for name in ("last.npz", "prev.npz", "best.npz"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    told = "run holds no checkpoint, for its run ended before the first, as it diverged: lower the rate; begin again: "
+    for _ in range(2):  # asking takes nothing away
+        charrnn("train", "-o", "run", "--resume").fails(4, f"{told}charrnn train TEXT -o run")
+    train("-o", "run").ok()
+    train("-o", "rum", "--resume").fails(2, "rum is not a run directory; did you mean: charrnn train -o run --resume")
+
+
 def test_a_text_that_was_moved_is_found_where_it_is_named(charrnn, text, tmp_path):
     (tmp_path / "old.txt").write_bytes(text.read_bytes())
     charrnn("train", "old.txt", "-o", "run", "--iterations", 2).ok()
     (tmp_path / "old.txt").rename(tmp_path / "new.txt")
     again = ["-o", "run", "--resume", "--more", 1]
-    charrnn("train", *again).fails(3, "old.txt: no such file, and this run learns from it; if it was moved, name its")
+    gone = f"the run learnt from old.txt, which is not there, seen from {tmp_path}; give it: charrnn train PATH -o run"
+    charrnn("train", *again).fails(3, gone)
+    charrnn("sample", "run", "--max-copy", 5).fails(3, "learnt from old.txt, which is not there", "--text FILE")
     charrnn("train", "new.txt", *again).ok()
+    charrnn("train", *again).ok()  # it knows the new name by now
+
+
+def test_a_run_finds_its_text_from_another_directory(charrnn, text, tmp_path, monkeypatch):
+    (tmp_path / "old.txt").write_bytes(text.read_bytes())
+    charrnn("train", "old.txt", "-o", "runs/one", "--iterations", 2).ok()
+    (tmp_path / "other").mkdir()
+    words = {"cwd": tmp_path / "other"}
+    in_process("train", "-o", "../runs/one", "--resume", "--more", 1, **words).ok()
+    assert "longest copy" in in_process("sample", "../runs/one", "--max-copy", 5, **words).ok().err
+    page = in_process("report", tmp_path / "runs" / "one" / "last.npz", "-o", "-", **words).ok().text
+    assert "There are no baselines" not in page
+    (tmp_path / "old.txt").write_text("something else")
+    in_process("train", "-o", "../runs/one", "--resume", "--more", 1, **words).fails(4, "is not what this run learns")
+
+
+def test_a_text_that_is_named_and_another_is_not_to_be_named_again(charrnn, train, text, tmp_path):
+    train("-o", "run").ok()
+    (tmp_path / "other.txt").write_text("something else")
+    refused = charrnn("sample", "run", "--max-copy", 5, "--text", "other.txt")
+    refused.fails(3, "other.txt is not what this run learnt from", "give that with --text")

@@ -208,7 +208,7 @@ def test_the_text_can_be_named_if_it_is_elsewhere(charrnn, train, text, tmp_path
     train("-o", "run", source="here.txt").ok()
     os.rename(tmp_path / "here.txt", tmp_path / "there.txt")
     words = ["sample", "run", "--max-copy", 5, "--seed", 1, "-n", 50]
-    charrnn(*words).fails(3, "--text can name it", "here.txt: no such file")
+    charrnn(*words).fails(3, "the run learnt from here.txt, which is not there", "give it: --text FILE")
     assert charrnn(*words, "--text", "there.txt").ok().text
     charrnn("sample", "run", "--text", "there.txt").fails(2, "--text", "--max-copy")
 
@@ -226,6 +226,21 @@ def test_a_state_is_gone_on_with_in_another_process(charrnn, process, trained):
     assert len({json.loads(line)["text"] for line in found.text.splitlines()}) == 3
 
 
+def test_a_state_takes_the_place_of_a_state_and_of_nothing_else(charrnn, shelf, trained):
+    places = {shelf / "novel.txt": b"a novel", trained / "best.npz": (trained / "best.npz").read_bytes()}
+    (shelf / "novel.txt").write_bytes(b"a novel")
+    for place, contents in places.items():
+        result = charrnn("sample", trained, "-n", 5, "--save-state", place)
+        result.fails(2, "is there already, and is not the state of a text; nothing was written")
+        assert not result.out
+        assert place.read_bytes() == contents
+    charrnn("sample", trained, "-n", 5, "--save-state", shelf).fails(2, "is there already")
+    (shelf / "empty.npz").touch()
+    for length in (5, 6):
+        charrnn("sample", trained, "-n", length, "--save-state", "empty.npz").ok()
+    charrnn("sample", trained, "-n", 5, "--load-state", "empty.npz").ok()
+
+
 def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--load-state", trained / "last.npz").fails(4, "is not the state of a text")
     charrnn("sample", trained, "--load-state", "nowhere").fails(4, "nowhere: no such file")
@@ -234,18 +249,6 @@ def test_a_state_that_is_none_is_one_line(charrnn, trained, tmp_path):
     charrnn("sample", trained, "--save-state", "s.npz", "--best-of", 2).fails(2, "--best-of and --save-state")
     (tmp_path / "s.npz").write_bytes((tmp_path / "s.npz").read_bytes()[:-9])
     charrnn("sample", trained, "--load-state", "s.npz").fails(4, "s.npz is not the state of a text")
-
-
-def test_a_state_takes_the_place_of_another_and_of_nothing_else(charrnn, train, tmp_path):
-    train("-o", "run").ok()
-    (tmp_path / "text.txt").write_text("mine")
-    for name in ("run/last.npz", "text.txt", "run"):
-        before = (tmp_path / name).read_bytes() if name != "run" else b""
-        refused = charrnn("sample", "run", "-n", 5, "--save-state", name)
-        refused.fails(2, f"{name} is there already, and is not the state of a text")
-        assert (refused.out, before) == (b"", (tmp_path / name).read_bytes() if name != "run" else b"")
-    for _ in range(2):
-        charrnn("sample", "run", "-n", 5, "--save-state", "s.npz").ok()
 
 
 # --- what looks like a range ---

@@ -551,7 +551,7 @@ def test_row_44_a_text_that_changes_has_no_effect_until_resuming_notices_it(
 
     more = ["train", "-o", "run", "--resume", "-q", "--set", "train.iterations=610"]
     if what == "removed":
-        charrnn(*more).fails(3, "text.txt: no such file")
+        charrnn(*more).fails(3, "text.txt, which is not there")
     else:
         sums = [hashlib.sha256(each).hexdigest()[:12] for each in (path.read_bytes(), data)]
         charrnn(*more).fails(*((4, "not what this run learns from", *sums) if path.stat().st_size else (3, "is empty")))

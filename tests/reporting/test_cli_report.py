@@ -15,6 +15,7 @@ from reading import Page
 from small_reports import settings
 
 from charrnn.errors import DataError
+from charrnn.pages.curves import MOST_POINTS, _thinned
 from charrnn.reporting.facts import gather
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -145,22 +146,28 @@ def test_the_page_names_the_text_its_checksum_and_what_computed(report, runs):
     assert {"charrnn", "numpy", "blas", "cores", "parameters", "bytes"} <= rows.keys()
 
 
-@pytest.mark.parametrize("change", ["gone", "changed"])
-def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, runs, change):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("gone", "the run learnt from prose.txt, which is not there, seen from {}; put it there again"),
+        ("changed", "prose.txt is not what it was"),
+    ],
+)
+def test_a_text_that_is_not_what_it_was_is_said_and_the_rest_is_shown(report, runs, change, told):
     if change == "gone":
         (runs / "prose.txt").unlink()
     else:
         (runs / "prose.txt").write_text("something else\n" * 500)
     report("one").ok()
     page = page_of(runs / "one" / "report.html")
-    assert "There are no baselines: prose.txt" in page.text
+    assert f"There are no baselines: {told.format(runs)}" in page.text
     assert "Beside baselines" not in page.headings
     assert page.curves == 5
 
 
 @pytest.mark.parametrize(("said", "note"), [("gone", "gone."), ("gone; did you mean 'x'?", "gone; did you mean 'x'?")])
 def test_a_note_has_one_end(runs, said, note):
-    def baselines(run):
+    def baselines(run, place):
         raise DataError(said)
 
     assert gather(runs / "one", baselines).notes == [f"There are no baselines: {note}"]
@@ -269,6 +276,25 @@ def test_several_runs_are_compared_in_one_picture_with_what_differs(report, runs
     best = [run["best"]["nats"] for run in report("one", "two", "--json").ok().json["runs"]]
     ranking = page.table("run", "measure")
     assert [row[2] for row in ranking] == [f"{nats:.4f}" for nats in sorted(best)]
+
+
+def test_runs_are_ranked_by_what_is_better(charrnn, taught, tmp_path):
+    worse = shutil.copytree(taught("classify"), tmp_path / "worse")
+    lines = lines_of(worse / "metrics.jsonl")
+    for line in lines:
+        line["val_accuracy"] = 0.0
+    (worse / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    charrnn("report", worse, taught("classify"), "-o", "both.html").ok()
+    ranking = page_of(tmp_path / "both.html").table("run", "measure")
+    assert [row[0][0] for row in ranking] == ["B", "A"]
+
+
+def test_a_curve_of_many_points_keeps_its_peaks():
+    points = [(k, 9.0 if k == 777 else -9.0 if k == 888 else k % 5 / 10) for k in range(5000)]
+    kept = _thinned(points)
+    assert len(kept) <= MOST_POINTS
+    assert {(777, 9.0), (888, -9.0), points[0], points[-1]} <= {*kept}
+    assert kept == sorted(kept)
 
 
 def test_lines_of_compared_runs_differ_in_more_than_their_colour(report, runs):

@@ -135,11 +135,11 @@ def test_a_text_that_is_gone_or_has_changed_is_said_and_can_be_named(run, text, 
     other = tmp_path / "moved.txt"
     other.write_bytes(text.read_bytes())
     text.unlink()
-    with pytest.raises(DataError, match=r"--text can name it: .*text\.txt: no such file"):
+    with pytest.raises(DataError, match=r"text\.txt, which is not there; give it: --text FILE"):
         sample(run, max_copy=4)
     assert len(training_text(run, sources=[str(other)]).ids) == run.corpus.size
     text.write_text("another text\n" * 40, "utf-8")
-    with pytest.raises(DataError, match=r"is not what this run learnt from.*with --text"):
+    with pytest.raises(DataError, match=r"is not what this run learnt from.*--text can name it"):
         sample(run, max_copy=4)
 
 

@@ -18,6 +18,7 @@ from charrnn.errors import CharrnnError, ConfigError, DataError, OutputError
 from charrnn.resources import CORPORA
 from charrnn.text.corpus import Library, gather_python_sources
 from charrnn.text.encoding import decode
+from charrnn.text.reading import Known
 
 TEXT = "".join(f"line {i} of a text that is fetched\n" for i in range(9000)).encode()  # several reads of 64 KiB
 
@@ -322,3 +323,13 @@ def test_a_directory_and_an_empty_file_are_data_errors(tmp_path, shipped):
     (tmp_path / "empty").touch()
     with pytest.raises(DataError, match="is empty"):
         shipped.read(str(tmp_path / "empty"), "utf-8")
+
+
+def test_the_very_text_of_a_model_is_read_as_its_own_though_it_fits_another_encoding(tmp_path):
+    data = "caf\u00e9 - A+O=k\n".encode("utf-7") * 3
+    path = tmp_path / "t.txt"
+    path.write_bytes(data)
+    symbols = "".join({*data.decode("utf-7"), *data.decode()})
+    for sha256, encoding in ((hashlib.sha256(data).hexdigest(), "utf-7"), ("another", "utf-8")):
+        library = Library(tmp_path, tmp_path, known=Known(symbols, sha256))
+        assert library.read([str(path)], "utf-7").encoding == encoding

@@ -48,7 +48,7 @@ def test_line_ends_are_counted_across_pieces(text, size):
     assert counts == {"LF": text.count("\n") - both, "CRLF": both, "CR": text.count("\r") - both}
 
 
-def test_a_file_that_ends_with_a_return_and_one_that_begins_with_a_feed_have_two_ends():
+def test_a_return_and_the_feed_of_the_next_file_are_two_ends():
     assert read([b"a\r", b"\nb"], "lf", 9) == "a\n\nb"
 
 
