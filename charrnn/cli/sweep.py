@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +109,7 @@ def _read(path: Path) -> tuple[Grid, list[str]]:
 
     name = one_line(str(path))
     try:
-        return grid.read(common.read_yaml_file(path, name), name, path.parent, common.read_config)
+        return grid.read(common.yaml_in(str(path)), name, path.parent, common.read_config)
     except FileNotFoundError:
         raise ConfigError(f"{name}: no such grid; give a YAML file with 'text:' and 'grid:'") from None
 
@@ -121,9 +122,10 @@ def _require_texts(texts: tuple[str, ...]) -> None:
     library = common.library()
     for text in texts:
         path = Path(text)
-        if text in library.names() and (path.is_dir() or not path.exists()):
+        is_there = os.path.exists(path)  # and not Path.exists, which some names are too long for
+        if text in library.names() and (path.is_dir() or not is_there):
             library.provide(text)
-        elif not path.exists():
+        elif not is_there:
             library.read([text], "bytes")  # which says what is wrong
         elif path.is_fifo():
             raise DataError(f"{one_line(text)} is a pipe, and each run reads the text anew; give a file")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def _texts(node: yaml.Node, name: str, folder: Path, errors: list[str]) -> tuple
 def _beside(source: str, folder: Path) -> str:
     """Returns the path of a file beside the grid; where there is none, the name as it is."""
     beside = folder / source
-    return str(beside) if beside.exists() else source
+    return str(beside) if os.path.exists(beside) else source  # and not Path.exists, which some names are too long for
 
 
 def _base(node: yaml.Node, name: str, folder: Path, read_config: ReadConfig, errors: list[str]) -> Sequence[Setting]:

@@ -189,12 +189,17 @@ def test_all_errors_are_told_before_the_first_run_begins(grid, sweep, tmp_path):
     sweep("--set", "optim.name=adamm").fails(2, "hidden_size is 0", "'train.seed'", "'adam'", lines=3)
     grid(source="nowhere.txt")
     sweep().fails(3, "nowhere.txt")
+    grid(source="x" * 300)
+    sweep().fails(3, "xxx")
+    grid(base="x" * 300)
+    sweep().fails(2, "xxx")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_grid_that_is_none_is_an_error(charrnn, tmp_path, text):
     charrnn("sweep", "none.yaml").fails(2, "none.yaml: no such grid")
     charrnn("sweep", tmp_path).fails(2, "cannot be read")
+    charrnn("sweep", "x" * 300).fails(2, "cannot be read")
     charrnn("sweep", "none.yaml", "--jobs", 0).fails(2, "--jobs")
 
 
