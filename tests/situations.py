@@ -269,6 +269,10 @@ SITUATIONS = {
         5,
     ),
     "planned with rare characters": Situation("charrnn plan {rare} -c {tiny}", 0, count=5),
+    "another program's option for a prompt": Situation(
+        "charrnn sample {lm} --start 'the sea'", count=2, instead="--start 'the sea'"
+    ),
+    "help is no command": Situation("charrnn help train", count=2),
     "an unknown encoding": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_without_detector),
     "an encoding by a guess": Situation("charrnn train {noise} -c {tiny}", 3, count=2, patch=_with_detector),
     "an unknown character in a text": Situation("charrnn eval {lm} {accents}", 3),

@@ -17,6 +17,7 @@ from charrnn import advice
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
 from charrnn.errors import ConfigError, DataError, one_line
+from charrnn.nearness import nearest_file
 from charrnn.resources import CONFIGS, CORPORA
 
 if TYPE_CHECKING:
@@ -217,7 +218,9 @@ def read_config(name: str | None) -> list[Setting]:
         text = yaml_in(name, find_config)
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"`{advice.command('config', 'list')}` names the shipped ones"
+        hint = f"`{advice.command('config', 'list')}` names the shipped ones"
+        if near or (other := nearest_file(name)):
+            hint = f"did you mean {repr(near[0]) if near else advice.word(other)}?"
         raise ConfigError(f"{name}: no such config; {hint}") from None
     return reading.read_yaml(text, one_line(str(find_config(name))))
 

@@ -39,6 +39,10 @@ ELSEWHERE = {
 }
 """What other programs have a flag for and `train` has not, and where it is."""
 
+LETTERS = {"e": "train.epochs", "n": "train.iterations", "i": "train.iterations", "b": "train.batch_size"}
+LETTERS |= {"l": "model.num_layers", "d": "model.dropout", "s": "train.seed"}
+"""The key that is meant by an option of one letter."""
+
 
 def options(*flags: str) -> Callable[[Any], Any]:
     """Returns a decorator that gives a command these flags, by default all."""
@@ -93,7 +97,7 @@ def instead(option: str, known: Iterable[str], typed: Sequence[str]) -> str:
         if name in words.split() and "--resume" in known:
             return f"{what}: `{advice.command('train', Path(value))}`" if what == TEXT and value else what
     flags = {flag.strip("-").replace("-", "_"): path for flag, path in FLAGS.items()}
-    path = flags.get(name) or named(name, keys())
+    path = flags.get(name) or LETTERS.get(name) or named(name, keys())
     if path is None:
         return ""
     flag = next((flag for flag, key in FLAGS.items() if key == path and flag in known), None)

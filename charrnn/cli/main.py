@@ -28,6 +28,17 @@ COMPLETE = "_CHARRNN_COMPLETE"
 """The variable by which a shell asks what could be typed next."""
 
 
+OTHER_NAMES = {
+    "validate": "check verify lint test",
+    "show": "print cat view get",
+    "list": "ls all names",
+    "fetch": "download get pull",
+    "make": "generate create build",
+    "path": "where which",
+}
+"""What others call the commands of a command."""
+
+
 class _Commands(click.Group):
     """Lists the commands in the order of use, and imports each from its own file when it is needed."""
 
@@ -48,6 +59,10 @@ class _Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Finds the command that is named first. Raises click's error for none, with the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
+            if args[0].lower() in ("help", "version", "man"):
+                option = "--version" if args[0].lower() == "version" else "--help"
+                meant = advice.command(*[word for word in args[1:2] if word in COMMANDS], option)
+                raise click.UsageError(f"No such command {args[0]!r}; did you mean `{meant}`", ctx)
             near = difflib.get_close_matches(args[0].lower(), COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
@@ -161,7 +176,7 @@ def _explain(error: BaseException, arguments: list[str]) -> tuple[int, list[str]
             error.show()
             return 2, []
         case click.ClickException():
-            return 2, [_usage(error, arguments)]
+            return 2, _usage(error, arguments)
         case signals.StoppedBySignal():
             return 128 + error.number, [str(error)]
         case KeyboardInterrupt() | click.Abort():
@@ -182,8 +197,8 @@ def _explain(error: BaseException, arguments: list[str]) -> tuple[int, list[str]
     return 1, [f"a bug in charrnn: {type(error).__name__}: {error}; please report it with what --debug shows"]
 
 
-def _usage(error: click.ClickException, arguments: list[str]) -> str:
-    """Returns the message of an error in what was typed."""
+def _usage(error: click.ClickException, arguments: list[str]) -> list[str]:
+    """Returns the messages of an error in what was typed; the last says where there is help."""
     message = error.format_message().replace("\n\t", " ").replace("\n", " ").rstrip(".")
     if isinstance(error, click.BadParameter) and (wrong := re.search(r"'([^']*)' is not one of (.*)", message)):
         near = nearest_value(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
@@ -191,10 +206,14 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
     context: click.Context | None = getattr(error, "ctx", None)
     named = [word for word in arguments[:1] if word in COMMANDS]  # an option without its value knows no context
     where = context.command_path if context else " ".join(["charrnn", *named])
-    if isinstance(error, click.NoSuchOption) and context:
-        from charrnn.cli import flags
+    messages = [message]
+    if isinstance(error, click.NoSuchOption | click.BadParameter) and context:
+        from charrnn.cli import slips
 
-        known = [option for parameter in context.command.params for option in parameter.opts]
-        if "--set" in known and (meant := flags.instead(error.option_name, known, arguments)):
-            message = f"No such option {error.option_name!r}; {meant}"
-    return f"{message}; see: {advice.command(*where.split()[1:], '--help')}"
+        messages = slips.unknown_options(context, arguments) or messages
+    elif context and (wrong := re.fullmatch(r"No such command '(.*)'", message)):
+        meant = [name for name, others in OTHER_NAMES.items() if wrong[1].lower() in others.split()]
+        known = getattr(context.command, "commands", {})
+        messages = [message + "".join(f"; did you mean {name!r}?" for name in meant if name in known)]
+    *before, last = messages
+    return [*before, f"{last}{'' if last.endswith('?') else ';'} see: {advice.command(*where.split()[1:], '--help')}"]

@@ -18,7 +18,7 @@ from charrnn.config.writing import to_dict
 from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.reporting.history import History, Point
 from charrnn.runs import checkpoint
-from charrnn.runs.places import BEST, CONFIG, DIVERGED, LAST, METRICS, PREVIOUS, SAMPLES
+from charrnn.runs.places import BEST, CONFIG, DIVERGED, LAST, METRICS, PREVIOUS, SAMPLES, inside
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Scores, Task
 from charrnn.tasks.writer import Writer
@@ -175,5 +175,5 @@ def _config(path: Path, notes: list[str]) -> Config:
         text = (path / CONFIG).read_text("utf-8-sig")
         return resolve(reading.read_yaml(text, str(path / CONFIG)))[0]
     except (OSError, ValueError, CharrnnError):
-        said = notes[0].removesuffix(".") if notes else f"{path} holds no run"
+        said = notes[0].removesuffix(".") if notes else f"{path} holds no run{inside(path)}"
         raise CheckpointError(f"{said}; give the directory of a run, or a checkpoint") from None

@@ -7,19 +7,20 @@ are, their types and shapes all follow from the configuration, within its bounds
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from charrnn import tasks
+from charrnn import advice, tasks
 from charrnn.config import writing
 from charrnn.config.schema import Config, keys
 from charrnn.errors import CheckpointError, ConfigError, one_line
 from charrnn.files import write_atomically
 from charrnn.runs import archive
 from charrnn.runs.archive import DamagedError
-from charrnn.runs.places import BEST, LAST, inside
+from charrnn.runs.places import BEST, LAST, inside, nearest_run
 from charrnn.runs.run import Corpus, Run
 from charrnn.tasks.base import Model, Scores, Task
 from charrnn.tasks.writer import Writer
@@ -85,6 +86,8 @@ def find(path: Path) -> Path:
     """
     try:
         if not path.is_dir():
+            if not os.path.lexists(path) and (run := nearest_run(path)):
+                raise CheckpointError(f"{path}: no such file; did you mean {advice.word(run)}?")
             return path
         for name in (BEST, LAST):
             if (path / name).exists():

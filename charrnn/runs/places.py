@@ -9,6 +9,7 @@ from pathlib import Path
 
 from charrnn import advice
 from charrnn.errors import CheckpointError, ConfigError, OutputError
+from charrnn.nearness import CLOSE
 
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
 CONFIG, METRICS, SAMPLES = "config.yaml", "metrics.jsonl", "samples.jsonl"
@@ -29,6 +30,13 @@ def runs_in(path: Path) -> list[Path]:
         return sorted(runs, key=lambda run: max(_changed(run / name) for name in CHECKPOINTS))
     except OSError:
         return []
+
+
+def nearest_run(path: Path) -> Path | None:
+    """Returns the run of nearly this name: in the same directory, or where runs are kept by default."""
+    near = {run.name: run for folder in (Path("runs"), path.parent) for run in runs_in(folder)}
+    close = difflib.get_close_matches(path.name, near, n=1, cutoff=CLOSE)
+    return near[close[0]] if close else None
 
 
 def _changed(path: Path) -> float:
@@ -99,9 +107,8 @@ def ended_early(path: Path) -> str:
 
 def _begin_instead(path: Path) -> str:
     """Says what can be done where there is no run: to go on with that which may be meant, or to begin one."""
-    near = {run.name: run for run in runs_in(path.parent)}
-    if close := [] if path.exists() else difflib.get_close_matches(path.name, near, n=1):
-        return f"did you mean: {_continued(near[close[0]])}"
+    if run := None if path.exists() else nearest_run(path):
+        return f"did you mean: {_continued(run)}"
     try:
         refuse_to_begin(path)
     except (ConfigError, OutputError):

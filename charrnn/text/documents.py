@@ -17,7 +17,7 @@ import numpy as np
 
 from charrnn.arrays import Batch, Ids
 from charrnn.errors import DataError
-from charrnn.text.items import Buckets
+from charrnn.text.items import Buckets, alike_up_to
 from charrnn.text.lines import characters_of, joint_checksum, lines_of
 from charrnn.text.options import DataConfig
 from charrnn.text.origin import NOWHERE, FileRead, Origin, joint_origin, listed, name_of
@@ -135,6 +135,10 @@ def cut(characters: str, separator: str) -> list[str]:
     return [text.strip("\n") for text in texts] if separator.startswith("\n") else texts
 
 
+MOST_PADDING = 0.35
+"""The share of the steps of short documents that may be padding, so that those of unlike length share a batch."""
+
+
 class _Order(NamedTuple):
     """Says what is read in which batch of an epoch."""
 
@@ -150,8 +154,9 @@ class _Order(NamedTuple):
 class DocumentBatches:
     """Gives batches of documents; in an epoch each is read once, in an order of its own.
 
-    Those of at most `seq_length` steps are read whole, with others of like length. Longer ones are cut in as
-    few windows as can be, all alike, that carry their state: a last one of few steps would be a batch in which each
+    Those of at most `seq_length` steps are read whole, and mixed: where all of a batch end at the same step, it teaches
+    that documents end there. So short ones and long ones are together, as far as padding allows. Longer ones are cut in
+    as few windows as can be, all alike, that carry their state: a last one of few steps would be a batch in which each
     counts too much. Each of `batch_size` rows reads its share of them, one after another; rows that are done before the
     others have no steps then. Batches of short documents, which have no part in that state, stand anywhere between.
     """
@@ -289,4 +294,5 @@ class DocumentBatches:
 
     @cached_property
     def _buckets(self) -> Buckets:
-        return Buckets(self.lengths[self._short], self.batch_size * self.seq_length, self.seed)
+        alike = alike_up_to(self.lengths[self._short], MOST_PADDING)
+        return Buckets(alike, self.batch_size * self.seq_length, self.seed)

@@ -53,6 +53,23 @@ def split_items(keys: Sequence[Hashable], shares: tuple[float, float, float], se
     return train, validation, test
 
 
+def alike_up_to(lengths: Ids, padding: float) -> Ids:
+    """Returns for each of `lengths (N,)` the longest of those that it may share batches with, so that they mix: (N,).
+
+    From the longest down, as many lengths are taken together as padding is at most that share of their steps.
+    """
+    values, counts = np.unique(lengths, return_counts=True)
+    alike = np.empty_like(values)
+    items = symbols = longest = 0
+    for k in range(len(values) - 1, -1, -1):
+        items, symbols = items + counts[k], symbols + counts[k] * values[k]
+        if symbols < (1 - padding) * items * longest or not longest:
+            items, symbols, longest = counts[k], counts[k] * values[k], values[k]
+        alike[k] = longest
+    found: Ids = alike[np.searchsorted(values, lengths)]
+    return found
+
+
 @dataclass(frozen=True)
 class Buckets:
     """Puts items of like length together, in batches that hold about `chars` symbols each, padding included.

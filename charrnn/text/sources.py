@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from charrnn import advice
 from charrnn.errors import DataError
+from charrnn.nearness import nearest_file
 from charrnn.text.compressed import Readable, format_of, members_of, stream_of
 from charrnn.text.kinds import archive_kind, is_no_text, kind_of, remedy_for
 from charrnn.text.origin import MOST_NAMED, STDIN
@@ -192,8 +193,11 @@ class Opener:
             yield
         except FileNotFoundError:
             near = difflib.get_close_matches(source, self.names(), n=1)
-            listing = f"`{advice.command('corpus', 'list')}` names corpora"
-            hint = f"did you mean the corpus {near[0]!r}?" if near else listing
+            hint = f"`{advice.command('corpus', 'list')}` names corpora"
+            if near:
+                hint = f"did you mean the corpus {near[0]!r}?"
+            elif file := nearest_file(source):
+                hint = f"did you mean {advice.word(file)}?"
             raise DataError(f"{source}: no such file; {hint}") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

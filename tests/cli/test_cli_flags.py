@@ -134,8 +134,74 @@ def test_where_a_command_has_no_such_flag_the_key_is_told(charrnn):
 def test_what_means_nothing_is_no_such_option(charrnn, text):
     said = charrnn("train", text, "--wibble").fails(2, "No such option '--wibble'").err
     assert "it is" not in said
-    charrnn("train", text, "--hiden-size", "3").fails(2, "Did you mean", "'--hidden-size'")
+    charrnn("train", text, "--hiden-size", "3").fails(2, "; did you mean --hidden-size? see: ")
     charrnn("sample", "run", "--rnn_size", "3").fails(2, "No such option '--rnn_size'")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--temp 0.5", "it is `--temperature 0.5` here"),
+        ("-temp 0.5", "it is `--temperature 0.5` here"),
+        ("--num 30", "it is `--length 30` here"),
+        ("-num 30", "it is `--length 30` here"),
+        ("--start 'The sea'", "it is `--prompt 'The sea'` here"),
+        ("-prime The", "it is `--prompt The` here"),
+        ("--top_k=4", "it is `--top-k 4` here"),
+        ("--max_new_tokens 5 --num_samples 2", "--length 5|--samples 2"),
+        ("--ckpt x", "the run is named without an option"),
+        ("--gpuid -1", "charrnn computes on the processor"),
+        ("--sedd 3", "did you mean --seed"),
+    ],
+)
+def test_what_another_program_calls_an_option_of_sample_is_told(charrnn, trained, typed, meant):
+    words = shlex.split(typed)
+    charrnn("sample", trained, *words).fails(2, words[0].partition("=")[0], *meant.split("|"), lines=1 + ("|" in meant))
+
+
+def test_all_options_that_are_none_are_told_at_once(charrnn, text):
+    words = ["-data_dir", "data", "-rnn_size", "16", "-e", "1", "-n", "30", "--seed", "-5"]
+    said = charrnn("train", *words).fails(2, lines=4).err.splitlines()
+    told = ["`charrnn train data`", "`--hidden-size 16`", "`--epochs 1`", "`--iterations 30`"]
+    assert all(hint in line for hint, line in zip(told, said, strict=True))
+    charrnn("train", text, "-help").fails(2, "No such option '-help'; it is --help here")
+    charrnn("-V").fails(2, "No such option '-V'; it is --version here")
+    charrnn("-V", "train", "--wibble").fails(2, "No such option '-V'")
+    charrnn("config", "--wibble", "show", "--wobble").fails(2, "No such option '--wibble'")
+    assert "'--debug'" not in charrnn("--debug", "train", "--wibble").err
+
+
+def test_a_file_that_begins_with_a_dash_is_no_option(charrnn, text, tmp_path):
+    (tmp_path / "-dash.txt").write_bytes(text.read_bytes())
+    charrnn("train", "-dash.txt").fails(2, "No such option '-dash.txt'; what is called so is ./-dash.txt")
+    charrnn("train", "./-dash.txt", "--iterations", 3).ok()
+    charrnn("sample", "-dash-1").fails(2, "what is called so is runs/-dash-1")
+
+
+def test_slips_in_the_names_of_files_and_runs_are_told(charrnn, text, tiny, tmp_path):
+    (tmp_path / "novel.txt").write_bytes(text.read_bytes())
+    (tmp_path / "plan.yaml").write_bytes(tiny.read_bytes())
+    for typed in ("novle.txt", "Novel.txt", "novel.text", "novel"):
+        charrnn("train", typed).fails(3, f"{typed}: no such file; did you mean novel.txt?")
+    charrnn("train", "novel.txt", "-c", "plan.yml").fails(2, "plan.yml: no such config; did you mean plan.yaml?")
+    charrnn("train", "novel.txt", "-c", "plan.yaml").ok()
+    for typed in ("novel-1", "nove-1", "runs/nove-1"):
+        charrnn("sample", typed).fails(4, f"{typed}: no such file; did you mean runs/novel-1?")
+    charrnn("report", "runs").fails(4, "runs holds no run itself, but a run, runs/novel-1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("config check x.yaml", "did you mean 'validate'?"),
+        ("corpus ls", "id you mean 'list'?"),
+        ("help", "`charrnn --help`"),
+        ("help train", "`charrnn train --help`"),
+        ("version", "`charrnn --version`"),
+    ],
+)
+def test_what_others_call_a_command_is_told(charrnn, typed, meant):
+    charrnn(*typed.split()).fails(2, "No such command", meant)
 
 
 def test_no_word_is_said_to_mean_two_keys():

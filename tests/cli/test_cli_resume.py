@@ -143,7 +143,7 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(charrnn, tr
     for _ in range(2):  # asking takes nothing away
         charrnn("train", "-o", "run", "--resume").fails(4, f"{told}charrnn train TEXT -o run")
     train("-o", "run").ok()
-    train("-o", "rum", "--resume").fails(2, "rum is not a run directory; did you mean: charrnn train -o run --resume")
+    train("-o", "runn", "--resume").fails(2, "runn is not a run directory; did you mean: charrnn train -o run --resume")
 
 
 def test_a_text_that_was_moved_is_found_where_it_is_named(charrnn, text, tmp_path):

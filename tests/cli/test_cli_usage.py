@@ -116,7 +116,7 @@ def test_an_unknown_command_is_named(charrnn):
 
 
 def test_a_choice_in_capitals_is_answered_with_the_one_that_is_meant(charrnn):
-    charrnn("gradcheck", "--cell", "LSTM").fails(2, "'LSTM' is not one of", "; did you mean 'lstm'?; see:")
+    charrnn("gradcheck", "--cell", "LSTM").fails(2, "'LSTM' is not one of", "; did you mean 'lstm'? see:")
 
 
 @pytest.mark.parametrize("path", [(), *PATHS], ids=" ".join)

@@ -13,7 +13,7 @@ from charrnn.errors import DataError
 from charrnn.resources import CORPORA
 from charrnn.text.corpus import Library
 from charrnn.text.documents import DocumentBatches, Documents, cut, read_documents
-from charrnn.text.items import encode_items
+from charrnn.text.items import alike_up_to, encode_items
 from charrnn.text.options import DataConfig
 from charrnn.text.pairs import Pairs
 from charrnn.text.vocabulary import Vocabulary
@@ -258,10 +258,25 @@ def test_padding_is_what_the_batches_have_beyond_their_documents(texts, sizes):
     assert batches.padded == pytest.approx(1 - sum(batch.chars for batch in read) / steps)
 
 
-def test_little_of_real_names_is_padding():
+def test_real_names_of_all_lengths_share_batches_and_the_rest_is_little_padding():
     path = Path(__file__).parents[3] / "shared" / "data" / "pairs" / "names_by_language.tsv"
     if not path.exists():
         pytest.skip("the file is not here")
     names = [line.split("\t")[1] for line in path.read_text("utf-8").splitlines()]
     vocabulary = Vocabulary.of("".join(names))
-    assert DocumentBatches.of(encode_items(vocabulary, names), len(vocabulary), 32, 64, 0).padded < 0.02
+    batches = DocumentBatches.of(encode_items(vocabulary, names), len(vocabulary), 32, 64, 0)
+    assert batches.padded < 0.35
+    read = [batches.lengths[batches.rows(n)[0]] for n in range(len(batches))]
+    assert np.median([np.ptp(lengths) for lengths in read]) > 5
+
+
+@pytest.mark.parametrize("padding", [0.0, 0.2, 0.5])
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
+def test_lengths_mix_as_far_as_padding_allows(padding, lengths):
+    lengths = np.array(lengths)
+    alike = alike_up_to(lengths, padding)
+    assert (alike >= lengths).all()
+    for longest in set(alike):
+        assert 1 - lengths[alike == longest].mean() / longest <= padding + 1e-9
+    assert (np.diff(alike[np.argsort(lengths, kind="stable")]) >= 0).all()
+    assert padding or (alike == lengths).all()
