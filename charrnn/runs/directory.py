@@ -61,7 +61,6 @@ class RunDirectory:
             (refuse_to_resume if resume else refuse_to_begin)(path)
             make_directory(path)
             self._lock = lock(path / LOCK)
-            sync_directory(path)  # by the lock we know our own, should there be nothing else after a loss of power
             self._folder = _opened(path)
         holds_one = self.holds_a_run()
         if holds_one and not resume:

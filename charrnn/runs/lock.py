@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from charrnn.errors import LockedError
+from charrnn.files import sync_directory
 
 if os.name == "nt":
     import msvcrt
@@ -41,4 +42,5 @@ def lock(path: Path) -> IO[str]:
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()
+    sync_directory(path.parent)  # by the lock we know our own, should there be nothing else after a loss of power
     return file

@@ -210,7 +210,8 @@ def test_row_36_a_terminal_sees_a_bar(text, tiny, tmp_path):
     user, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
     command = [*PROGRAM, "train", str(text), "-c", str(tiny), *RUN]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal)
+    env = {**os.environ, "TERM": "xterm"}  # a dumb one cannot go back in a line
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
     seen = b""
     with contextlib.suppress(OSError):  # which Linux raises where others end
