@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charrnn import advice, cores
+from charrnn import advice
 from charrnn.cli import common, signals
 from charrnn.cli.sweep_display import SweepDisplay
 from charrnn.config.resolve import Setting
 from charrnn.errors import CharrnnError, ConfigError, DataError, Interrupted, one_line
+from charrnn.nearness import nearest_file
 
 if TYPE_CHECKING:
-    from charrnn.sweeping.combining import Combination
     from charrnn.sweeping.grid import Grid
+    from charrnn.sweeping.sharing import Shares
     from charrnn.sweeping.sweep import Sweep
 
 COMPARED = 10
@@ -50,7 +51,11 @@ class Asked:
 @click.command("sweep", short_help="Train every combination of a grid of values.")
 @click.argument("grid", type=click.Path(path_type=Path), metavar="GRID.yaml")
 @click.option(
-    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Runs that are trained at once [as many as cores]."
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs that are trained at once [as many as cores and memory allow].",
 )
 @click.option(
     "-o",
@@ -111,7 +116,9 @@ def _read(path: Path) -> tuple[Grid, list[str]]:
     try:
         return grid.read(common.yaml_in(str(path)), name, path.parent, common.read_config)
     except FileNotFoundError:
-        raise ConfigError(f"{name}: no such grid; give a YAML file with 'text:' and 'grid:'") from None
+        near = nearest_file(name)
+        hint = f"did you mean {advice.word(near)}?" if near else "give a YAML file with 'text:' and 'grid:'"
+        raise ConfigError(f"{name}: no such grid; {hint}") from None
 
 
 def _require_texts(texts: tuple[str, ...]) -> None:
@@ -133,20 +140,26 @@ def _require_texts(texts: tuple[str, ...]) -> None:
 
 def _train(sweep: Sweep, settings: list[Setting], asked: Asked, display: SweepDisplay) -> None:
     """Trains what is not done. Raises Interrupted where a signal asked to stop."""
+    from charrnn.sweeping.sharing import share
     from charrnn.sweeping.table import DONE, FAILED
 
     left = [entry.combination for entry in sweep.entries if entry.state != DONE]
-    total, (jobs, threads) = len(sweep.entries), _shared(asked.jobs, left)
+    total, shares = len(sweep.entries), share(asked.jobs, left)
     there = f"; {total - len(left):,} are done" if len(left) < total else ""
-    how = f"; {jobs} at once, {threads} core{'s' * (threads != 1)} for each" if left else ""
+    how = f"; {_in_words(shares)}" if left else ""
     display.say(f"{total:,} run{'s' * (total != 1)} in {one_line(str(sweep.directory))}{there}{how}")
     with signals.Noted() as noted:
 
         def stop() -> bool:
-            display.move()  # as this is asked all the time
+            """Is asked all the time, so that this is where the rest is done that is to be done all the time."""
+            display.move()
+            if noted.save:
+                noted.save = False
+                sweep.save()
+                display.say(f"all runs save, as {signals.SAVING} asked for")
             return bool(noted.stop)
 
-        sweep.run(settings, jobs, threads, stop, display.show)
+        sweep.run(settings, shares.jobs, shares.threads, stop, display.show)
     if noted.stop and sweep.count(DONE, FAILED) < total:
         display.close()
         raise Interrupted(
@@ -156,15 +169,11 @@ def _train(sweep: Sweep, settings: list[Setting], asked: Asked, display: SweepDi
         )
 
 
-def _shared(jobs: int | None, combinations: list[Combination]) -> tuple[int, int]:
-    """Returns how many runs are trained at once, and how many cores each has; together no more than there are.
-
-    One core for each run is best: what is shared among cores costs some of them.
-    """
-    available, runs = cores.available_cores(), max(1, len(combinations))
-    needed = max([one.config.train.threads or 1 for one in combinations], default=1)
-    at_once = min(jobs or max(1, available // needed), runs)
-    return at_once, max(1, available // at_once)
+def _in_words(shares: Shares) -> str:
+    """Says how many runs are trained at once, with what, and why they are no more."""
+    each = f"{shares.threads} core{'s' * (shares.threads != 1)} for each"
+    short = f", as one may take {shares.memory / 2**30:.1f} GiB of memory" if shares.short else ""
+    return f"{shares.jobs} at once{short}, {each}"
 
 
 def _conclude(sweep: Sweep, asked: Asked, as_json: bool, display: SweepDisplay) -> None:

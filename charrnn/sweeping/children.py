@@ -1,7 +1,7 @@
 """The run of a combination as a process: `charrnn train`, which ends with the process that started it.
 
-Its standard input is a pipe in which nothing is ever written. When that ends, because it was closed or because whoever
-held the other end has died, however that was, the run saves and stops (see `charrnn.cli.child`).
+Its standard input is a pipe: each byte in it asks the run to save and go on. When the pipe ends, because it was closed
+or because whoever held the other end has died, however that was, the run saves and stops (see `charrnn.cli.child`).
 """
 
 from __future__ import annotations
@@ -79,6 +79,13 @@ class Child:
             if told := ERROR.findall(log.read().decode("utf-8", "replace")):
                 return " | ".join(told)
         return f"ended with the exit code {code}; {self.log} has what it said"
+
+    def save(self) -> None:
+        """Asks the process to save and go on."""
+        assert self.process.stdin, "it is a pipe"
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(b"s")
+            self.process.stdin.flush()
 
     def stop(self) -> None:
         """Asks the process to save and stop."""

@@ -115,8 +115,3 @@ def _of_several_measures(name: str, found: Sequence[Combination]) -> list[str]:
         return []
     told = ", ".join(f"{task} by {measure}" for measure, task in measures.items())
     return [f"{name}: task.name: runs that are measured differently are not compared ({told}); make a grid for each"]
-
-
-def with_threads(combination: Combination, threads: int) -> int:
-    """Returns how many cores the run of a combination may use: `threads`, but for what its configuration says."""
-    return combination.config.train.threads or threads

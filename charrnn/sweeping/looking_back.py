@@ -50,10 +50,10 @@ def look(place: Path, train: TrainConfig) -> Stage:
         run = checkpoint.load(place / LAST)
     except CheckpointError:  # an older one may be whole, which resuming will find
         return Stage(True, int(history.last("iteration", 0)), seconds)
-    epoch = history.last("epoch", 0.0) if history.last("iteration") == run.iteration else 0.0
     seconds = max(seconds, run.elapsed)
-    complete = _share(train, run.iteration, epoch, seconds) >= 1
-    return Stage(True, run.iteration, seconds, run.best, complete, run)
+    at_its_end = _share(train, run.iteration, history.last("epoch", 0.0), seconds) >= 1
+    judged = history.last("iteration") == run.iteration  # the line of an iteration is written after its evaluation
+    return Stage(True, run.iteration, seconds, run.best, at_its_end and judged, run)
 
 
 def share(place: Path, train: TrainConfig) -> float:

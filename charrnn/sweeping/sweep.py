@@ -14,11 +14,11 @@ from charrnn.config.resolve import Setting
 from charrnn.config.writing import settings_to_yaml
 from charrnn.errors import ConfigError, OutputError
 from charrnn.files import Warn, as_output_error, make_directory, write_atomically
-from charrnn.runs.lock import lock
-from charrnn.runs.places import holds_a_run
+from charrnn.runs import places
+from charrnn.runs.lock import is_locked, lock
 from charrnn.sweeping import table
-from charrnn.sweeping.children import Child
-from charrnn.sweeping.combining import MOST_ERRORS, Combination, with_threads
+from charrnn.sweeping.children import PATIENCE, Child
+from charrnn.sweeping.combining import MOST_ERRORS, Combination
 from charrnn.sweeping.looking_back import contradictions, look, share
 from charrnn.sweeping.table import DONE, FAILED, RUNNING, STOPPED, WAITING, Entry
 
@@ -28,7 +28,7 @@ TABLE, COMMON, LOCK = "sweep.tsv", "base.yaml", ".sweep-lock"
 PAUSE = 0.05
 """Seconds between two looks at whether a run has ended."""
 
-EndOfRun = Callable[[Entry], None]
+Show = Callable[[Entry], None]
 """Is called with a run that is begun, has ended, or failed."""
 
 
@@ -45,6 +45,8 @@ class Sweep:
         self.texts = texts
         self.entries = [Entry(combination) for combination in combinations]
         self.warn: Warn = lambda message: None
+        self._untold = True
+        """Whether nobody was told yet that the table cannot be written."""
         self._running: dict[int, Child] = {}
         """The processes of runs, by the number of the entry."""
         with as_output_error(directory):
@@ -65,12 +67,10 @@ class Sweep:
         """Finds out which runs are there. Raises ConfigError where one is not that of its combination."""
         wrong: dict[str, str] = {}
         for entry in self.entries:
-            combination = entry.combination
-            entry.stage = look(self.directory / combination.name, combination.config.train)
+            self._look_at(entry)
             if entry.stage.run is not None:
-                for what, message in contradictions(self.directory, combination, entry.stage.run, self.texts):
+                for what, message in contradictions(self.directory, entry.combination, entry.stage.run, self.texts):
                     wrong.setdefault(what, message)
-            entry.state = DONE if entry.stage.complete else STOPPED if entry.stage.saved else WAITING
         if wrong:
             raise ConfigError(*[*wrong.values()][:MOST_ERRORS])
 
@@ -95,19 +95,29 @@ class Sweep:
         return any(len(texts) > 1 for texts in found.values())
 
     def write(self) -> None:
-        """Writes the table as it is now. What fails is a warning, as the runs are worth more."""
+        """Writes the table as it is now. What fails is a warning, told once, as the runs are worth more."""
         try:
-            write_atomically(self.directory / TABLE, table.to_tsv(self.entries).encode(), self.warn)
+            write_atomically(self.directory / TABLE, table.to_tsv(self.entries).encode(), self._warn_once)
         except OutputError as error:
-            self.warn(str(error))
+            self._warn_once(str(error))
 
-    def run(self, common: Sequence[Setting], jobs: int, threads: int, stop: Callable[[], bool], show: EndOfRun) -> None:
+    def _warn_once(self, message: str) -> None:
+        if self._untold:
+            self.warn(message)
+        self._untold = False
+
+    def save(self) -> None:
+        """Asks all runs that are being trained to save, and go on."""
+        for child in self._running.values():
+            child.save()
+
+    def run(self, common: Sequence[Setting], jobs: int, threads: int, stop: Callable[[], bool], show: Show) -> None:
         """Trains all runs that are not done, `jobs` at a time, until all are over, or `stop()` is true.
 
         `common` are the settings that all have in common, and `threads` the cores for each that does not say so itself.
         """
-        path = self.directory / COMMON
-        write_atomically(path, settings_to_yaml(common).encode(), self.warn)
+        write_atomically(self.directory / COMMON, settings_to_yaml(common).encode(), self.warn)
+        self._await_others(stop)
         waiting = [number for number, entry in enumerate(self.entries) if entry.state != DONE]
         waiting.reverse()
         self.write()
@@ -128,11 +138,28 @@ class Sweep:
                 child.close()
             self.write()
 
-    def _begin(self, number: int, threads: int, show: EndOfRun) -> None:
+    def _await_others(self, stop: Callable[[], bool]) -> None:
+        """Waits for processes that still save the runs of a sweep that was killed, and looks at these runs again."""
+        until = time.monotonic() + PATIENCE
+        for entry in self.entries:
+            place = self.directory / entry.combination.name
+            if entry.state == DONE or not is_locked(place / places.LOCK):
+                continue
+            self.warn(f"another process still trains {place}, and should soon have saved it")
+            while is_locked(place / places.LOCK) and time.monotonic() < until and not stop():
+                time.sleep(PAUSE)
+            self._look_at(entry)
+
+    def _look_at(self, entry: Entry) -> None:
+        """Finds out where the run of an entry stands that is not being trained."""
+        entry.stage = look(self.directory / entry.combination.name, entry.combination.config.train)
+        entry.state = DONE if entry.stage.complete else STOPPED if entry.stage.saved else WAITING
+
+    def _begin(self, number: int, threads: int, show: Show) -> None:
         """Starts the process of a run."""
         entry = self.entries[number]
         one = entry.combination
-        cores = with_threads(one, threads)
+        cores = one.config.train.threads or threads
         settings = [f"{setting.path}={json.dumps(setting.value, ensure_ascii=False)}" for setting in one.settings]
         if one.config.train.threads is None:
             settings.append(f"train.threads={cores}")
@@ -147,7 +174,7 @@ class Sweep:
             self.write()
         show(entry)
 
-    def _collect(self, show: EndOfRun, stopped: bool) -> None:
+    def _collect(self, show: Show, stopped: bool) -> None:
         """Looks which processes have ended, and notes what came of their runs."""
         for number, child in [*self._running.items()]:
             if not child.ended():
@@ -155,17 +182,15 @@ class Sweep:
             del self._running[number]
             child.close()
             entry = self.entries[number]
-            entry.stage = look(self.directory / entry.combination.name, entry.combination.config.train)
+            self._look_at(entry)
             if child.code == 0:
                 entry.state = DONE
-            elif stopped and child.was_stopped:
-                entry.state = STOPPED if entry.stage.saved else WAITING
-            else:
+            elif not (stopped and child.was_stopped):
                 entry.state, entry.code, entry.error = FAILED, child.code, child.reason()
             self.write()
             show(entry)
 
-    def _stop(self, show: EndOfRun) -> None:
+    def _stop(self, show: Show) -> None:
         """Lets all processes save and stop, and waits for them."""
         for child in self._running.values():
             child.stop()
@@ -178,6 +203,6 @@ def _refuse_other_things(directory: Path) -> None:
     """Raises ConfigError where a directory holds something, and that is no sweep."""
     if not directory.is_dir() or (directory / LOCK).exists() or not any(directory.iterdir()):
         return
-    what = "a run" if holds_a_run(directory) else "other things"
+    what = "a run" if places.holds_a_run(directory) else "other things"
     free = directory / "sweep"
     raise ConfigError(f"{directory} holds {what}, and no sweep; choose a new directory: -o {advice.word(free)}")

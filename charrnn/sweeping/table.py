@@ -10,6 +10,7 @@ from charrnn.config.writing import scalar
 from charrnn.errors import one_line
 from charrnn.sweeping.combining import Combination
 from charrnn.sweeping.looking_back import Stage
+from charrnn.sweeping.naming import in_name
 
 WAITING, RUNNING, STOPPED, FAILED, DONE = "waiting", "running", "stopped", "failed", "done"
 """The states of a run; one that is stopped was saved, and goes on with the next sweep."""
@@ -94,6 +95,8 @@ def _for_a_person(key: str, row: dict[str, Any]) -> str:
             return f"{row[key]:.4f}"
         case "seconds":
             return f"{row[key]:.1f}"
+        case _ if isinstance(row[key], float):
+            return in_name(row[key])
         case "state" if row["error"]:
             return f"{row[key]}: {row['error'].partition('; ')[0]}"  # what to do about it was said when it failed
     return _cell(key, row[key])

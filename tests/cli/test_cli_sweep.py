@@ -11,7 +11,6 @@ import sys
 import pytest
 from sweeps import BASE
 
-from charrnn.cli import sweep as command
 from charrnn.runs import checkpoint
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
@@ -71,6 +70,7 @@ def test_a_run_that_fails_stops_no_other_and_its_reason_is_in_the_table(grid, sw
     good, bad = table()
     assert (good["state"], good["rank"], good["optim.learning_rate"]) == ("done", "1", "0.01")
     assert (bad["state"], bad["rank"]) == ("failed", "")
+    assert bad["optim.learning_rate"] == "1e+30"
     assert "diverged at iteration" in bad["error"]
     assert "failed: diverged at iteration" in done.text
     assert "charrnn: error: 1 of 2 runs failed" in done.err.splitlines()[-1]
@@ -109,25 +109,6 @@ def test_runs_are_trained_at_once_and_no_more_than_were_asked_for(grid, sweep, p
     assert len([*(tmp_path / "out").glob("*.ended")]) == 4
 
 
-@pytest.mark.parametrize(
-    ("jobs", "threads", "runs", "shared"),
-    [
-        (None, None, 9, (8, 1)),
-        (None, None, 2, (2, 4)),
-        (3, None, 9, (3, 2)),
-        (16, None, 20, (16, 1)),
-        (None, 4, 9, (2, 4)),
-    ],
-)
-def test_runs_do_not_fight_for_cores(monkeypatch, jobs, threads, runs, shared):
-    from charrnn.config.resolve import Setting, resolve
-    from charrnn.sweeping.combining import Combination
-
-    monkeypatch.setattr("charrnn.cores.available_cores", lambda: 8)
-    config, _ = resolve([Setting("train.threads", threads, "test")])
-    assert command._shared(jobs, [Combination(str(n), (), {}, config) for n in range(runs)]) == shared
-
-
 def test_each_run_has_the_cores_that_are_its_own(grid, sweep, tmp_path, monkeypatch):
     monkeypatch.setattr("charrnn.cores.available_cores", lambda: 6)
     grid("train.threads: [null, 2]")
@@ -155,7 +136,7 @@ def test_a_terminal_has_one_line_for_all_runs(grid, tmp_path):
                 written += piece
     os.close(ours)
     assert process.returncode == 0
-    assert re.search(rb"\r *[5-9]\d% \|.*, 1 done, [01] running of 2", written)
+    assert re.search(rb"\r *[5-9]\d% \|.*, 1 done, [01] running, 2 in all", written)
     assert b"/2  done" not in written
 
 
@@ -198,6 +179,8 @@ def test_all_errors_are_told_before_the_first_run_begins(grid, sweep, tmp_path):
 
 def test_a_grid_that_is_none_is_an_error(charrnn, tmp_path, text):
     charrnn("sweep", "none.yaml").fails(2, "none.yaml: no such grid")
+    (tmp_path / "sizes.yaml").touch()
+    charrnn("sweep", "sizs.yaml").fails(2, "sizs.yaml: no such grid; did you mean sizes.yaml?")
     charrnn("sweep", tmp_path).fails(2, "cannot be read")
     charrnn("sweep", "x" * 300).fails(2, "cannot be read")
     charrnn("sweep", "none.yaml", "--jobs", 0).fails(2, "--jobs")

@@ -1,33 +1,14 @@
-"""A sweep that goes on: what is kept, resumed, tried again or refused, and what it leaves when it is stopped."""
+"""A sweep that goes on: what is kept, resumed, tried again or refused."""
 
 from __future__ import annotations
-
-import os
-import shlex
-import signal
-import time
 
 import pytest
 from sweeps import BASE
 
-from charrnn.errors import LockedError
 from charrnn.runs import checkpoint
 from charrnn.runs.lock import lock
 from charrnn.sweeping import children
 from charrnn.sweeping.sweep import LOCK
-
-needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
-
-
-def wait_until(happened):
-    for _ in range(6000):
-        if happened():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not happen")
-
-
-# --- again ------------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_done_is_kept_and_what_is_new_is_added(grid, sweep, table, tmp_path):
@@ -54,6 +35,20 @@ def test_what_was_begun_goes_on_to_the_same_end(grid, sweep, table, tmp_path):
     assert "resuming at iteration 4" in (run / "train.log").read_text("utf-8")
     assert (checkpoint.load(run / "last.npz").params.vector == whole.params.vector).all()
     assert [{**row, "seconds": ""} for row in table()] == [{**row, "seconds": ""} for row in rows]
+
+
+def test_a_run_whose_last_evaluation_is_missing_is_not_done(grid, sweep, table, tmp_path):
+    grid()
+    sweep("-q").ok()
+    rows = table()
+    last, metrics = (tmp_path / "out" / rows[0]["run"] / name for name in ("last.npz", "metrics.jsonl"))
+    run = checkpoint.load(last)
+    run.scores = None
+    last.write_bytes(checkpoint.to_bytes(run))  # as a signal leaves it that comes in this evaluation
+    metrics.write_text("".join(metrics.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+    assert "2 runs in out; 1 are done" in sweep().ok().err
+    assert checkpoint.load(last).scores is not None
+    assert [row["score"] for row in table()] == [row["score"] for row in rows]
 
 
 def test_what_failed_is_tried_again(grid, sweep, table, monkeypatch, pretend):
@@ -99,56 +94,3 @@ def test_a_directory_has_one_sweep_at_a_time_and_nothing_else(grid, sweep, tmp_p
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "note.txt").touch()
     charrnn("sweep", "g.yaml", "-o", "mine").fails(2, "mine holds other things", "-o mine/sweep")
-
-
-# --- stopped ----------------------------------------------------------------------------------------------------------
-
-LONG = BASE.replace("iterations: 6, eval_every: 2", "iterations: 1000000, eval_every: 20, checkpoint_every: 20")
-
-
-def train_both(tmp_path):
-    return len([*(tmp_path / "out").glob("*/last.npz")]) == 2
-
-
-def are_free(tmp_path):
-    """Whether no process trains the runs: each holds the lock of its own, until it ends."""
-    try:
-        for run in (tmp_path / "out").glob("h*"):
-            lock(run / ".lock").close()
-    except LockedError:
-        return False
-    return True
-
-
-@needs_posix
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_sweep_that_is_stopped_saves_all_and_says_how_it_goes_on(grid, start, table, tmp_path, name, charrnn):
-    grid(base=LONG)
-    place = tmp_path / "out"
-    with start("sweep", "g.yaml", "--jobs", 2, "-o", place) as process:
-        wait_until(lambda: train_both(tmp_path))
-        process.send_signal(getattr(signal, name))
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + getattr(signal, name)
-    assert are_free(tmp_path)
-    last = err.decode().splitlines()[-1]
-    assert last.startswith(f"charrnn: error: stopped by {name}, and saved: 0 of 2 runs are done; continue with: ")
-    assert {row["state"] for row in table()} == {"stopped"}
-    for run in place.glob("h*"):
-        assert "and saved; continue" in (run / "train.log").read_text("utf-8")
-    again = shlex.split(last.rpartition("with: ")[2])
-    assert again == ["charrnn", "sweep", "g.yaml", "--jobs", "2", "-o", str(place)]
-
-
-@needs_posix
-def test_runs_save_and_end_when_their_sweep_is_killed(grid, start, tmp_path):
-    grid(base=LONG)
-    place = tmp_path / "out"
-    with start("sweep", "g.yaml", "--jobs", 2, "-o", place) as process:
-        wait_until(lambda: train_both(tmp_path))
-        assert not are_free(tmp_path)
-        process.kill()
-        process.wait(timeout=60)
-        wait_until(lambda: are_free(tmp_path))
-    for run in place.glob("h*"):
-        assert "stopped by SIGTERM" in (run / "train.log").read_text("utf-8")
