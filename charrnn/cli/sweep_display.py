@@ -45,9 +45,13 @@ class SweepDisplay(Commentary):
         if not self.terminal or time.monotonic() < self._looked + EVERY:
             return
         with contextlib.suppress(OSError):
-            counts = {state: self.sweep.count(state) for state in (DONE, RUNNING, FAILED)}
-            told = [f"{n} {state}" for state, n in counts.items() if n or state != FAILED]
-            self.bar.set_postfix_str(fitting([*told, f"{len(self.sweep.entries)} in all"]), refresh=False)
+            done, running, failed = map(self.sweep.count, (DONE, RUNNING, FAILED))
+            told = [
+                f"{done} of {len(self.sweep.entries)} done",
+                f"{running} running",
+                *[f"{failed} failed"] * bool(failed),
+            ]
+            self.bar.set_postfix_str(fitting(told), refresh=False)
             self.bar.update(max(0.0, min(1.0, self.sweep.share()) - self.bar.n))
             self.bar.refresh()
         self._looked = time.monotonic()

@@ -136,7 +136,7 @@ def test_a_terminal_has_one_line_for_all_runs(grid, tmp_path):
                 written += piece
     os.close(ours)
     assert process.returncode == 0
-    assert re.search(rb"\r *[5-9]\d% \|.*, 1 done, [01] running, 2 in all", written)
+    assert re.search(rb"\r *[5-9]\d% \|.*, 1 of 2 done, [01] running", written)
     assert b"/2  done" not in written
 
 

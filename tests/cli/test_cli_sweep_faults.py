@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -13,7 +15,6 @@ from crashing import ALWAYS, Fault, Faults, watched
 from sweeps import BASE
 
 from charrnn.runs.lock import is_locked, lock
-from charrnn.sweeping.children import Child
 from charrnn.sweeping.sweep import Sweep
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
@@ -80,17 +81,12 @@ def test_a_signal_to_save_reaches_every_run_and_all_go_on(grid, start, tmp_path)
 
 
 @needs_posix
-def test_a_signal_to_save_that_comes_too_early_does_no_harm(grid, sweep, table, monkeypatch):
-    grid()
-    begin = Child.__init__
-
-    def begin_and_save(child, *arguments):
-        begin(child, *arguments)
-        child.save()
-
-    monkeypatch.setattr(Child, "__init__", begin_and_save)
-    sweep("-q").ok()
-    assert {row["state"] for row in table()} == {"done"}
+def test_a_run_that_is_told_to_save_before_it_has_begun_is_not_killed_by_that():
+    slow = "import sys, time; from charrnn.cli import child; child.program.main = lambda: time.sleep(0.3); child.main()"
+    with subprocess.Popen([sys.executable, "-c", slow], stdin=subprocess.PIPE) as process:
+        process.stdin.write(b"s")
+        process.stdin.flush()
+        assert process.wait(timeout=60) == 0
 
 
 # --- kills ------------------------------------------------------------------------------------------------------------
