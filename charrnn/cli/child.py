@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import threading
 import time
 from typing import NoReturn
 
+from charrnn.cli import launching
 from charrnn.cli import main as program
 from charrnn.cli.signals import SAVING
 
@@ -18,6 +20,8 @@ GRACE = 30
 
 def main() -> NoReturn:
     """Runs the command line as standard input says: a byte is SIGUSR1, and its end is SIGTERM."""
+    for name in itertools.chain(*launching.VARIABLES):  # it was the sweep that a launcher started, and not this
+        os.environ.pop(name, None)
     save = getattr(signal, SAVING, None)
     if save:  # so that one that comes before training begins does no harm
         signal.signal(save, lambda number, frame: None)

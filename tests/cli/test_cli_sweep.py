@@ -117,6 +117,14 @@ def test_each_run_has_the_cores_that_are_its_own(grid, sweep, tmp_path, monkeypa
     assert found == {"threads=null": 3, "threads=2": 2}
 
 
+def test_runs_of_a_sweep_are_no_ranks_of_its_launcher(grid, sweep, table, monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    grid()
+    sweep("-q").ok()
+    assert [row["state"] for row in table()] == ["done", "done"]
+
+
 @needs_posix
 def test_a_terminal_has_one_line_for_all_runs(grid, tmp_path):
     import fcntl
