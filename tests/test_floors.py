@@ -221,7 +221,7 @@ FLOORS = {
     "charrnn.sweeping.grid": 15,
     "charrnn.sweeping.children": 4,
     "charrnn.sweeping.combining": 19,
-    "charrnn.sweeping.sharing": 20,
+    "charrnn.sweeping.capacity": 20,
     "charrnn.sweeping.looking_back": 22,
     "charrnn.sweeping.table": 23,
     "charrnn.sweeping.sweep": 24,

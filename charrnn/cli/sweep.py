@@ -17,8 +17,8 @@ from charrnn.errors import CharrnnError, ConfigError, DataError, Interrupted, on
 from charrnn.nearness import nearest_file
 
 if TYPE_CHECKING:
+    from charrnn.sweeping.capacity import Capacity
     from charrnn.sweeping.grid import Grid
-    from charrnn.sweeping.sharing import Shares
     from charrnn.sweeping.sweep import Sweep
 
 COMPARED = 10
@@ -140,13 +140,13 @@ def _require_texts(texts: tuple[str, ...]) -> None:
 
 def _train(sweep: Sweep, settings: list[Setting], asked: Asked, display: SweepDisplay) -> None:
     """Trains what is not done. Raises Interrupted where a signal asked to stop."""
-    from charrnn.sweeping.sharing import share
+    from charrnn.sweeping import capacity
     from charrnn.sweeping.table import DONE, FAILED
 
     left = [entry.combination for entry in sweep.entries if entry.state != DONE]
-    total, shares = len(sweep.entries), share(asked.jobs, left)
+    total, found = len(sweep.entries), capacity.find(asked.jobs, left)
     there = f"; {total - len(left):,} are done" if len(left) < total else ""
-    how = f"; {_in_words(shares)}" if left else ""
+    how = f"; {_in_words(found)}" if left else ""
     display.say(f"{total:,} run{'s' * (total != 1)} in {one_line(str(sweep.directory))}{there}{how}")
     with signals.Noted() as noted:
 
@@ -159,7 +159,7 @@ def _train(sweep: Sweep, settings: list[Setting], asked: Asked, display: SweepDi
                 display.say(f"all runs save, as {signals.SAVING} asked for")
             return bool(noted.stop)
 
-        sweep.run(settings, shares.jobs, shares.threads, stop, display.show)
+        sweep.run(settings, found.jobs, found.threads, stop, display.show)
     if noted.stop and sweep.count(DONE, FAILED) < total:
         display.close()
         raise Interrupted(
@@ -169,11 +169,11 @@ def _train(sweep: Sweep, settings: list[Setting], asked: Asked, display: SweepDi
         )
 
 
-def _in_words(shares: Shares) -> str:
+def _in_words(capacity: Capacity) -> str:
     """Says how many runs are trained at once, with what, and why they are no more."""
-    each = f"{shares.threads} core{'s' * (shares.threads != 1)} for each"
-    short = f", as one may take {shares.memory / 2**30:.1f} GiB of memory" if shares.short else ""
-    return f"{shares.jobs} at once{short}, {each}"
+    each = f"{capacity.threads} core{'s' * (capacity.threads != 1)} for each"
+    short = f", as one may take {capacity.memory / 2**30:.1f} GiB of memory" if capacity.short else ""
+    return f"{capacity.jobs} at once{short}, {each}"
 
 
 def _conclude(sweep: Sweep, asked: Asked, as_json: bool, display: SweepDisplay) -> None:

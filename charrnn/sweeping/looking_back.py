@@ -14,11 +14,14 @@ from charrnn.reporting.facts import flat
 from charrnn.reporting.history import History
 from charrnn.runs import checkpoint
 from charrnn.runs.places import LAST, METRICS, holds_a_run
-from charrnn.runs.run import Run
+from charrnn.runs.run import Corpus
 from charrnn.sweeping.combining import Combination
 
 FREE = ("train.threads", "train.checkpoint_every", "train.sample_every", "train.on_divergence")
-"""Keys that may differ from those of a run that is there: what it reaches does not depend on them."""
+"""Keys that may differ from those of a run that is there: what it reaches does not depend on them.
+
+These are less than may change where a run is resumed (`training.resuming`), since the runs of a table are compared.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,10 @@ class Stage:
     best: float | None = None
     """The best score by the measure of its task."""
     complete: bool = False
-    run: Run | None = None
-    """The run as it was saved last; None where it was not, or cannot be read."""
+    config: Config | None = None
+    """That of the run as it was saved last; None where it was not, or cannot be read."""
+    corpus: Corpus | None = None
+    """What it has learnt from, likewise."""
 
 
 def look(place: Path, train: TrainConfig) -> Stage:
@@ -53,7 +58,7 @@ def look(place: Path, train: TrainConfig) -> Stage:
     seconds = max(seconds, run.elapsed)
     at_its_end = _share(train, run.iteration, history.last("epoch", 0.0), seconds) >= 1
     judged = history.last("iteration") == run.iteration  # the line of an iteration is written after its evaluation
-    return Stage(True, run.iteration, seconds, run.best, at_its_end and judged, run)
+    return Stage(True, run.iteration, seconds, run.best, at_its_end and judged, run.config, run.corpus)
 
 
 def share(place: Path, train: TrainConfig) -> float:
@@ -72,16 +77,18 @@ def _share(train: TrainConfig, iteration: int, epoch: float, seconds: float) -> 
 
 
 def contradictions(
-    directory: Path, combination: Combination, run: Run, texts: tuple[str, ...]
+    directory: Path, combination: Combination, stage: Stage, texts: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
     """Yields, for each way in which a run that is there is not that of its combination, what differs, and a message."""
     place = directory / combination.name
     elsewhere = f"this sweep needs another directory: -o {advice.word(_free(directory))}"
-    for key, before, now in _changed(run.config, combination.config):
+    if stage.config is None or stage.corpus is None:
+        return
+    for key, before, now in _changed(stage.config, combination.config):
         what = f"{key} was {scalar(before)} and would be {scalar(now)}"
         yield what, f"{place} is there with another configuration: {what}; {elsewhere}"
-    if run.corpus.found_at != texts:
-        there, here = (", ".join(some) for some in (run.corpus.found_at, texts))
+    if stage.corpus.found_at != texts:
+        there, here = (", ".join(some) for some in (stage.corpus.found_at, texts))
         yield "text", f"{place} has learnt from {there}, and not from {here}; {elsewhere}"
 
 

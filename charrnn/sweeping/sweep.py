@@ -68,9 +68,8 @@ class Sweep:
         wrong: dict[str, str] = {}
         for entry in self.entries:
             self._look_at(entry)
-            if entry.stage.run is not None:
-                for what, message in contradictions(self.directory, entry.combination, entry.stage.run, self.texts):
-                    wrong.setdefault(what, message)
+            for what, message in contradictions(self.directory, entry.combination, entry.stage, self.texts):
+                wrong.setdefault(what, message)
         if wrong:
             raise ConfigError(*[*wrong.values()][:MOST_ERRORS])
 
@@ -89,12 +88,12 @@ class Sweep:
         """Tells whether runs that read their text alike have not learnt from the same, as it was changed between."""
         found: dict[object, set[str]] = {}
         for entry in self.entries:
-            if entry.stage.run is not None:
+            if entry.stage.corpus is not None:
                 config = entry.combination.config
-                found.setdefault((config.task, config.data), set()).add(entry.stage.run.corpus.sha256)
+                found.setdefault((config.task, config.data), set()).add(entry.stage.corpus.sha256)
         return any(len(texts) > 1 for texts in found.values())
 
-    def write(self) -> None:
+    def _write(self) -> None:
         """Writes the table as it is now. What fails is a warning, told once, as the runs are worth more."""
         try:
             write_atomically(self.directory / TABLE, table.to_tsv(self.entries).encode(), self._warn_once)
@@ -120,7 +119,7 @@ class Sweep:
         self._await_others(stop)
         waiting = [number for number, entry in enumerate(self.entries) if entry.state != DONE]
         waiting.reverse()
-        self.write()
+        self._write()
         try:
             while True:
                 while waiting and len(self._running) < jobs and not stop():
@@ -136,7 +135,7 @@ class Sweep:
                 child.kill()  # nobody waits for what they could still save
             for child in self._running.values():
                 child.close()
-            self.write()
+            self._write()
 
     def _await_others(self, stop: Callable[[], bool]) -> None:
         """Waits for processes that still save the runs of a sweep that was killed, and looks at these runs again."""
@@ -171,7 +170,7 @@ class Sweep:
             entry.state = RUNNING
         except OutputError as error:
             entry.state, entry.code, entry.error = FAILED, error.exit_code, str(error)
-            self.write()
+            self._write()
         show(entry)
 
     def _collect(self, show: Show, stopped: bool) -> None:
@@ -187,7 +186,7 @@ class Sweep:
                 entry.state = DONE
             elif not (stopped and child.was_stopped):
                 entry.state, entry.code, entry.error = FAILED, child.code, child.reason()
-            self.write()
+            self._write()
             show(entry)
 
     def _stop(self, show: Show) -> None:

@@ -8,7 +8,9 @@ from sweeps import BASE
 from charrnn.runs import checkpoint
 from charrnn.runs.lock import lock
 from charrnn.sweeping import children
+from charrnn.sweeping.looking_back import FREE
 from charrnn.sweeping.sweep import LOCK
+from charrnn.training.resuming import RESUMABLE
 
 
 def test_what_is_done_is_kept_and_what_is_new_is_added(grid, sweep, table, tmp_path):
@@ -59,6 +61,10 @@ def test_what_failed_is_tried_again(grid, sweep, table, monkeypatch, pretend):
     assert {row["state"] for row in table()} == {"failed"}
     sweep("-q").ok()
     assert {row["state"] for row in table()} == {"done"}
+
+
+def test_what_may_differ_from_a_run_that_is_there_may_change_in_one_that_is_resumed():
+    assert {*FREE} < {*RESUMABLE}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from charrnn.config.resolve import Setting, resolve
-from charrnn.sweeping import sharing
+from charrnn.sweeping import capacity
 from charrnn.sweeping.combining import Combination
 
 GIB = 1 << 30
@@ -30,7 +30,7 @@ def runs(count, **changes):
 
 
 @pytest.mark.parametrize(
-    ("jobs", "threads", "count", "shared"),
+    ("jobs", "threads", "count", "expected"),
     [
         (None, None, 9, (8, 1)),
         (None, None, 2, (2, 4)),
@@ -40,27 +40,27 @@ def runs(count, **changes):
         (None, 4, 9, (2, 4)),
     ],
 )
-def test_runs_do_not_fight_for_cores(machine, jobs, threads, count, shared):
+def test_runs_do_not_fight_for_cores(machine, jobs, threads, count, expected):
     machine()
-    found = sharing.share(jobs, runs(count, train__threads=threads))
-    assert (found.jobs, found.threads, found.short) == (*shared, False)
+    found = capacity.find(jobs, runs(count, train__threads=threads))
+    assert (found.jobs, found.threads, found.short) == (*expected, False)
 
 
 def test_runs_do_not_fight_for_memory_but_where_they_are_told_to(machine):
     large = runs(9, model__hidden_size=1024, train__batch_size=256, train__seq_length=256)
-    size = sharing.memory_of(large[0])
+    size = capacity.memory_of(large[0])
     machine(3.5 * size)
-    assert sharing.share(None, large) == (3, 2, size, True)
-    assert sharing.share(None, [*runs(8), *large[:1]])[:2] == (3, 2)
-    assert sharing.share(None, runs(9))[:2] == (8, 1)
-    assert sharing.share(5, large)[:2] == (5, 1)
+    assert capacity.find(None, large) == (3, 2, size, True)
+    assert capacity.find(None, [*runs(8), *large[:1]])[:2] == (3, 2)
+    assert capacity.find(None, runs(9))[:2] == (8, 1)
+    assert capacity.find(5, large)[:2] == (5, 1)
     machine(size / 2)
-    assert sharing.share(None, large)[:2] == (1, 8)
+    assert capacity.find(None, large)[:2] == (1, 8)
 
 
 def test_a_larger_run_takes_more(machine):
     small, wide, long = (
         runs(1, **{key: 512})[0] for key in ("train__eval_every", "model__hidden_size", "train__seq_length")
     )
-    assert sharing.PROCESS < sharing.memory_of(small) < sharing.memory_of(wide) < GIB
-    assert sharing.memory_of(small) < sharing.memory_of(long) < GIB
+    assert capacity.PROCESS < capacity.memory_of(small) < capacity.memory_of(wide) < GIB
+    assert capacity.memory_of(small) < capacity.memory_of(long) < GIB

@@ -1,4 +1,4 @@
-"""How the cores and the memory of this machine are shared among runs that are trained at once."""
+"""How many runs this machine trains at once, by its cores and its memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST = 0.9
 """Share of the memory that all runs may take together."""
 
 
-class Shares(NamedTuple):
+class Capacity(NamedTuple):
     """Says how many runs are trained at once, and what each has."""
 
     jobs: int
@@ -31,7 +31,7 @@ class Shares(NamedTuple):
     """Whether there would be cores for more runs at once, but no memory."""
 
 
-def share(jobs: int | None, combinations: Sequence[Combination]) -> Shares:
+def find(jobs: int | None, combinations: Sequence[Combination]) -> Capacity:
     """Returns how these runs are trained: `jobs` at once, or where that is None, as many as suits this machine.
 
     One core for each run is best: what is shared among cores costs some of them.
@@ -43,7 +43,7 @@ def share(jobs: int | None, combinations: Sequence[Combination]) -> Shares:
     at_once = by_cores
     if jobs is None and memory:
         at_once = max(1, int(min(MOST * system.most_memory() / memory, by_cores)))
-    return Shares(at_once, max(1, available // at_once), memory, at_once < by_cores)
+    return Capacity(at_once, max(1, available // at_once), memory, at_once < by_cores)
 
 
 def memory_of(combination: Combination) -> int:
