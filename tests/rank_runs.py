@@ -193,7 +193,7 @@ def main(folder: Path) -> int:
     for case in CASES:
         real = leading.plan
         if case == "two processes":
-            leading.plan = lambda run, ranks: Plan(2, 1, ranks.size)
+            leading.plan = lambda run, ranks: Plan(2, ranks=ranks.size)
         found[case] = compare(case, folder, together)
         leading.plan = real
     with contextlib.closing(resumed("language_model", folder / "language_model-again", None)) as alone:

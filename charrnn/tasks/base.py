@@ -152,6 +152,10 @@ class Model(Protocol):
         """S, numbers that each row carries from batch to batch."""
 
     @property
+    def splits_units(self) -> bool:
+        """Whether several processes can each compute some of the units, beside some of the rows."""
+
+    @property
     def step_product(self) -> int:
         """Multiplications of one row's step in one layer: they tell whether a second thread is worth it."""
 

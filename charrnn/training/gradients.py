@@ -50,7 +50,7 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
     A team moves the parameters of `run`, and what belongs to them, into memory that its processes share. Where it
     cannot begin, as the system allows no more processes or files, `warn` is told, and this process computes alone.
     """
-    given = run.model, run.config.optim, run.params, run.slots, run.average
+    given = _given(run)
     if run.config.train.gradient == "rtrl":
         sensitivity = Sensitivity(run.model, run.slots["sensitivity"])  # type: ignore[arg-type]
         yield Alone(*given, compute=sensitivity.gradients(run.params))
@@ -60,6 +60,15 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
             run.environment |= {"cores": str(plan._replace(rows=1, units=1))}
         run.params, run.slots, run.average = found.params, found.slots, found.average
         yield found
+
+
+def alone(run: Run) -> Alone:
+    """Returns what computes the gradients of a run in this process, by backpropagation through the batch."""
+    return Alone(*_given(run))
+
+
+def _given(run: Run) -> tuple[Model, OptimConfig, Parameters, Slots, Parameters | None]:
+    return run.model, run.config.optim, run.params, run.slots, run.average
 
 
 @contextmanager

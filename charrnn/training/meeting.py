@@ -5,13 +5,14 @@ at those of the others until none is behind. Who waits first *spins*: it looks a
 microsecond, a hundredth of what a pipe or a signal takes. If that has not helped for a while, another program has a
 core that one of them needs, and whoever waits *sleeps*, so that its own core is free for the one who is late.
 
-What a process wrote before it arrived, the others see when they have seen it arrive: processors of the x86 family show
-all stores in the order in which they were made. Others need not, so there nothing meets in this way (`is_possible`).
+What a process wrote before it arrived, the others must see once they have seen it arrive. Processors of the x86 family
+show all stores in the order in which they were made; others, such as ARM's, are told to (`_fence`).
 """
 
 from __future__ import annotations
 
 import platform
+import threading
 import time
 from collections.abc import Callable
 
@@ -27,9 +28,8 @@ FIRST_SLEEP, LAST_SLEEP = 20e-6, 20e-3
 """Seconds of the first sleep and of the longest; each is a twentieth of what has been waited, and no more is lost."""
 
 
-def is_possible() -> bool:
-    """Tells whether processes can meet in this way on this processor."""
-    return platform.machine().lower() in ("x86_64", "amd64", "i686", "i386")
+SHOWS_STORES_IN_ORDER = platform.machine().lower() in ("x86_64", "amd64", "i686", "i386")
+"""Whether this is a processor of the x86 family."""
 
 
 class Meeting:
@@ -46,6 +46,8 @@ class Meeting:
         self._others = [other * width for other in range(len(arrivals)) if other != number]
         self._count = 0
         self._check = check
+        self._held = threading.Lock()
+        self._held.acquire()
 
     @classmethod
     def layout(cls, processes: int) -> ArrayLayout:
@@ -55,10 +57,22 @@ class Meeting:
     def meet(self) -> None:
         """Returns once all have called it as often as this process."""
         seen, self._count = self._seen, self._count + 1
+        if not SHOWS_STORES_IN_ORDER:
+            self._fence()
         count = seen[self._mine] = self._count
         for other in self._others:
             if seen[other] < count:
                 self._wait(other)
+        if not SHOWS_STORES_IN_ORDER:
+            self._fence()
+
+    def _fence(self) -> None:
+        """Lets nothing that stands before it in the program happen after what stands behind it.
+
+        Python has no call for that, but to release a lock and to acquire it "synchronize memory" (POSIX, section 4.12).
+        """
+        self._held.release()
+        self._held.acquire()
 
     def _wait(self, other: int) -> None:
         seen, count = self._seen, self._count

@@ -42,7 +42,10 @@ LOST = "a worker process ended, perhaps for want of memory"
 
 
 class LostWorkerError(OutputError):
-    """Says that a worker ended before its time. Unless that was in an update, what we have is as before the batch."""
+    """Says that a worker ended before its time."""
+
+    torn = False
+    """Whether that was in an update, of which some has been made. Else what we have is as it was before the batch."""
 
 
 class Team:
@@ -146,7 +149,11 @@ class Team:
         if "count" in self.slots:
             self.slots["count"][0] = step.made + 1
         self.fixed.step[...] = step
-        self._do(Order.UPDATE)
+        try:
+            self._do(Order.UPDATE)
+        except LostWorkerError as error:
+            error.torn = True
+            raise
 
     def _do(self, order: Order) -> None:
         self.fixed.order[0] = order

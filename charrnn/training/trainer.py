@@ -123,8 +123,9 @@ class Trainer:
                         return
                     except DivergedError as error:
                         self.divergence.roll_back(error)
-        except LostWorkerError as error:  # what was there before its batch can be saved
-            saved = bool(self.run.iteration) and self.saver.try_to_save()
+        except LostWorkerError as error:
+            saved = not error.torn and bool(self.run.iteration) and self.saver.try_to_save()
+            saved = saved or self.directory.holds_a_run()
             one = advice.setting("train.threads", 1)
             resume = resuming.command(self.run, self.directory.path)
             what = f"go on with that too: {resume} {one}" if saved else f"try {one}"

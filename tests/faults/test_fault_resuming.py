@@ -414,7 +414,7 @@ def test_row_29_so_is_one_of_two_processes(no_sync, two_processes, tmp_path, ite
 @needs_processes
 def test_row_29_so_is_one_that_lost_a_process(no_sync, two_processes, tmp_path, monkeypatch):
     whole = to_the_end(begin(tmp_path / "whole", **EVENTFUL))
-    windows, exact = itertools.count(1), Team.loss_and_grads
+    windows, exact = itertools.count(1), Team.compute
 
     def lossy(team, *window):
         if next(windows) == 11:
@@ -422,7 +422,7 @@ def test_row_29_so_is_one_that_lost_a_process(no_sync, two_processes, tmp_path, 
             team.workers[0].wait()
         return exact(team, *window)
 
-    monkeypatch.setattr(Team, "loss_and_grads", lossy)
+    monkeypatch.setattr(Team, "compute", lossy)
     with pytest.raises(OutputError, match="worker"):
         to_the_end(begin(tmp_path / "run", **EVENTFUL))
     assert checkpoints.load(tmp_path / "run" / LAST).iteration == 10

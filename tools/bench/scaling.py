@@ -76,9 +76,9 @@ def measure(shape: tuple[int, int, int], updates: int, together: Any) -> Measure
     from charrnn import tasks
     from charrnn.cli import common
     from charrnn.config.resolve import Setting, resolve
-    from charrnn.optim import optimizers
-    from charrnn.training import leading, loop
+    from charrnn.training import gradients, leading, loop
     from charrnn.training.preparing import prepare
+    from charrnn.training.updating import Step
 
     H, B, T = shape
     values = {"model.hidden_size": H, "train.batch_size": B, "train.seq_length": T, "train.threads": 1, "train.seed": 1}
@@ -87,13 +87,11 @@ def measure(shape: tuple[int, int, int], updates: int, together: Any) -> Measure
     run, split, _ = prepare(config, examples)
     with leading.lead(together, run, leading.plan(run, together), print) as leader:
         end = updates + 3
-        marks = [
-            time.perf_counter() for _ in loop.updates(run, split.train, leader.gradients, lambda: run.iteration / end)
-        ]
+        marks = [time.perf_counter() for _ in loop.updates(run, split.train, leader, lambda: run.iteration / end)]
         batch = split.train.batch(0)
         order = fastest(lambda: pickle.dumps(leader._step(0, None, batch, None, 0)), updates)
-    grads, optimizer = run.params.zeros(run.params.shapes, run.params.vector.dtype), optimizers.build(config.optim)
-    step = fastest(lambda: loop.step(optimizer, run.params, grads, run.slots, 1e-3, 1.0), updates)
+    one = gradients.alone(run)
+    step = fastest(lambda: one.update(Step(1e-3, 1.0, made=end, number=end)), updates)
     return Measured(H, B, T, run.model.num_parameters, min(np.diff(marks)[2:]), step, order)
 
 
