@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_info
+
+from charrnn import blas
 
 WITHOUT_A_COPY = 100**3
 """Multiplications up to which OpenBLAS takes the matrix as it is (`sgemm_small_kernel_permit`)."""
@@ -70,8 +71,7 @@ def parts(rows: int, gates: int, width: int, dtype: npt.DTypeLike) -> int:
 
 @functools.cache
 def _kernels_are_fast() -> bool:
-    libraries = [library for library in threadpool_info() if library["internal_api"] == "openblas"]
-    return any(library.get("architecture") in FAST_KERNELS for library in libraries)
+    return not FAST_KERNELS.isdisjoint(blas.kernels())
 
 
 @functools.cache

@@ -130,9 +130,11 @@ class Alone:
         if not batch.num_rows:  # there are more ranks than rows
             self.grads.vector[...] = 0
             return 0.0, state
-        portion = portion or Portion.whole(batch)
-        noise = portion.noise(self.model, seed, batch, self.params.vector.dtype, slice(0, batch.num_rows))
-        return self.model.loss_and_grads(self.params, batch, state, self.grads, noise, count=portion.answers)
+        dtype, given = self.params.vector.dtype, (self.params, batch, state, self.grads)
+        if portion is None:
+            return self.model.loss_and_grads(*given, self.model.noise_of_seed(seed, batch, dtype))
+        noise = portion.noise(self.model, seed, batch, dtype, slice(0, batch.num_rows))
+        return self.model.loss_and_grads(*given, noise, count=portion.answers)
 
     def norm(self) -> float:
         """Returns the norm of the gradient."""

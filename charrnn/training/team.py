@@ -65,7 +65,12 @@ class Team:
     ) -> None:
         """From now on `params`, `slots` and `average` of the team, which all processes see, stand for what is given."""
         names, count, dtype = OPTIMIZERS[optim.name].slots, model.num_parameters, params.vector.dtype.str
-        self._memories = [SharedMemory.new() for _ in range(2 + plan.rows)]
+        with contextlib.ExitStack() as undo:
+            self._memories = []
+            for _ in range(2 + plan.rows):
+                self._memories.append(SharedMemory.new())
+                undo.callback(self._memories[-1].close)
+            undo.pop_all()
         layout = Fixed.layout(count, len(names), average is not None, plan, dtype)
         self.fixed = fixed = Fixed.of(self._memories[0].arrays(layout))
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -177,15 +182,19 @@ class Team:
             memory.close()
 
 
+class Orphaned(Exception):
+    """Says that the process is gone for which a worker works."""
+
+
 def work() -> None:
     """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its parent ends."""
     parent = os.getppid()
 
     def check() -> None:
         if os.getppid() != parent:
-            raise SystemExit
+            raise Orphaned
 
-    with open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
+    with contextlib.suppress(Orphaned), open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
         order = json.loads(commands.readline())
         memories = [SharedMemory(descriptor) for descriptor in order["memory"]]
         plan, optim = Plan(*order["plan"]), OptimConfig(**order["optim"])
