@@ -22,15 +22,25 @@ LEAST_PRODUCT = 1 << 20
 class Plan(NamedTuple):
     """Says how the work of a batch is shared."""
 
-    processes: int
-    blas_threads: int
+    rows: int = 1
+    """Groups of processes, each of which has some of the batch's rows."""
+    units: int = 1
+    """Processes in a group, each of which has some of the network's units."""
+    blas_threads: int = 1
     """Threads of BLAS, which computes the matrix products, in each process."""
     ranks: int = 1
     """Ranks that a launcher started, which share the rows; each has so many processes."""
 
+    @property
+    def processes(self) -> int:
+        """How many processes there are, on each rank."""
+        return self.rows * self.units
+
     def __str__(self) -> str:
         if self.ranks > 1:
             return f"{self.ranks} ranks of {self._replace(ranks=1)}"
+        if self.units > 1:
+            return f"{self.processes} processes, {self.rows}x{self.units}"
         if self.processes > 1:
             return f"{self.processes} processes"
         return "1 process" if self.blas_threads == 1 else f"{self.blas_threads} threads"
@@ -110,10 +120,12 @@ def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan
     """
     cores = threads or available_cores()
     if os.name == "posix" and work >= LEAST_WORK:
+        if step_product >= 700_000 and cores > 1:
+            return Plan(1, cores)
         processes = min(cores, rows // LEAST_ROWS)
         if processes > 1:
-            return Plan(processes, 1)
-    return Plan(1, blas_threads(rows * step_product, cores))
+            return Plan(rows=processes)
+    return Plan(blas_threads=blas_threads(rows * step_product, cores))
 
 
 def blas_threads(product: int, cores: int | None = None) -> int:

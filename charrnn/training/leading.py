@@ -18,13 +18,14 @@ from charrnn.config.schema import Config
 from charrnn.cores import Plan
 from charrnn.errors import CharrnnError, ConfigError, OutputError
 from charrnn.files import Warn
-from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
-from charrnn.training import resuming, sharing
+from charrnn.training import gradients, resuming
+from charrnn.training.gradients import Alone
 from charrnn.training.portion import Portion
-from charrnn.training.sharing import Beginning, Fate, OfPortion, RankStep, RankWork, checksum
-from charrnn.training.team import address_of
+from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
+from charrnn.training.team import Team, address_of
+from charrnn.training.updating import Step
 from charrnn.training.world import Order, World
 
 CHECK_EVERY = 100
@@ -57,15 +58,18 @@ class Standing(NamedTuple):
 class Leader:
     """Computes the gradients of a run with all ranks."""
 
-    def __init__(self, world: World, run: Run, place: Path, plan: Plan, compute: OfPortion) -> None:
+    def __init__(self, world: World, run: Run, place: Path, plan: Plan, own: Team | Alone) -> None:
         """`place` is the directory of the run, `plan` how each rank shares its rows among its cores.
 
-        `compute` is what this one does with its own.
+        `own` is what computes the gradients of the rows of this rank.
         """
         self.world = world
         self.run = run
         self.place = place
-        self.work = RankWork(world, run.params, compute)
+        self.own, self.grads = own, own.grads
+        self.work = RankWork(world, own)
+        self._update: Step | None = None
+        """What was done with the last gradient."""
         self._state: State | None = None
         """The state of all rows, as the run has it. Between two calls of `collect`, what is in it is of the past."""
         self._known: Standing | None = None
@@ -77,7 +81,16 @@ class Leader:
         world.comm.bcast(Beginning(address_of(run.model), run.params.vector.dtype.str, run.config.optim, plan))
         world.busy = False
 
-    def gradients(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
+    def norm(self) -> float:
+        """Returns the norm of the gradient."""
+        return self.own.norm()
+
+    def update(self, step: Step) -> None:
+        """Makes an update by the gradient; the other ranks make it when they next hear of us."""
+        self._update = step
+        self.own.update(step)
+
+    def compute(self, batch: Batch, state: State, seed: int) -> tuple[float, State]:
         """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
 
         The state is only a name for that which the ranks have: `collect` makes it true.
@@ -85,12 +98,12 @@ class Leader:
         run, world = self.run, self.world
         if self._known and self._known.iteration != run.iteration and run.iteration % CHECK_EVERY == 0:
             self._compare(with_state=False)
-        fate = self._fate()
+        update = self._made()
         world.busy = True
         is_new = batch.starts is not None and state is not self._state
-        steps = [self._step(rank, fate, batch, state if is_new else None, seed) for rank in range(world.size)]
+        steps = [self._step(rank, update, batch, state if is_new else None, seed) for rank in range(world.size)]
         world.give(Order.STEP)
-        loss = self.work.step(world.comm.scatter(steps), grads)
+        loss = self.work.step(world.comm.scatter(steps))
         world.busy = False
         self._pending = True
         if is_new:
@@ -105,13 +118,13 @@ class Leader:
         if self._known is not None:
             self._compare(with_state=True)
 
-    def _step(self, rank: int, fate: Fate | None, batch: Batch, state: State | None, seed: int) -> RankStep:
+    def _step(self, rank: int, update: Step | None, batch: Batch, state: State | None, seed: int) -> RankStep:
         rows = self.world.rows(batch.num_rows, rank)
         portion = Portion(rows.start, batch.num_rows, batch.answers)
-        return RankStep(fate, batch.rows(rows), portion, seed, None if state is None else _rows(state, rows))
+        return RankStep(update, batch.rows(rows), portion, seed, None if state is None else _rows(state, rows))
 
-    def _fate(self) -> Fate | None:
-        """Returns what became of the last gradient, and hands out all numbers where that does not tell."""
+    def _made(self) -> Step | None:
+        """Returns the update since the others last heard of us; hands out all numbers where it was not one update."""
         run, before, now = self.run, self._known, Standing.of(self.run)
         if now == before:
             return None
@@ -119,8 +132,7 @@ class Leader:
         if before and pending and now == before.after(skipped=True):
             return None
         if before and pending and now == before.after(skipped=False):
-            assert run.grad_norm is not None
-            return Fate(run.learning_rate, run.grad_norm)
+            return self._update
         self.world.busy = True
         self.world.give(Order.LOAD)
         self.world.comm.bcast((run.params.vector, run.slots))
@@ -132,11 +144,11 @@ class Leader:
         run, world = self.run, self.world
         if world.busy:
             raise OutputError("the other ranks are still in the middle of an update")
-        fate = self._fate()
+        update = self._made()
         world.busy = True
         world.give(Order.COLLECT)
         wanted = ("before" if self._pending else "state") if with_state else None
-        world.comm.bcast((fate, wanted))
+        world.comm.bcast((update, wanted))
         found = world.comm.gather((self.work.part(wanted), checksum(run.params, run.slots)))
         world.busy = False
         for rank, (state, sum_of_rank) in enumerate(found):
@@ -162,8 +174,10 @@ def lead(world: World, run: Run, place: Path, plan: Plan, warn: Warn) -> Iterato
 
     `place` is the directory of the run. `run.params` may move into memory that the processes of this rank share.
     """
-    with sharing.of_portions(run.model, run.params, plan, warn) as (run.params, compute):
-        yield Leader(world, run, place, plan, compute)
+    optim = run.config.optim
+    with gradients.team_or_alone(run.model, optim, run.params, run.slots, run.average, plan, warn) as own:
+        run.params, run.slots, run.average = own.params, own.slots, own.average
+        yield Leader(world, run, place, plan, own)
 
 
 def plan(run: Run, world: World) -> Plan:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from charrnn.arrays import Batch
 from charrnn.errors import DivergedError
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.optim import average, optimizers, schedules
-from charrnn.optim.clipping import norm
-from charrnn.optim.optimizers import Optimizer, Slots
+from charrnn.optim import schedules
 from charrnn.optim.schedules import Position
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batches
 from charrnn.training import hopeless
 from charrnn.training.gradients import Gradients
+from charrnn.training.updating import Step
 
 
 class Update(NamedTuple):
@@ -57,25 +54,21 @@ def updates(
     gradient that is infinite or not a number is noticed before the update, and so is the last of too many hopeless
     losses in a row; then `on_divergence` is called.
     """
-    optim = run.config.optim
-    optimizer, schedule = optimizers.build(optim), schedules.build(optim)
-    grads = Parameters.zeros(run.params.shapes, run.params.vector.dtype)
+    schedule = schedules.build(run.config.optim)
     while (done := progress()) < 1:
         batch = batches.batch(run.iteration)
-        loss, state = _compute(run, gradients, batch, grads)
-        nats, grad_norm = float(loss), norm(grads.vector)
+        loss, state = _compute(run, gradients, batch)
+        nats, grad_norm = float(loss), gradients.norm()
         position = Position(run.iteration, run.iteration // len(batches), done, run.reductions)
         learning_rate = schedule(position) * 0.5**run.rollbacks
         if what := hopeless.noted(run, nats, grad_norm):
-            on_divergence(DivergedError(f"diverged at iteration {run.iteration + 1}: {what}"), grads)
+            on_divergence(DivergedError(f"diverged at iteration {run.iteration + 1}: {what}"), gradients.grads)
             _skip(run)
             run.chars += batch.chars
             yield Update(nats, grad_norm, learning_rate, batch.chars, skipped=True)
             continue
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
-            step(optimizer, run.params, grads, run.slots, learning_rate, grad_norm)
-            if run.average is not None and optim.average:
-                average.update(run.average.vector, run.params.vector, optim.average, run.iteration + 1 - run.skipped)
+        count = int(run.slots["count"][0]) if "count" in run.slots else 0
+        gradients.update(Step(learning_rate, grad_norm, count, run.iteration + 1 - run.skipped))
         run.state = state
         run.iteration += 1
         run.chars += batch.chars
@@ -84,22 +77,13 @@ def updates(
         yield Update(nats, grad_norm, learning_rate, batch.chars)
 
 
-def step(
-    optimizer: Optimizer, params: Parameters, grads: Parameters, slots: Slots, learning_rate: float, grad_norm: float
-) -> None:
-    """Makes an update of parameters, in place, by a gradient of this norm; `grads` has what was subtracted then."""
-    optimizer.update(grads.vector, slots, learning_rate, grad_norm)
-    optimizers.decay_weights(params, learning_rate, optimizer.optim)
-    params.vector -= grads.vector
-
-
-def _compute(run: Run, gradients: Gradients, batch: Batch, grads: Parameters) -> tuple[float, State]:
+def _compute(run: Run, gradients: Gradients, batch: Batch) -> tuple[float, State]:
     """Returns loss and final state of a batch. Where that fails, the random state is as before: `run` may be saved."""
     if not run.model.is_noisy:
-        return gradients(batch, run.state, grads, 0)
+        return gradients.compute(batch, run.state, 0)
     before = run.rng.bit_generator.state
     try:
-        return gradients(batch, run.state, grads, int(run.rng.integers(2**63)))
+        return gradients.compute(batch, run.state, int(run.rng.integers(2**63)))
     except BaseException:
         run.rng.bit_generator.state = before
         raise

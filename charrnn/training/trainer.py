@@ -141,7 +141,7 @@ class Trainer:
             return
         with leading.lead(self.world, self.run, self.directory.path, self.plan, self.warn) as leader:
             self.saver.complete = leader.collect
-            yield leader.gradients
+            yield leader
 
     def _train(self, compute: Gradients, stop: Callable[[], bool]) -> Iterator[Record]:
         run, clock = self.run, Clock(self.run)
@@ -217,6 +217,6 @@ def plan(run: Run) -> Plan:
     """Returns how the work of a run's batches is shared among processes and threads."""
     train, model = run.config.train, run.model
     if train.gradient == "rtrl":
-        return Plan(1, 1)
+        return Plan()
     work = 6 * train.seq_length * train.batch_size * model.num_parameters
     return cores.plan(work, train.batch_size, model.step_product, train.threads)
