@@ -1,4 +1,22 @@
-"""The cost model: how long a batch and its update take on this machine, for each way to share them among processes."""
+"""The cost model: how long a batch and its update take on a machine, for each way to share them.
+
+Processes are laid out as a grid, R x U: the B rows of a batch are cut into R groups, and within a group each of U
+processes has some of the units of every layer, for all rows of the group. So a process has b = B/R rows and h = H/U
+units. In seconds, where `packing` and the like are constants of the machine (`charrnn.machine`):
+
+    product (m, k) @ (k, n)   k n (packing + m * multiply_add), as BLAS reorders the k n elements at every call;
+                              k n * vector for one row
+    forward, a step           product (b, H) @ (G, H, h)             then, if U > 1, a meeting
+    backward, a step          product (b, G*h) @ (G*h, H)            then, if U > 1, a meeting, and a sum of U terms
+    elementwise               b h (16 G passes, G + states - 1 exponentials), and the tape from beyond the cache
+    calls                     some 26 NumPy calls a step, each with the Python around it
+    gradient of W_h           H * T b * G h multiply-adds; three times D in place of H for a layer that reads D numbers
+    output layer              3 * T b * H * V / U multiply-adds, and 6 passes and an exponential of each logit
+    copies                    4 passes over the weights, one scaled and one transposed
+    update                    16 passes in cache over N / (R U) parameters, and 4 beyond; the sum of R gradients
+
+It knows nothing of what cores take from each other, such as bandwidth and heat, so for many cores it is hopeful.
+"""
 
 from __future__ import annotations
 
@@ -17,88 +35,175 @@ class Work(NamedTuple):
     """H."""
     layers: int
     """L, layers of the same size, in both directions together."""
+    states: int
+    """Arrays that cross time: 1, or for the LSTM 2."""
+    inputs: int
+    """D, numbers that a layer reads at each step, added up over all layers; a layer that reads symbols has none."""
     outputs: int
     """V, answers to choose from."""
+    parameters: int
+    """N, all numbers that are learnt."""
     rows: int
     """B."""
     steps: int
     """T."""
-    parameters: int
-    """N, all numbers that are learnt."""
-    states: int = 1
-    """Arrays that cross time: 1, or for the LSTM 2."""
-
-
-    @classmethod
-    def of(cls, model, rows, steps):
-        """Returns the work of an update of a model."""
-        stack = model.stacks[0]
-        layers = sum(len(stack.prefixes) for stack in model.stacks)
-        return cls(
-            len(stack.cell.gates),
-            model.hidden_size,
-            layers,
-            model.num_outputs,
-            rows,
-            steps,
-            model.num_parameters,
-            len(stack.cell.state),
-        )
 
 
 class Grid(NamedTuple):
-    """Says how processes are laid out: the rows are cut in `rows` groups, and each layer's units among `units`."""
+    """Says how processes are laid out."""
 
     rows: int
+    """R, groups of processes that have some of the rows each."""
     units: int
+    """U, processes in a group, which have some of the units each."""
 
     @property
     def processes(self) -> int:
+        """How many processes there are."""
         return self.rows * self.units
 
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.units}"
 
-UNPACKED = 1e6
 
-
-def product(m, k, n, size, machine, count=1):
-    """Seconds of `count` products (m, k) @ (k, n) in turn, which read `size` bytes of right matrices in all."""
-    elements = float(k * n)
-    if m == 1:
-        return machine.product_call + count * elements * at(machine.vector, size)
-    if m > 2: m = 4 * math.ceil(m / 4)
-    packing = at(machine.packing, size)
-    if m * elements <= UNPACKED:
-        packing = min(packing, machine.small_packing)
-    return machine.product_call + count * elements * (packing + m * machine.multiply_add)
-
-PASSES=14
 ALONE = Grid(1, 1)
 
+WORTH = 0.9
+"""More processes are chosen where they take at most this share of the time; else fewer leave room for others."""
 
-def parts_of_update(machine: Machine, work: Work, grid: Grid):
-    G, H, L, V, B, T, N, S = work
-    b, h = math.ceil(B / grid.rows), math.ceil(H / grid.units)
-    W = 4.0 * G * H * h
-    mac = machine.multiply_add
-    call = machine.call
-    block = 8.0 * b * h * G
-    tape = 4.0 * T * b * h * (2 * G + 2 * S + 1)
-    near, far = at(machine.elementwise, block), at(machine.elementwise, tape) 
-    parts = {}
-    parts["forward products"] = T * L * (product(b, H, h, W, machine, G))
-    parts["backward products"] = T * L * product(b, G * H, h, W, machine)
-    parts["calls"] = L * T * call * 1.7 * (10 + 4 * G)
-    parts["elementwise"] = L * T * b * h * (G * PASSES * near + (G + S - 1) * machine.exponential)
-    parts["tape"] = L * T * b * h * (4 * G + 6) * max(0, far - machine.elementwise[0][1])
-    parts["dW"] = L * T * b * H * G * h * mac
-    parts["input"] = (L - 1) * 3 * T * b * H * G * h * mac
-    parts["gather"] = 4 * T * b * G * h * far + min(V, T * b) * 2 * call
-    parts["head"] = 3 * T * b * H * V * mac / grid.units + T * b * V * (6 * near + machine.exponential) / grid.units
-    parts["copies"] = N / grid.units * 4 * at(machine.elementwise, 4.0 * N / grid.units)
-    parts["fixed"] = call * 400
-    n = grid.processes
-    parts["update"] = N / n * (14 * machine.elementwise[0][1] + 4 * at(machine.elementwise, 16.0 * N / n)) + 60 * call
-    if n > 1:
-        parts["sum"] = N / n * grid.rows * at(machine.elementwise, 8.0 * N * grid.rows / n)
-        parts["meetings"] = machine.meeting * (3 + (2 * T * L if grid.units > 1 else 0))
-    return parts
+LEAST_UNITS = 16
+"""Units that a process has at least."""
+
+UNPACKED = 1e6
+"""Multiply-adds of a product up to which OpenBLAS may use kernels that do not reorder a matrix (if the machine has any:
+`small_packing` tells)."""
+
+WIDTH = 4
+"""Rows that BLAS multiplies at a time; where some are left over, they take as long as so many."""
+
+PASSES, PASSES_OF_TAPE = 16, 4
+"""Passes of elementwise work over each gate of a step, forward and back; and how many of them go beyond the cache."""
+
+CALLS, CALLS_PER_GATE, CALLS_OF_UPDATE = 10, 4, 400
+"""NumPy calls in a layer's step, forward and back; for each gate; and outside of all steps."""
+
+AROUND = 1.7
+"""What a call takes in a loop of Python, as a multiple of one alone."""
+
+LOOK = 1e-7
+"""Seconds in which a process sees what one more has written."""
+
+MEETINGS = 8
+"""Meetings of all processes for each update, outside of the steps, with the words around them."""
+
+
+def seconds(machine: Machine, work: Work, grid: Grid) -> float:
+    """Returns about how long a batch and its update take."""
+    return sum(parts(machine, work, grid).values())
+
+
+def choose(machine: Machine, work: Work, cores: int, splits_units: bool) -> Grid:
+    """Returns the grid of at most so many processes that is fastest, or one nearly so with fewer processes.
+
+    Of several with as many processes, that with more groups of rows is preferred.
+    """
+    best, least = ALONE, seconds(machine, work, ALONE)
+    for grid in grids(work, cores, splits_units):
+        taken = seconds(machine, work, grid)
+        if taken < least * (WORTH if grid.processes > best.processes else 1):
+            best, least = grid, taken
+    return best
+
+
+def grids(work: Work, cores: int, splits_units: bool) -> list[Grid]:
+    """Returns the grids of up to so many processes that have rows and units for each, from few processes to many.
+
+    Units are cut in parts that are equal, or whose number is a power of two.
+    """
+    most = max(1, min(cores, work.hidden_size // LEAST_UNITS)) if splits_units else 1
+    even = [u for u in range(1, most + 1) if not work.hidden_size % u or u.bit_count() == 1]
+    found = [Grid(r, u) for u in even for r in range(1, min(work.rows, cores // u) + 1)]
+    return sorted(found, key=lambda grid: (grid.processes, grid.units))
+
+
+def parts(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+    """Returns the seconds of each part of a batch and its update, by its name."""
+    return {
+        **_steps(machine, work, grid),
+        **_whole_batch(machine, work, grid),
+        **_update(machine, work, grid),
+    }
+
+
+def _share(work: Work, grid: Grid) -> tuple[int, int]:
+    """Returns b and h, the rows and units of the process that has most: all others wait for it."""
+    return math.ceil(work.rows / grid.rows), math.ceil(work.hidden_size / grid.units)
+
+
+def _steps(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+    """Returns the seconds of what is done step by step."""
+    (b, h), G, H = _share(work, grid), work.gates, work.hidden_size
+    steps = work.layers * work.steps
+    weights, block = 4 * G * H * h, 8 * G * b * h
+    tape = 4 * work.steps * b * h * (2 * G + 2 * work.states + 1)
+    beyond = max(0.0, at(machine.elementwise, tape) - machine.elementwise[0][1])
+    found = {
+        "forward products": steps * product(machine, (b, H, h), weights, number=G),
+        "backward products": steps * product(machine, (b, G * h, H), weights),
+        "elementwise": steps * b * h * G * PASSES * at(machine.elementwise, block)
+        + steps * b * h * (G + work.states - 1) * machine.exponential,
+        "tape": steps * b * h * G * PASSES_OF_TAPE * beyond,
+        "calls": steps * (CALLS + CALLS_PER_GATE * G) * AROUND * machine.call,
+    }
+    if grid.units > 1:
+        sums = grid.units * (AROUND * machine.call + b * h * at(machine.elementwise, 8 * b * H))
+        found["meetings in steps"] = steps * (2 * _meeting(machine, grid.units) + sums)
+    return found
+
+
+def _whole_batch(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+    """Returns the seconds of what is done once for all steps of a batch."""
+    (b, h), G, H, V = _share(work, grid), work.gates, work.hidden_size, work.outputs
+    characters, gates = work.steps * b, G * h
+    far, near = machine.elementwise[-1][1], machine.elementwise[0][1]
+    weights = work.parameters / grid.units
+    of_state, of_input = work.layers * H, 3 * work.inputs
+    logits = characters * V / grid.units
+    return {
+        "gradient of W_h": characters * of_state * gates * machine.multiply_add,
+        "input": characters * of_input * gates * machine.multiply_add + 4 * characters * gates * far,
+        "symbols": 2 * min(V, characters) * machine.call,
+        "output layer": logits * (3 * H * machine.multiply_add + 6 * near + machine.exponential),
+        "copies of weights": 4 * weights * at(machine.elementwise, 8 * weights),
+        "calls of a batch": CALLS_OF_UPDATE * machine.call,
+    }
+
+
+def _update(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+    """Returns the seconds of adding up the gradients, and of their norm, the clipping and the optimizer."""
+    mine = work.parameters / grid.processes
+    near, far = machine.elementwise[0][1], at(machine.elementwise, 16 * mine)
+    found = {"update": mine * (PASSES * near + 4 * far)}
+    if grid.processes > 1:
+        found["sum of gradients"] = mine * (grid.rows - 1) * machine.elementwise[-1][1]
+        found["meetings of a batch"] = MEETINGS * (_meeting(machine, grid.processes) + 20 * AROUND * machine.call)
+    return found
+
+
+def _meeting(machine: Machine, processes: int) -> float:
+    """Returns the seconds of a meeting: each looks at the counter of every other."""
+    return machine.meeting + LOOK * (processes - 2)
+
+
+def product(machine: Machine, shape: tuple[int, int, int], size: float, number: int = 1) -> float:
+    """Returns the seconds of products (m, k) @ (k, n), so many in one call; `size` is that of all right matrices."""
+    m, k, n = shape
+    elements = number * k * n
+    if m == 1:
+        return machine.product_call + elements * at(machine.vector, size)
+    packing = at(machine.packing, size)
+    if m * k * n <= UNPACKED:
+        packing = min(packing, machine.small_packing)
+    if m > WIDTH // 2:
+        m = WIDTH * math.ceil(m / WIDTH)
+    return machine.product_call + elements * (packing + m * machine.multiply_add)

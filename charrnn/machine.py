@@ -1,7 +1,7 @@
 """Measures this machine, in well under a second: what products, elementwise work and calls cost on one core.
 
-What is measured is what the formulas in `costs` are made of. Each quantity is the best of many short timings, which are
-spread over the whole of the measurement: other programs make a timing longer, never shorter.
+What is measured is what the formulas in `charrnn.costs` are made of. Each quantity is the best of many short timings,
+spread over the whole of the measurement: other programs make a timing longer, and never shorter.
 """
 
 from __future__ import annotations
@@ -11,47 +11,72 @@ import itertools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 SECONDS = 0.6
-"""How long all timings together take, beside the first of each."""
+"""How long all timings together take; a tenth of a second comes before them, when memory is taken."""
 
 LEAST_ROUNDS = 3
+"""How often each is timed at least, on however slow a machine."""
 
 MEETING = 1.5e-6
-"""Seconds that processes take to meet at a barrier in shared memory, of which each spins on a core of its own: a few
-times the 0.1 microseconds that a line of cache takes from one core to another, and the calls from Python."""
+"""Seconds of a meeting of processes at their barrier, of which each spins on a core of its own. Not measured, which
+would take several cores that nobody else uses: 0.15 microseconds go by until one core sees what another has written,
+a call from Python takes twice that, and no two arrive at once."""
 
-BATCH = 16
-"""Rows with which packing is measured: enough for the fastest kernels, and so few that packing is half of the work."""
+GATES = 4
+"""Matrices that are multiplied in turn: those of the LSTM's gates."""
+
+WIDTHS = 256, 512, 1024
+"""H of products with so many matrices of H x H: 1, 4 and 16 MiB, for the second-level cache, the third, and beyond."""
+
+SMALL = 96
+"""H of small products, for which BLAS may have kernels of another kind."""
+
+ROWS = 16
+"""Rows of these products: enough for the kernels of many rows, and so few that reordering is half of the work."""
+
+SQUARE = 512
+"""Rows and columns of a large product."""
+
+LENGTHS = 1 << 14, 1 << 18, 1 << 22
+"""Elements of vectors that are multiplied, again for cache after cache."""
+
+CALLS = 20
+"""Calls that are timed together where one is too short."""
+
+LEAST = 1e-13
+"""Seconds that anything takes at least, where a difference of two timings says less."""
 
 Curve = tuple[tuple[float, float], ...]
 """Seconds for each element, by how many bytes there are in all: pairs, from the smallest on."""
 
+Probe = Callable[[], object]
+
 
 @dataclass(frozen=True)
 class Machine:
-    """Holds what one core takes for the parts of training, in seconds; float32 throughout."""
+    """Holds what one core takes for the parts of training: seconds, in float32. In float64 nearly all doubles."""
 
     call: float
-    """One NumPy call that has nearly nothing to do."""
+    """One NumPy call on a few elements."""
     product_call: float
-    """One small matrix product, through `np.matmul`."""
+    """One matrix product of a few elements."""
     multiply_add: float
     """One multiply-add of a large product."""
     small_packing: float
-    """What a product takes for each element of its right matrix, beside its multiply-adds, where it is so small that
-    BLAS may use kernels which do not reorder (pack) it."""
+    """What each element of the right matrix of a product takes beside its multiply-adds, where the product is so small
+    that BLAS may take the matrix as it is."""
     packing: Curve
-    """The same of other products, by the size of all matrices that are multiplied in turn."""
+    """The same of other products, for which BLAS reorders (packs) that matrix; by the size of all that come in turn."""
     vector: Curve
-    """A vector times a matrix, for each element of that, by its size."""
+    """Each element of a matrix that a vector is multiplied with, by the size of the matrix."""
     elementwise: Curve
-    """One pass of addition or multiplication, for each element, by the size of what it reads and writes."""
+    """Each element of a multiplication of two arrays, by the size of both."""
     exponential: float
     """One exponential."""
     meeting: float = MEETING
@@ -59,124 +84,126 @@ class Machine:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the values by name, as JSON can hold them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Returns the machine whose `to_dict` this is. Raises TypeError or ValueError where it is not that of any."""
-        found = {}
+        """Returns the machine whose `to_dict` this is. Raises KeyError, TypeError or ValueError for what is none."""
+        found: dict[str, Any] = {}
         for field in fields(cls):
-            value = values[field.name]
-            curve = isinstance(value, list)
-            pairs = tuple((float(x), float(y)) for x, y in value) if curve else ((1.0, float(value)),)
-            if curve != (field.type == "Curve") or not pairs or any(not 0 < v < math.inf for v in itertools.chain(*pairs)):
+            value, is_curve = values[field.name], field.type == "Curve"
+            curve = tuple((float(size), float(each)) for size, each in (value if is_curve else [(1, value)]))
+            in_order = [size for size, _ in curve] == sorted({size for size, _ in curve})
+            if not curve or not in_order or not all(0 < number < math.inf for number in itertools.chain(*curve)):
                 raise ValueError(f"{field.name} is {value!r}")
-            found[field.name] = pairs if curve else pairs[0][1]
+            found[field.name] = curve if is_curve else curve[0][1]
         return cls(**found)
+
+
+TYPICAL = Machine(
+    call=2e-7,
+    product_call=8e-7,
+    multiply_add=1.6e-11,
+    small_packing=1e-10,
+    packing=((1 << 20, 1.4e-10), (1 << 22, 1.4e-10), (1 << 24, 1.9e-10)),
+    vector=((1 << 20, 4.6e-11), (1 << 22, 5.2e-11), (1 << 24, 7e-11)),
+    elementwise=((1 << 17, 5.5e-11), (1 << 21, 8.6e-11), (1 << 25, 1.5e-10)),
+    exponential=3.2e-10,
+)
+"""Stands in for a machine that cannot be measured, as memory is short: one with AVX2, of 120 GFLOP/s on a core."""
 
 
 def at(curve: Curve, size: float) -> float:
     """Returns a curve's value at a size: between two points a mean of theirs, by the logarithm of the size."""
-    k = bisect.bisect([x for x, _ in curve], size)
-    if k == 0 or k == len(curve):
+    k = bisect.bisect([point for point, _ in curve], size)
+    if k in (0, len(curve)):
         return curve[max(0, k - 1)][1]
-    (x0, y0), (x1, y1) = curve[k - 1 : k + 1]
-    share = math.log(size / x0) / math.log(x1 / x0)
-    return y0 + share * (y1 - y0)
+    (before, first), (after, second) = curve[k - 1 : k + 1]
+    share = math.log(size / before) / math.log(after / before)
+    return first + share * (second - first)
 
 
 def measure(seconds: float = SECONDS) -> Machine:
-    """Measures one core, for about so many seconds."""
+    """Measures one core, for about so many seconds. Raises MemoryError."""
     with threadpool_limits(1, user_api="blas"):
-        t = _best(_probes(), seconds)
-    multiply_add = t["square"] / SQUARE**3
-    packing = []
-    for H in WIDTHS:
+        best = _best({**_probes_of_calls(), **_probes_of_products(), **_probes_of_passes()}, seconds)
+    multiply_add = best["square"] / SQUARE**3
+    call = best["calls"] / CALLS
+
+    def packing(seconds: float, H: int) -> float:
         elements = GATES * H * H
-        over = (t[f"forward {H}"] + t[f"backward {H}"]) / 2 - BATCH * elements * multiply_add
-        packing.append((4.0 * elements, max(over / elements, 1e-12)))
-    small = GATES * SMALL**2
-    unpacked = t["small"] - BATCH * small * multiply_add
+        return max(seconds / elements - ROWS * multiply_add, LEAST)
+
     return Machine(
-        call=t["call"],
-        product_call=t["product_call"],
+        call=call,
+        product_call=best["product calls"] / CALLS,
         multiply_add=multiply_add,
-        small_packing=max(unpacked / small, 1e-12),
-        packing=tuple(packing),
-        vector=tuple((4.0 * GATES * H * H, t[f"vector {H}"] / (GATES * H * H)) for H in WIDTHS),
-        elementwise=tuple((8.0 * n, max(t[f"add {n}"] - t["call"], 1e-12) / n) for n in LENGTHS),
-        exponential=max(t["exponential"] - t["call"], 1e-12) / LENGTHS[0],
+        small_packing=packing(best[f"forward {SMALL}"], SMALL),
+        packing=tuple((_bytes(H), packing((best[f"forward {H}"] + best[f"backward {H}"]) / 2, H)) for H in WIDTHS),
+        vector=tuple((_bytes(H), best[f"vector {H}"] / (GATES * H * H)) for H in WIDTHS),
+        elementwise=tuple((8.0 * n, max((best[f"multiply {n}"] - call) / n, LEAST)) for n in LENGTHS),
+        exponential=max((best["exp"] - call) / LENGTHS[0], LEAST),
     )
 
 
-GATES = 4
-"""Matrices in turn, as for the LSTM's gates."""
-WIDTHS = 256, 512, 1024
-"""H of products with `GATES` matrices of H x H: in the second-level cache, in the third, and beyond."""
-SMALL = 96
-SQUARE = 512
-LENGTHS = 1 << 14, 1 << 18, 1 << 22
-"""Elements of vectors that are added: in the first- or second-level cache, in the third, and beyond."""
+def _bytes(H: int) -> float:
+    """Returns the size of the matrices that are multiplied in turn."""
+    return 4.0 * GATES * H * H
 
 
-def _probes() -> dict[str, Callable[[], object]]:
-    """Returns what is timed, by name."""
-    def ones(*shape: int) -> Any:
-        return np.ones(shape, np.float32)
+def _ones(*shape: int) -> Any:
+    """Returns numbers that no timed work changes much."""
+    return np.ones(shape, np.float32)
 
-    few, tiny = ones(64), ones(4, 4)
-    square, result = ones(SQUARE, SQUARE), ones(SQUARE, SQUARE)
-    other_long = ones(LENGTHS[-1])
-    long, values = ones(LENGTHS[-1]), np.full(LENGTHS[0], -0.5, np.float32)
-    scratch = ones(LENGTHS[0])
-    W = ones(GATES * WIDTHS[-1] ** 2)
-    probes: dict[str, Callable[[], object]] = {
-        "call": lambda: _repeat(np.multiply, few, few, few),
-        "product_call": lambda: _repeat(np.matmul, tiny, tiny, tiny_out),
-        "square": lambda: np.matmul(square, square, result),
-        "exponential": lambda: np.exp(values, scratch),
+
+def _probes_of_calls() -> dict[str, Probe]:
+    few, tiny, out = _ones(64), _ones(4, 4), _ones(4, 4)
+
+    def repeat(function: Callable[..., object], *arguments: Any) -> None:
+        for _ in range(CALLS):
+            function(*arguments)
+
+    return {
+        "calls": lambda: repeat(np.multiply, few, few, few),
+        "product calls": lambda: repeat(np.matmul, tiny, tiny, out),
     }
-    tiny_out = ones(4, 4)
-    for n in LENGTHS:
-        part = long[:n]
-        other = other_long[:n]
-        probes[f"add {n}"] = lambda part=part, other=other: np.multiply(part, other, part)
-    for H in (*WIDTHS, SMALL):
-        gates = W[: GATES * H * H].reshape(GATES, H, H)
-        flat = gates.reshape(GATES * H, H)
-        whole = gates.reshape(H, GATES * H)
-        h, a = ones(BATCH, H), ones(GATES, BATCH, H)
-        da = ones(BATCH, GATES * H)
-        h1, a1 = ones(1, H), ones(1, GATES * H)
-        if H == SMALL:
-            probes["small"] = lambda h=h, gates=gates, a=a: np.matmul(h, gates, a)
-            continue
-        probes[f"forward {H}"] = lambda h=h, gates=gates, a=a: np.matmul(h, gates, a)
-        probes[f"backward {H}"] = lambda h=h, flat=flat, da=da: np.matmul(da, flat, h)
-        probes[f"vector {H}"] = lambda h1=h1, whole=whole, a1=a1: np.matmul(h1, whole, a1)
+
+
+def _probes_of_products() -> dict[str, Probe]:
+    """Returns products as a layer has them: of h with each gate's matrix, of da with all, of one row with all."""
+    square, out = _ones(SQUARE, SQUARE), _ones(SQUARE, SQUARE)
+    W = _ones(GATES * max(WIDTHS) ** 2)
+    probes: dict[str, Probe] = {"square": lambda: np.matmul(square, square, out)}
+    for H in (SMALL, *WIDTHS):
+        W_h = W[: GATES * H * H]
+        h, a, dh, da = _ones(ROWS, H), _ones(GATES, ROWS, H), _ones(ROWS, H), _ones(ROWS, GATES * H)
+        forward = h, W_h.reshape(GATES, H, H), a
+        backward = da, W_h.reshape(GATES * H, H), dh
+        vector = _ones(1, H), W_h.reshape(H, GATES * H), _ones(1, GATES * H)
+        for name, arguments in (("forward", forward), ("backward", backward), ("vector", vector)):
+            probes[f"{name} {H}"] = lambda arguments=arguments: np.matmul(*arguments)  # type: ignore[misc]
     return probes
 
 
-CALLS = 20
+def _probes_of_passes() -> dict[str, Probe]:
+    first, second, values = _ones(max(LENGTHS)), _ones(max(LENGTHS)), _ones(LENGTHS[0])
+    probes: dict[str, Probe] = {"exp": lambda: np.exp(values, first[: LENGTHS[0]])}
+    for n in LENGTHS:
+        arguments = first[:n], second[:n], first[:n]
+        probes[f"multiply {n}"] = lambda arguments=arguments: np.multiply(*arguments)  # type: ignore[misc]
+    return probes
 
 
-def _repeat(function, *arguments) -> None:
-    for _ in range(CALLS):
-        function(*arguments)
-
-
-def _best(probes: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Returns the least time of each probe, of rounds in which each has its turn."""
+def _best(probes: dict[str, Probe], seconds: float) -> dict[str, float]:
+    """Returns the least time of each probe, of rounds in which each has its turn, twice at once."""
     best = dict.fromkeys(probes, math.inf)
-    repeats = {"call": CALLS, "product_call": CALLS}
     for probe in probes.values():
         probe()
     end, rounds = time.perf_counter() + seconds, 0
     while rounds < LEAST_ROUNDS or time.perf_counter() < end:
-        for name, probe in probes.items():
-            for _ in range(2):
-                began = time.perf_counter()
-                probe()
-                best[name] = min(best[name], (time.perf_counter() - began) / repeats.get(name, 1))
         rounds += 1
+        for name, probe in itertools.chain.from_iterable(zip(probes.items(), probes.items(), strict=True)):
+            began = time.perf_counter()
+            probe()
+            best[name] = min(best[name], time.perf_counter() - began)
     return best

@@ -26,7 +26,12 @@ FLOORS = {
     "charrnn.cgroups": -1,
     "charrnn.system": 0,
     "charrnn.background": -1,
+    "charrnn.processor": -1,
     "charrnn.cores": 1,
+    "charrnn.machine": 0,
+    "charrnn.costs": 1,
+    "charrnn.caches": 1,
+    "charrnn.known_machine": 2,
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
@@ -78,6 +83,7 @@ FLOORS = {
     "charrnn.nn.pooling": 2,
     "charrnn.nn.attention": 2,
     "charrnn.nn.network": 8,
+    "charrnn.nn.work": 9,
     "charrnn.nn.model": 9,
     "charrnn.nn.classifier": 9,
     "charrnn.nn.encoder_decoder": 9,
@@ -179,6 +185,7 @@ FLOORS = {
     "charrnn.training.watching": 21,
     "charrnn.training.portion": 18,
     "charrnn.training.world": 18,
+    "charrnn.training.layouts": 20,
     "charrnn.training.team": 19,
     "charrnn.training.gradients": 20,
     "charrnn.training.sharing": 21,
@@ -230,6 +237,7 @@ FLOORS = {
     "charrnn.cli.completing": 31,
     "charrnn.cli.versions": 31,
     "charrnn.cli.display": 31,
+    "charrnn.cli.machine": 31,
     "charrnn.cli.escapes": 28,
     "charrnn.cli.prompts": 31,
     "charrnn.cli.sample_options": 32,
@@ -383,8 +391,8 @@ def is_python(module):
 
 @pytest.mark.parametrize("module", sorted(module for module in MODULES if not is_cli(module)))
 def test_only_the_command_line_prints_reads_the_environment_and_exits(module):
-    """But for how many threads there may be, which holds for whoever trains."""
-    threads = "os.environ in" if module == "charrnn.cores" else "nothing"
+    """But for how many threads there may be, and where caches are, which hold for whoever trains."""
+    threads = "os.environ in" if module in ("charrnn.cores", "charrnn.caches") else "nothing"
     allowed = "warnings.warn in" if is_python(module) else threads
     assert [found for found in touches(MODULES[module]) if not found.startswith(allowed)] == []
 

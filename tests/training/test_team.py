@@ -14,7 +14,6 @@ import pytest
 from architectures import ARCHITECTURES
 from driving import started
 
-from charrnn import cores
 from charrnn.arrays import Batch
 from charrnn.cores import Plan
 from charrnn.errors import OutputError
@@ -106,24 +105,6 @@ def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
         team(model, params, 2).loss_and_grads(batch, state, grads, 0)
         results.append(grads.vector.tobytes())
     assert results[0] == results[1]
-
-
-@pytest.mark.parametrize(
-    ("hidden_size", "batch_size", "threads", "expected"),
-    [
-        (16, 64, 4, Plan(1, 1)),
-        (256, 64, 4, Plan(4, 1)),
-        (256, 64, 1, Plan(1, 1)),
-        (256, 16, 4, Plan(2, 1)),
-        (256, 8, 4, Plan(1, 4)),
-        (128, 1, 4, Plan(1, 1)),
-        (512, 1, 4, Plan(1, 4)),
-    ],
-)
-def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
-    model = CharLM(65, cell="lstm", hidden_size=hidden_size)
-    work = 6 * 64 * batch_size * model.num_parameters
-    assert cores.plan(work, batch_size, model.step_product, threads) == expected
 
 
 def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
