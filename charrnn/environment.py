@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -21,12 +22,24 @@ def environment() -> dict[str, str]:
 
     Raises MemoryError where BLAS would find no memory to work in: it ends the program then, without a word of why.
     """
-    system.require(BLAS_BUFFER)
-    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    blas = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in found]
+    blas = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in _blas()]
     return {
         "charrnn": __version__,
         "numpy": np.__version__,
         "blas": ", ".join(blas) or "unknown",
         "machine": platform.machine(),
     }
+
+
+def blas_kernels() -> set[str]:
+    """Returns for which processor the kernels of BLAS are that compute here, as OpenBLAS names it; nothing of others.
+
+    Raises MemoryError as `environment` does.
+    """
+    return {str(library.get("architecture", "")) for library in _blas() if library["internal_api"] == "openblas"}
+
+
+@functools.cache
+def _blas() -> list[dict[str, Any]]:
+    system.require(BLAS_BUFFER)
+    return [library for library in threadpool_info() if library["user_api"] == "blas"]

@@ -38,7 +38,8 @@ from charrnn.nn.noise import Noise
 from charrnn.nn.numerics import IN_CACHE, overflow_allowed
 from charrnn.nn.parameters import LayerParams, Parameters
 from charrnn.nn.stack import Stack, State, padding_of
-from charrnn.nn.tape import Empty, LayerState, Tape, columns_at_once
+from charrnn.nn.tape import Empty, LayerState, Tape, add_all, columns_at_once
+from charrnn.nn.tiles import parts
 from charrnn.nn.workspace import Workspace, Workspaces
 
 LEAST_ROWS_OF_INPUT = 512
@@ -107,17 +108,17 @@ class SharedTape(Tape):
         return W.reshape(*W.shape[:-1], -1, self.read.shape[-1])[..., self.own]
 
     def transposed_state_rows(self, W: Array) -> Array:
-        """Returns the transpose of our columns of the rows of W that meet the state: (G*H, R)."""
+        """Returns the transpose of our columns of the rows of W that meet the state: (parts, 1, n, G*H/parts, R/n)."""
         own = self.own_columns(W[: self.read.shape[-1]])
-        R, G, H = own.shape
-        if self.shape[1] == 1:  # a product with one row is as fast with a view
-            copy = self._named("W_hT", (R, G * H))
-            copy.reshape(own.shape)[...] = own
-            return copy.T
-        out = self._named("W_hT", (G * H, R))
-        for columns in columns_at_once(R):
-            out.reshape(G, H, R)[:, :, columns] = own[columns].transpose(1, 2, 0)
-        return out
+        if self.shape[1] > 1:
+            return self.transposed_in_tiles(own)
+        copy = self._named("W_hT", (len(own), own[0].size))  # a product with one row is as fast with a view
+        copy.reshape(own.shape)[...] = own
+        return copy.T[None, None, None]
+
+    def parts_of_sum(self) -> int:
+        """Returns in how many parts the gates are, whose products with the transpose of W_h are added up."""
+        return len(self.whole["dh"][0]) // self.member.members
 
     def transposed(self, W: Array, name: str) -> Array:
         """Returns the transpose of `W (N, G*R)`: (G*R, N), with the rows in the order of the columns of da."""
@@ -139,18 +140,16 @@ class SharedTape(Tape):
     def _allocate_backward(self) -> None:
         super()._allocate_backward()
         terms = self.whole["dh"]
-        self._terms = [list(of_step) for of_step in terms]
-        self._own_terms = [list(of_step) for of_step in terms[..., self.own]]
+        ours = self.member.number * self.parts_of_sum()
+        self._terms_of_ours = list(terms[:, ours : ours + self.parts_of_sum()])
+        self._terms_of_all = [list(of_step) for of_step in terms[..., self.own]]
 
     def backward_state_product(self, t: int, dh: Array) -> None:
-        """Writes to `dh (B, H)` the gradient that reaches our units of `h[t]`: a sum of one term of each member."""
+        """Writes to `dh (B, H)` the gradient that reaches our units of `h[t]`: the sum of the terms of all members."""
         # Two steps take turns: whoever reads the terms of one has done so before any member comes to the next but one.
-        np.matmul(self.dhW_steps[t], self.W_hT, self._terms[t % 2][self.member.number])
+        self.multiply_back(t, self._terms_of_ours[t % 2])
         self.member.meet()
-        first, second, *others = self._own_terms[t % 2]
-        np.add(first, second, dh)
-        for term in others:
-            np.add(dh, term, dh)
+        add_all(self._terms_of_all[t % 2], dh)
 
     def backward_input_product(self, W_x: Array, dx: Array) -> None:
         """Writes to `dx (T, B, n)` the gradient of our part of x, of which `W_x (D, G*R)` has the rows of all."""
@@ -186,7 +185,9 @@ class SharedLayers:
         """Returns a tape for each layer, over memory that all members see; the top one has the logits too."""
         T, B, R = seq_length, batch_size, self.stack.hidden_size
         layout = self.stack.cell.layout
-        shapes = {"h": (T + 1, B, R), "da": (T, B, len(layout.scales) * R), "dh": (2, self.member.members, B, R)}
+        G, members = len(layout.scales), self.member.members
+        terms = members * parts(B, G, -(-R // members), dtype)
+        shapes = {"h": (T + 1, B, R), "da": (T, B, G * R), "dh": (2, terms, B, R)}
         if layout.product_is_gated:
             shapes["dhW"] = shapes["da"]
         if self.drops:

@@ -8,6 +8,7 @@ where in it the batch lies, when that has changed. A worker ends when this proce
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -59,7 +60,7 @@ class Team:
         slots: Slots,
         average: Parameters | None = None,
     ) -> None:
-        """From now on `params`, `slots` and `average` of the team stand for what is given, and all processes see them."""
+        """From now on `params`, `slots` and `average` of the team, which all processes see, stand for what is given."""
         names, count, dtype = OPTIMIZERS[optim.name].slots, model.num_parameters, params.vector.dtype.str
         self._memories = [SharedMemory.new() for _ in range(2 + plan.rows)]
         layout = Fixed.layout(count, len(names), average is not None, plan, dtype)
@@ -96,7 +97,7 @@ class Team:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=order["memory"],
-            env=cores.environment_of_one(),
+            env=cores.environment_of(1),
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
         _tell(worker, order)
@@ -161,7 +162,10 @@ class Team:
         """Ends the workers, and gives the shared memory back."""
         for worker in self.workers:
             worker.kill()  # it has nothing of its own to keep, and may be waiting for us in the middle of a batch
-            worker.communicate()
+            worker.wait()
+            for pipe in (worker.stdin, worker.stdout):
+                with contextlib.suppress(OSError):  # what we told it last, it may not have heard
+                    pipe.close()  # type: ignore[union-attr]
         for memory in self._memories:
             memory.close()
 

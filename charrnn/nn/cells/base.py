@@ -65,7 +65,7 @@ class Cell(ABC):
             state=self.state,
             saved=self.saved,
             partials=tuple(self.partials.values()),
-            product_is_gated=self.product == "gated",
+            product=self.product,
         )
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
