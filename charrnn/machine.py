@@ -1,7 +1,7 @@
 """Measures this machine, in well under a second: what products, elementwise work and calls cost on one core.
 
-What is measured is what the formulas in `charrnn.costs` are made of. Each quantity is the best of many short timings,
-spread over the whole of the measurement: other programs make a timing longer, and never shorter.
+What is measured is what the formulas in `charrnn.nn.costs` are made of. Each quantity is the best of many short
+timings, spread over the whole of the measurement: other programs make one longer, and never shorter.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ GATES = 4
 WIDTHS = 256, 512, 1024
 """H of products with so many matrices of H x H: 1, 4 and 16 MiB, for the second-level cache, the third, and beyond."""
 
-SMALL = 96
-"""H of small products, for which BLAS may have kernels of another kind."""
+TILE = 64
+"""Columns of a tile."""
+
+MOST = 1e6
+"""Multiplications in a tile, at most (`charrnn.nn.tiles`)."""
 
 ROWS = 16
 """Rows of these products: enough for the kernels of many rows, and so few that reordering is half of the work."""
@@ -68,11 +71,11 @@ class Machine:
     """One matrix product of a few elements."""
     multiply_add: float
     """One multiply-add of a large product."""
-    small_packing: float
-    """What each element of the right matrix of a product takes beside its multiply-adds, where the product is so small
-    that BLAS may take the matrix as it is."""
     packing: Curve
-    """The same of other products, for which BLAS reorders (packs) that matrix; by the size of all that come in turn."""
+    """What each element of the right matrix of a product takes beside its multiply-adds, as BLAS first reorders (packs)
+    that matrix; by the size of all that come in turn."""
+    tiled: Curve
+    """The same of products that are cut into tiles, so small that BLAS may take the matrix as it is."""
     vector: Curve
     """Each element of a matrix that a vector is multiplied with, by the size of the matrix."""
     elementwise: Curve
@@ -104,8 +107,8 @@ TYPICAL = Machine(
     call=2e-7,
     product_call=8e-7,
     multiply_add=1.6e-11,
-    small_packing=1e-10,
     packing=((1 << 20, 1.4e-10), (1 << 22, 1.4e-10), (1 << 24, 1.9e-10)),
+    tiled=((1 << 20, 1e-10), (1 << 22, 1e-10), (1 << 24, 1.2e-10)),
     vector=((1 << 20, 4.6e-11), (1 << 22, 5.2e-11), (1 << 24, 7e-11)),
     elementwise=((1 << 17, 5.5e-11), (1 << 21, 8.6e-11), (1 << 25, 1.5e-10)),
     exponential=3.2e-10,
@@ -138,8 +141,8 @@ def measure(seconds: float = SECONDS) -> Machine:
         call=call,
         product_call=best["product calls"] / CALLS,
         multiply_add=multiply_add,
-        small_packing=packing(best[f"forward {SMALL}"], SMALL),
         packing=tuple((_bytes(H), packing((best[f"forward {H}"] + best[f"backward {H}"]) / 2, H)) for H in WIDTHS),
+        tiled=tuple((_bytes(H), packing(best[f"tiled {H}"], H)) for H in WIDTHS),
         vector=tuple((_bytes(H), best[f"vector {H}"] / (GATES * H * H)) for H in WIDTHS),
         elementwise=tuple((8.0 * n, max((best[f"multiply {n}"] - call) / n, LEAST)) for n in LENGTHS),
         exponential=max((best["exp"] - call) / LENGTHS[0], LEAST),
@@ -174,13 +177,19 @@ def _probes_of_products() -> dict[str, Probe]:
     square, out = _ones(SQUARE, SQUARE), _ones(SQUARE, SQUARE)
     W = _ones(GATES * max(WIDTHS) ** 2)
     probes: dict[str, Probe] = {"square": lambda: np.matmul(square, square, out)}
-    for H in (SMALL, *WIDTHS):
+    for H in WIDTHS:
         W_h = W[: GATES * H * H]
         h, a, dh, da = _ones(ROWS, H), _ones(GATES, ROWS, H), _ones(ROWS, H), _ones(ROWS, GATES * H)
         forward = h, W_h.reshape(GATES, H, H), a
         backward = da, W_h.reshape(GATES * H, H), dh
         vector = _ones(1, H), W_h.reshape(H, GATES * H), _ones(1, GATES * H)
-        for name, arguments in (("forward", forward), ("backward", backward), ("vector", vector)):
+        rows = next(rows for rows in range(ROWS, 0, -1) if ROWS % rows == 0 and rows * H * TILE <= MOST)
+        tiled = (
+            h.reshape(-1, 1, 1, rows, H),
+            W_h.reshape(GATES, H // TILE, H, TILE),
+            _ones(ROWS // rows, GATES, H // TILE, rows, TILE),
+        )
+        for name, arguments in (("forward", forward), ("backward", backward), ("tiled", tiled), ("vector", vector)):
             probes[f"{name} {H}"] = lambda arguments=arguments: np.matmul(*arguments)  # type: ignore[misc]
     return probes
 

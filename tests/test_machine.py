@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import costs, known_machine, machine
-from charrnn.costs import ALONE, Grid
+from charrnn import known_machine, machine
 from charrnn.machine import TYPICAL, Machine
+from charrnn.nn import costs
+from charrnn.nn.costs import ALONE, Grid
 from charrnn.nn.encoder_decoder import EncoderDecoder
 from charrnn.nn.model import CharLM
 from charrnn.nn.work import work_of

@@ -57,7 +57,7 @@ def facts(again: bool) -> dict[str, Any]:
 
 def layouts(machine: Machine, H: int, B: int, here: int) -> Iterator[dict[str, Any]]:
     """Yields, for each number of cores, the layout of a network and how much faster it is than one process."""
-    from charrnn import costs
+    from charrnn.nn import costs
     from charrnn.nn.model import CharLM
     from charrnn.nn.work import work_of
     from charrnn.training.layouts import can_have_several
@@ -101,7 +101,7 @@ def measured(seconds: dict[str, Any]) -> list[str]:
     lines = {
         "a large matrix product": f"{2e-9 / seconds['multiply_add']:,.0f} GFLOP/s",
         "reordering weights for a product": f"{sizes(seconds['packing'])} ns an element",
-        "the same in small products": f"{seconds['small_packing'] * 1e9:.3f} ns an element",
+        "the same in tiles": f"{sizes(seconds['tiled'])} ns an element",
         "a vector times a matrix": f"{sizes(seconds['vector'])} ns an element",
         "a pass over two arrays": f"{sizes(seconds['elementwise'])} ns an element",
         "an exponential": f"{seconds['exponential'] * 1e9:.2f} ns",

@@ -248,9 +248,7 @@ class Tape:
         if not hasattr(self, "partials"):
             self._allocate_backward()
         self.W_hT = self.transposed_state_rows(W)
-        self.W_hT_parts = [
-            self.W_hT[0, 0, 0, columns] for columns in self.columns
-        ]  # for cells with a product each
+        self.W_hT_parts = [self.W_hT[0, 0, 0, columns] for columns in self.columns]  # for cells with a product each
 
     def _allocate_backward(self) -> None:
         T, _, B, H = self.a.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from charrnn.costs import Work
+from charrnn.nn.costs import Work
 from charrnn.nn.network import Network
 
 

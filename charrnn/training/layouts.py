@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 
-from charrnn import advice, cores, costs, known_machine
+from charrnn import advice, cores, known_machine
 from charrnn.config.schema import Config
 from charrnn.cores import Plan
 from charrnn.errors import ConfigError
+from charrnn.nn import costs
 from charrnn.nn.network import Network
 from charrnn.nn.work import work_of
 from charrnn.runs.run import Run

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from charrnn import cores, known_machine
+from charrnn.config.reading import read_yaml
 from charrnn.config.resolve import resolve
 from charrnn.cores import Plan
 from charrnn.errors import ConfigError
 from charrnn.nn.network import Network
 from charrnn.training import layouts
+
+
+def configured(**train):
+    return resolve(read_yaml(json.dumps({"train": train}), "my.yaml"))[0]
+
 
 pytestmark = pytest.mark.skipif(not layouts.can_have_several(), reason="one process alone has nothing to share")
 
@@ -56,7 +64,7 @@ def test_units_are_shared_only_where_the_network_can(begin, monkeypatch):
     [("1x1", Plan()), ("2x1", Plan(2)), ("1x2", Plan(1, 2)), ("2X3", Plan(2, 3)), (" 3 * 1 ", Plan(3))],
 )
 def test_a_layout_that_is_set_is_taken_whatever_the_machine(begin, splits_units, never_measured, layout, plan):
-    run = begin(train__layout=resolve({"train": {"layout": layout}})[0].train.layout).run
+    run = begin(train__layout=configured(layout=layout).train.layout).run
     assert layouts.choose(run, 4, 1) == plan
     assert cores.Plan.said(str(plan)) == plan
 
@@ -64,7 +72,7 @@ def test_a_layout_that_is_set_is_taken_whatever_the_machine(begin, splits_units,
 @pytest.mark.parametrize("layout", ["2", "0x1", "1x0", "x", "2x", "axb", "1x1x1", "-1x2", "99999x1", 2, True])
 def test_what_is_no_layout_is_refused(layout):
     with pytest.raises(ConfigError, match=r"train\.layout.*such as 2x1"):
-        resolve({"train": {"layout": layout}})
+        configured(layout=layout)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +94,13 @@ def resumed(run, environment, cores_here, monkeypatch, **changes):
     """The plan that a run takes again which was computed so, where there are so many cores."""
     monkeypatch.setattr(cores, "available_cores", lambda: cores_here)
     run.iteration, run.environment = 3, {"cores": environment}
-    config = resolve({"train": {**changes}})[0]
+    config = configured(**changes)
     return layouts.taken_again(run, config)
 
 
 def test_a_run_that_goes_on_takes_its_layout_again_where_there_are_the_cores(begin, monkeypatch):
     run = begin().run
-    run.config = resolve({})[0]
+    run.config = configured()
     assert resumed(run, "4 processes, 2x2 (rows x units)", 4, monkeypatch) == Plan(2, 2)
     assert resumed(run, "1 process", 4, monkeypatch) == Plan()
     assert resumed(run, "2 threads", 2, monkeypatch) == Plan(blas_threads=2)
@@ -106,7 +114,7 @@ def test_a_run_that_goes_on_takes_its_layout_again_where_there_are_the_cores(beg
 
 def test_a_run_that_has_computed_nothing_chooses_anew(begin, monkeypatch):
     run = begin().run
-    run.config = resolve({})[0]
+    run.config = configured()
     assert resumed(run, "2 processes", 8, monkeypatch) == Plan(2)
     run.iteration = 0
     assert layouts.taken_again(run, run.config) is None

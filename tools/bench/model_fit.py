@@ -17,12 +17,12 @@ from contextlib import ExitStack
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from charrnn import costs
 from charrnn.arrays import Batch
 from charrnn.cores import Plan
-from charrnn.costs import ALONE, Grid
 from charrnn.environment import environment
 from charrnn.machine import measure
+from charrnn.nn import costs
+from charrnn.nn.costs import ALONE, Grid
 from charrnn.nn.model import CharLM
 from charrnn.nn.work import work_of
 from charrnn.optim import optimizers

@@ -5,7 +5,7 @@ processes has some of the units of every layer, for all rows of the group. So a 
 units. In seconds, where `packing` and the like are constants of the machine (`charrnn.machine`):
 
     product (m, k) @ (k, n)   k n (packing + m * multiply_add), as BLAS reorders the k n elements at every call;
-                              k n * vector for one row
+                              where it is cut into tiles, k n (tiled + m * multiply_add); k n * vector for one row
     forward, a step           product (b, H) @ (G, H, h)             then, if U > 1, a meeting
     backward, a step          product (b, G*h) @ (G*h, H)            then, if U > 1, a meeting, and a sum of U terms
     elementwise               b h (16 G passes, G + states - 1 exponentials), and the tape from beyond the cache
@@ -23,7 +23,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from charrnn.machine import Machine, at
+from charrnn.nn.tiles import WITHOUT_A_COPY, tiles
+from charrnn.nn.tiles import parts as parts_of_product
 
 
 class Work(NamedTuple):
@@ -73,10 +77,6 @@ WORTH = 0.9
 
 LEAST_UNITS = 16
 """Units that a process has at least."""
-
-UNPACKED = 1e6
-"""Multiply-adds of a product up to which OpenBLAS may use kernels that do not reorder a matrix (if the machine has any:
-`small_packing` tells)."""
 
 WIDTH = 4
 """Rows that BLAS multiplies at a time; where some are left over, they take as long as so many."""
@@ -145,11 +145,12 @@ def _steps(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
     (b, h), G, H = _share(work, grid), work.gates, work.hidden_size
     steps = work.layers * work.steps
     weights, block = 4 * G * H * h, 8 * G * b * h
+    cut = parts_of_product(b, G, h, np.float32)
     tape = 4 * work.steps * b * h * (2 * G + 2 * work.states + 1)
     beyond = max(0.0, at(machine.elementwise, tape) - machine.elementwise[0][1])
     found = {
-        "forward products": steps * product(machine, (b, H, h), weights, number=G),
-        "backward products": steps * product(machine, (b, G * h, H), weights),
+        "forward products": steps * product(machine, (b, H, h), weights, G),
+        "backward products": steps * product(machine, (b, G * h // cut, H), weights, cut),
         "elementwise": steps * b * h * G * PASSES * at(machine.elementwise, block)
         + steps * b * h * (G + work.states - 1) * machine.exponential,
         "tape": steps * b * h * G * PASSES_OF_TAPE * beyond,
@@ -195,15 +196,18 @@ def _meeting(machine: Machine, processes: int) -> float:
     return machine.meeting + LOOK * (processes - 2)
 
 
-def product(machine: Machine, shape: tuple[int, int, int], size: float, number: int = 1) -> float:
-    """Returns the seconds of products (m, k) @ (k, n), so many in one call; `size` is that of all right matrices."""
+def product(machine: Machine, shape: tuple[int, int, int], size: float, number: int) -> float:
+    """Returns the seconds of products (m, k) @ (k, n), so many in one call; `size` is that of all right matrices.
+
+    They are cut into tiles where training does so.
+    """
     m, k, n = shape
     elements = number * k * n
     if m == 1:
         return machine.product_call + elements * at(machine.vector, size)
     packing = at(machine.packing, size)
-    if m * k * n <= UNPACKED:
-        packing = min(packing, machine.small_packing)
+    if m * k * n <= WITHOUT_A_COPY or tiles(m, k, n, np.float32) != (m, n):
+        packing = min(packing, at(machine.tiled, size))
     if m > WIDTH // 2:
         m = WIDTH * math.ceil(m / WIDTH)
     return machine.product_call + elements * (packing + m * machine.multiply_add)
