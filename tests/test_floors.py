@@ -27,7 +27,11 @@ FLOORS = {
     "charrnn.cgroups": -1,
     "charrnn.system": 0,
     "charrnn.background": -1,
+    "charrnn.processor": -1,
     "charrnn.cores": 1,
+    "charrnn.machine": 0,
+    "charrnn.caches": 1,
+    "charrnn.known_machine": 2,
     # where text comes from
     "charrnn.text": 0,
     "charrnn.text.options": 1,
@@ -80,6 +84,8 @@ FLOORS = {
     "charrnn.nn.pooling": 2,
     "charrnn.nn.attention": 2,
     "charrnn.nn.network": 8,
+    "charrnn.nn.costs": 3,
+    "charrnn.nn.work": 9,
     "charrnn.nn.model": 9,
     "charrnn.nn.tensor_parallel": 10,
     "charrnn.nn.classifier": 9,
@@ -189,6 +195,7 @@ FLOORS = {
     "charrnn.training.gradients": 22,
     "charrnn.training.sharing": 23,
     "charrnn.training.loop": 23,
+    "charrnn.training.layouts": 20,
     "charrnn.training.leading": 24,
     "charrnn.training.following": 24,
     "charrnn.training.preparing": 21,
@@ -245,6 +252,7 @@ FLOORS = {
     "charrnn.cli.listing": 33,
     "charrnn.cli.completing": 33,
     "charrnn.cli.versions": 33,
+    "charrnn.cli.machine": 33,
     "charrnn.cli.commentary": 33,
     "charrnn.cli.display": 34,
     "charrnn.cli.escapes": 30,
@@ -402,8 +410,8 @@ def is_python(module):
 
 @pytest.mark.parametrize("module", sorted(module for module in MODULES if not is_cli(module)))
 def test_only_the_command_line_prints_reads_the_environment_and_exits(module):
-    """But for how many threads there may be, which holds for whoever trains."""
-    threads = "os.environ in" if module == "charrnn.cores" else "nothing"
+    """But for how many threads there may be, and where caches are, which hold for whoever trains."""
+    threads = "os.environ in" if module in ("charrnn.cores", "charrnn.caches") else "nothing"
     allowed = "warnings.warn in" if is_python(module) else threads
     assert [found for found in touches(MODULES[module]) if not found.startswith(allowed)] == []
 

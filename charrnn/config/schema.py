@@ -13,7 +13,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from charrnn.keys import key, parse_duration
+from charrnn.keys import key, parse_duration, parse_layout
 from charrnn.nn.options import ModelConfig
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.options import TaskConfig
@@ -45,6 +45,12 @@ class TrainConfig:
         None,
         "cores to use, as processes or as threads of BLAS, whichever is fastest for the shape; all if null",
         at_least=1,
+    )
+    layout: str | None = key(
+        None,
+        "how processes share a batch: `2x1` in two groups of rows, `1x2` in one group, in which each has half of the "
+        "units; chosen for this machine if null",
+        parse=parse_layout,
     )
     eval_every: int = key(200, "iterations between evaluations", at_least=1)
     eval_chars: int | None = key(

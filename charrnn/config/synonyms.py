@@ -39,6 +39,7 @@ OTHERS = {
     "train.time_budget": "time max_time time_limit timeout budget",
     "train.seed": "random_seed manual_seed random_state rng",
     "train.threads": "workers num_workers n_workers cpus cores jobs n_jobs processes num_threads nthreads",
+    "train.layout": "grid mesh tensor_parallel data_parallel parallel",
     "train.dtype": "precision float_type data_type",
     "train.eval_every": "eval_interval eval_freq eval_val_every eval_steps val_every valid_every validate_every "
     "log_interval print_every",

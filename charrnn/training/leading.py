@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from charrnn import advice, cores
+from charrnn import advice
 from charrnn.arrays import Batch
 from charrnn.config.schema import Config
 from charrnn.cores import Plan
@@ -20,7 +20,7 @@ from charrnn.errors import CharrnnError, ConfigError, OutputError
 from charrnn.files import Warn
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
-from charrnn.training import gradients, resuming
+from charrnn.training import gradients, layouts, resuming
 from charrnn.training.gradients import Alone
 from charrnn.training.portion import Portion
 from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
@@ -183,10 +183,9 @@ def lead(world: World, run: Run, place: Path, plan: Plan, warn: Warn) -> Iterato
 def plan(run: Run, world: World) -> Plan:
     """Returns how each rank shares its rows among its cores. Raises ConfigError where ranks cannot share the work."""
     refuse(run.config, world)
-    train, model = run.config.train, run.model
-    rows = -(-train.batch_size // world.size)
-    work = 6 * train.seq_length * rows * model.num_parameters
-    return cores.plan(work, rows, model.step_product, train.threads or world.cores_each())._replace(ranks=world.size)
+    rows = -(-run.config.train.batch_size // world.size)
+    most = run.config.train.threads or world.cores_each()
+    return layouts.choose(run, rows, most)._replace(ranks=world.size)
 
 
 def refuse(config: Config, world: World) -> None:

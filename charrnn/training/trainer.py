@@ -20,7 +20,7 @@ from charrnn.runs.directory import RunDirectory
 from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
-from charrnn.training import gradients, hopeless, leading, limits, loop, metrics, resuming, watching
+from charrnn.training import gradients, hopeless, layouts, leading, limits, loop, metrics, resuming, watching
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -35,14 +35,24 @@ from charrnn.training.world import World
 class Trainer:
     """Trains a run in a directory. Make one with `begin` or `resume`, iterate over `records()`, then `close()`."""
 
-    def __init__(self, directory: RunDirectory, run: Run, split: Split, world: World | None = None) -> None:
-        """`world` are the ranks that train together, where there are several; this is rank 0 of them."""
+    def __init__(
+        self,
+        directory: RunDirectory,
+        run: Run,
+        split: Split,
+        world: World | None = None,
+        layout: Plan | None = None,
+    ) -> None:
+        """`world` are the ranks that train together, where there are several; this is rank 0 of them.
+
+        `layout` is how a run that is resumed was laid out, where that is to be so again.
+        """
         self.world = world
         self.directory = directory
         self.run = run
         self.split = split
         self.progress = Progress(run, len(split.train), split.validation is not None)
-        self.plan = plan(run) if world is None else leading.plan(run, world)
+        self.plan = layout or (plan(run) if world is None else leading.plan(run, world))
         self.notes: list[str] = []
         """What a user may want to know, a line each, such as characters that the old weights do not know."""
         if world and (idle := world.size - run.config.train.batch_size) > 0:
@@ -87,12 +97,13 @@ class Trainer:
         before, split = (split_of(run.task, each, examples) for each in (run.config, config))
         if _judged(before) != _judged(split):
             run.best, run.best_at = None, 0  # it was measured on other examples than those to come
+        layout = layouts.taken_again(run, config, world)
         run.config = config
         run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
         if more:
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
             run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
-        trainer = cls(directory, run, split, world)
+        trainer = cls(directory, run, split, world, layout)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(run.config))
         trainer._note_environment()
@@ -216,8 +227,5 @@ def _judged(split: Split) -> int:
 
 def plan(run: Run) -> Plan:
     """Returns how the work of a run's batches is shared among processes and threads."""
-    train, model = run.config.train, run.model
-    if train.gradient == "rtrl":
-        return Plan()
-    work = 6 * train.seq_length * train.batch_size * model.num_parameters
-    return cores.plan(work, train.batch_size, model.step_product, train.threads)
+    train = run.config.train
+    return layouts.choose(run, train.batch_size, train.threads or cores.available_cores())

@@ -200,6 +200,7 @@ RESUMABLE = {
     "train.iterations",
     "train.time_budget",
     "train.threads",
+    "train.layout",
     "train.eval_every",
     "train.eval_chars",
     "train.checkpoint_every",
@@ -740,18 +741,19 @@ def last_loss(metrics, run):
 
 SHAPES = {
     "2 processes": sets("model.hidden_size=80", "train.batch_size=16", "train.seq_length=64"),
-    "2 threads": sets("model.hidden_size=256", "train.batch_size=4", "train.seq_length=8"),
+    "2 threads": sets("model.hidden_size=256", "train.batch_size=4", "train.seq_length=4"),
 }
+ASKED = {"2 processes": "train.layout=2x1", "2 threads": "train.threads=2"}
 
 
 @needs_processes
 @pytest.mark.parametrize("plan", SHAPES)
 def test_row_30_another_number_of_cores_is_told_and_the_losses_are_as_good(train, metrics, tmp_path, plan):
-    """Of one process, which is there for shapes for which two are faster."""
+    """Of one process, which goes on with two, or with two threads."""
     train("-o", "run", *SHAPES[plan], *sets("train.threads=1", "train.iterations=4")).ok()
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     assert train("-o", "run", "--resume", *SHAPES[plan], *sets("train.iterations=8")).ok().err == ""
-    other = train("-o", "other", "--resume", *SHAPES[plan], *sets("train.iterations=8", "train.threads=2"))
+    other = train("-o", "other", "--resume", *SHAPES[plan], *sets("train.iterations=8", ASKED[plan]))
     assert warned(other) == f"cores 1 process became {plan}"
     assert last_loss(metrics, tmp_path / "other") == pytest.approx(last_loss(metrics, tmp_path / "run"), rel=1e-3)
 

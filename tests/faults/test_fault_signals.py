@@ -542,7 +542,7 @@ def descendants(pid):
 
 ENDLESS = [*NOISY, *sets("train.iterations=10000000", "train.checkpoint_every=1000000")]
 """Saves nothing but its best."""
-TWO_PROCESSES = sets("train.threads=2", "model.hidden_size=80", "train.batch_size=16", "train.seq_length=64")
+TWO_PROCESSES = sets("train.layout=2x1", "model.hidden_size=80", "train.batch_size=16", "train.seq_length=64")
 """A network that is trained by two processes."""
 
 

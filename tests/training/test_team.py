@@ -14,7 +14,6 @@ import pytest
 from architectures import ARCHITECTURES
 from driving import started
 
-from charrnn import cores
 from charrnn.arrays import Batch
 from charrnn.cores import Plan
 from charrnn.errors import OutputError
@@ -148,24 +147,6 @@ def test_the_same_plan_gives_the_same_bytes(plan, team, rng):
         together.compute(batch, state, 0)
         results.append(together.grads.vector.tobytes())
     assert results[0] == results[1]
-
-
-@pytest.mark.parametrize(
-    ("hidden_size", "batch_size", "threads", "expected"),
-    [
-        (16, 64, 4, Plan()),
-        (256, 64, 4, Plan(4)),
-        (256, 64, 1, Plan()),
-        (256, 16, 4, Plan(2)),
-        (256, 8, 4, Plan(blas_threads=4)),
-        (128, 1, 4, Plan()),
-        (512, 1, 4, Plan(blas_threads=4)),
-    ],
-)
-def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
-    model = CharLM(65, cell="lstm", hidden_size=hidden_size)
-    work = 6 * 64 * batch_size * model.num_parameters
-    assert cores.plan(work, batch_size, model.step_product, threads) == expected
 
 
 @pytest.mark.parametrize("plan", [Plan(3), Plan(1, 2)], ids=str)
