@@ -81,11 +81,6 @@ class Network:
     # --- what each network says of itself ---
 
     @property
-    def splits_units(self) -> bool:
-        """Whether several processes can each compute some of the units (see `tensor_parallel`)."""
-        return False
-
-    @property
     def stacks(self) -> list[Stack]:
         """The recurrent layers, in the order in which they read."""
         raise NotImplementedError
