@@ -54,6 +54,8 @@ CASES: dict[str, dict[str, Any]] = {
     **{name: {"task.name": name} for name in ITEMS},
     "documents": {"data.documents": "lines"},
     "fewer rows than ranks": {"train.batch_size": 1},
+    "accumulate": {"train.accumulate": 3},
+    "accumulate documents": {"train.accumulate": 3, "data.documents": "lines"},
     "sgd without a bound": {"optim.name": "sgd", "optim.clip_norm": None},
     "two processes": {"model.zoneout_h": 0.1},
     "skip": {"train.on_divergence": "skip"},

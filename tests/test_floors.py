@@ -179,6 +179,7 @@ FLOORS = {
     "charrnn.training.watching": 21,
     "charrnn.training.portion": 18,
     "charrnn.training.world": 18,
+    "charrnn.training.accumulation": 19,
     "charrnn.training.team": 19,
     "charrnn.training.gradients": 20,
     "charrnn.training.sharing": 21,

@@ -1,8 +1,8 @@
-"""What computes the gradient of a batch. It is chosen once for a run, and the loop knows one call."""
+"""What computes the gradient of an update. It is chosen once for a run, and the loop knows one call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from charrnn import system
@@ -14,12 +14,15 @@ from charrnn.nn.rtrl import Sensitivity
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Model
+from charrnn.training.accumulation import Accumulation, OfPortion
+from charrnn.training.portion import Portion
 from charrnn.training.team import LostWorkerError, Team
 
-Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
-"""Computes a gradient: of a batch, the state before it, where to write the gradients, and the seed of the noise.
+Gradients = Callable[[Sequence[Batch], State, Parameters, Sequence[int]], tuple[float, State]]
+"""Computes a gradient: of the batches of an update, the state before them, where to write the gradients, and the seed
+of the noise of each.
 
-Returns the loss, in nats per answer, and the state after the batch."""
+Returns the loss, in nats per answer, and the state after the last batch."""
 
 
 @contextmanager
@@ -30,7 +33,8 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
     processes or files, `warn` is told, and this process computes alone.
     """
     if run.config.train.gradient == "rtrl":
-        yield Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)  # type: ignore[arg-type]
+        sensitivity = Sensitivity(run.model, run.slots["sensitivity"])  # type: ignore[arg-type]
+        yield Accumulation(_scaled(sensitivity.gradients(run.params))).gradients
     elif (team := begin_team(run.model, run.params, plan, warn)) is None:
         if plan.processes > 1:
             run.environment |= {"cores": str(plan._replace(processes=1))}
@@ -38,7 +42,7 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
     else:
         run.params = team.params
         try:
-            yield team.loss_and_grads
+            yield Accumulation(team.loss_and_grads).gradients
         finally:
             team.close()
 
@@ -55,10 +59,22 @@ def begin_team(model: Model, params: Parameters, plan: Plan, warn: Warn) -> Team
 
 
 def backpropagation(run: Run) -> Gradients:
-    """Returns what computes gradients in this process, by backpropagation through the batch."""
+    """Returns what computes gradients in this process, by backpropagation through each batch."""
 
-    def compute(batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
+    def compute(batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion) -> tuple[float, State]:
         noise = run.model.noise_of_seed(seed, batch, run.params.vector.dtype)
-        return run.model.loss_and_grads(run.params, batch, state, grads, noise)
+        return run.model.loss_and_grads(run.params, batch, state, grads, noise, count=portion.answers)
+
+    return Accumulation(compute).gradients
+
+
+def _scaled(whole: Callable[[Batch, State, Parameters, int], tuple[float, State]]) -> OfPortion:
+    """Returns what computes the gradients of whole batches, as those of portions of an update."""
+
+    def compute(batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion) -> tuple[float, State]:
+        loss, after = whole(batch, state, grads, seed)
+        share = batch.answers / portion.answers
+        grads.vector *= share
+        return loss * share, after
 
     return compute

@@ -7,7 +7,7 @@ are given all numbers anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +22,8 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
 from charrnn.training import resuming, sharing
-from charrnn.training.portion import Portion
-from charrnn.training.sharing import Beginning, Fate, OfPortion, RankStep, RankWork, checksum
+from charrnn.training.accumulation import OfPortion, Piece, pieces_of
+from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import address_of
 from charrnn.training.world import Order, World
 
@@ -77,8 +77,10 @@ class Leader:
         world.comm.bcast(Beginning(address_of(run.model), run.params.vector.dtype.str, run.config.optim, plan))
         world.busy = False
 
-    def gradients(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
-        """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
+    def gradients(
+        self, batches: Sequence[Batch], state: State, grads: Parameters, seeds: Sequence[int]
+    ) -> tuple[float, State]:
+        """Returns the loss of an update and the state after its batches; writes the gradients to `grads`.
 
         The state is only a name for that which the ranks have: `collect` makes it true.
         """
@@ -87,15 +89,17 @@ class Leader:
             self._compare(with_state=False)
         fate = self._fate()
         world.busy = True
-        is_new = batch.starts is not None and state is not self._state
-        steps = [self._step(rank, fate, batch, state if is_new else None, seed) for rank in range(world.size)]
+        carries = any(batch.starts is not None for batch in batches)
+        is_new = carries and state is not self._state
+        whole = pieces_of(batches, seeds)
+        steps = [self._step(rank, fate, whole, state if is_new else None) for rank in range(world.size)]
         world.give(Order.STEP)
         loss = self.work.step(world.comm.scatter(steps), grads)
         world.busy = False
         self._pending = True
         if is_new:
             self._state = [{name: array.copy() for name, array in entry.items()} for entry in state]
-        return loss, state if batch.starts is None or self._state is None else self._state
+        return loss, self._state if carries and self._state is not None else state
 
     def collect(self) -> None:
         """Brings the state of the run up to date, and makes sure that all ranks have its parameters.
@@ -105,10 +109,15 @@ class Leader:
         if self._known is not None:
             self._compare(with_state=True)
 
-    def _step(self, rank: int, fate: Fate | None, batch: Batch, state: State | None, seed: int) -> RankStep:
-        rows = self.world.rows(batch.num_rows, rank)
-        portion = Portion(rows.start, batch.num_rows, batch.answers)
-        return RankStep(fate, batch.rows(rows), portion, seed, None if state is None else _rows(state, rows))
+    def _step(self, rank: int, fate: Fate | None, whole: Sequence[Piece], state: State | None) -> RankStep:
+        """Returns what one rank has to do for an update, of which `whole` is all."""
+        pieces = []
+        for batch, portion, seed in whole:
+            rows = self.world.rows(batch.num_rows, rank)
+            pieces.append(Piece(batch.rows(rows), portion._replace(start=rows.start), seed))
+        if state is not None:
+            state = _rows(state, self.world.rows(self.run.config.train.batch_size, rank))
+        return RankStep(fate, pieces, state)
 
     def _fate(self) -> Fate | None:
         """Returns what became of the last gradient, and hands out all numbers where that does not tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -17,11 +17,9 @@ from charrnn.nn.stack import State
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model
 from charrnn.training import gradients
+from charrnn.training.accumulation import Accumulation, OfPortion, Piece
 from charrnn.training.portion import Portion
 from charrnn.training.world import World
-
-OfPortion = Callable[[Batch, State, Parameters, int, Portion], tuple[float, State]]
-"""Computes a gradient as `Gradients` does, of a batch that is only a portion of one."""
 
 
 class Beginning(NamedTuple):
@@ -46,12 +44,8 @@ class RankStep(NamedTuple):
 
     fate: Fate | None
     """What became of the gradient before; None where it was dropped, or there is none."""
-    batch: Batch
-    """The rows of this rank."""
-    portion: Portion
-    """What the batch is a part of."""
-    seed: int
-    """Decides the noise of the whole batch."""
+    pieces: list[Piece]
+    """The rows of this rank, of each batch."""
     state: State | None
     """What the rows begin from; None where that is what they left behind."""
 
@@ -62,25 +56,22 @@ class RankWork:
     def __init__(self, world: World, params: Parameters, compute: OfPortion) -> None:
         self.world = world
         self.params = params
-        self.compute = compute
+        self.accumulation = Accumulation(compute)
         self.before: State = []
-        """The state before the last batch."""
+        """The state before the last update."""
         self.state: State = []
         """The state after it."""
 
     def part(self, wanted: str | None) -> State:
-        """Returns the state of our rows before the last batch (`before`), after it (`state`), or none of it (None)."""
+        """Returns the state of our rows before the last update (`before`), after it (`state`), or none of it (None)."""
         return getattr(self, wanted) if wanted else []
 
     def step(self, step: RankStep, grads: Parameters) -> float:
-        """Writes the gradient of the whole batch to `grads`, and returns its loss; both are the same on all ranks."""
-        carries = step.batch.starts is not None
+        """Writes the gradient of the whole update to `grads`, and returns its loss; both are the same on all ranks."""
         if step.state is not None:
             self.state = step.state
-        given = self.state if carries else []
-        loss, after = self.compute(step.batch, given, grads, step.seed, step.portion)
-        if carries:
-            self.before, self.state = self.state, after
+        self.before = self.state
+        loss, self.state = self.accumulation.add_up(step.pieces, self.state, grads)
         self.world.add(grads.vector)
         return float(np.sum(self.world.all_of(loss)))
 

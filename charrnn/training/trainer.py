@@ -21,6 +21,7 @@ from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
 from charrnn.training import gradients, hopeless, leading, limits, loop, metrics, resuming, watching
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -41,7 +42,8 @@ class Trainer:
         self.directory = directory
         self.run = run
         self.split = split
-        self.progress = Progress(run, len(split.train), split.validation is not None)
+        batches = UpdateBatches(split.train, run.config.train.accumulate)
+        self.progress = Progress(run, len(batches), split.validation is not None)
         self.plan = plan(run) if world is None else leading.plan(run, world)
         self.notes: list[str] = []
         """What a user may want to know, a line each, such as characters that the old weights do not know."""
@@ -55,7 +57,7 @@ class Trainer:
         """Is called with each warning. It keeps them in `warnings`, until who wants them at once takes its place."""
         self._warned: set[str] = set()
         directory.warn = self._warn_once
-        self.saver = Saver(run, directory, split.train, lambda message: self.warn(message))
+        self.saver = Saver(run, directory, batches, lambda message: self.warn(message))
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
@@ -90,8 +92,9 @@ class Trainer:
         run.config = config
         run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
         if more:
+            updates = len(UpdateBatches(split.train, config.train.accumulate))
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
-            run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
+            run.config = dataclasses.replace(config, train=more.beyond(run, updates))
         trainer = cls(directory, run, split, world)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(run.config))
