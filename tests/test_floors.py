@@ -104,6 +104,7 @@ FLOORS = {
     "charrnn.optim.schedules": 4,
     # what a model is worth
     "charrnn.judging": 0,
+    "charrnn.judging.tallies": 0,
     "charrnn.judging.scores": 0,
     "charrnn.judging.baselines": 0,
     "charrnn.judging.ngrams": 3,
