@@ -185,6 +185,7 @@ FLOORS = {
     "charrnn.training.gradients": 20,
     "charrnn.training.sharing": 21,
     "charrnn.training.loop": 21,
+    "charrnn.training.judging_together": 19,
     "charrnn.training.leading": 22,
     "charrnn.training.following": 22,
     "charrnn.training.preparing": 21,

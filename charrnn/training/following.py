@@ -14,6 +14,7 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers
 from charrnn.optim.optimizers import Slots
 from charrnn.training import loop, sharing
+from charrnn.training.judging_together import Judge
 from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
 from charrnn.training.world import Order, World
@@ -30,8 +31,9 @@ class Follower:
         self.grads = Parameters.zeros(model.shapes, beginning.dtype)
         self.slots: Slots = {}
         stack.enter_context(threadpool_limits(plan.blas_threads, user_api="blas"))
-        params, compute = stack.enter_context(sharing.of_portions(model, params, plan))
+        params, compute, _ = stack.enter_context(sharing.of_portions(world, model, params, plan))
         self.work = RankWork(world, params, compute)
+        self.judge = Judge(world, model, params)
 
     def load(self, params: Array, slots: Slots) -> None:
         """Takes over the numbers of rank 0."""
@@ -73,6 +75,9 @@ def follow(world: World, heard: Callable[[], None] = lambda: None) -> int:
                 follower.load(*world.comm.bcast(None))
             elif order == Order.STEP:
                 follower.step(world.comm.scatter(None))
+            elif order == Order.JUDGE:
+                follower.update(world.comm.bcast(None))
+                follower.judge.follow(heard)
             else:
                 world.comm.gather(follower.collected(*world.comm.bcast(None)))
             heard()

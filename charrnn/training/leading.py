@@ -7,10 +7,10 @@ are given all numbers anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from charrnn import advice, cores
 from charrnn.arrays import Batch
@@ -18,11 +18,14 @@ from charrnn.config.schema import Config
 from charrnn.cores import Plan
 from charrnn.errors import CharrnnError, ConfigError, OutputError
 from charrnn.files import Warn
+from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
+from charrnn.tasks.base import Scores
 from charrnn.training import resuming, sharing
 from charrnn.training.accumulation import OfPortion, Piece, pieces_of
+from charrnn.training.judging_together import Judge, Share
 from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import address_of
 from charrnn.training.world import Order, World
@@ -57,25 +60,21 @@ class Standing(NamedTuple):
 class Leader:
     """Computes the gradients of a run with all ranks."""
 
-    def __init__(self, world: World, run: Run, place: Path, plan: Plan, compute: OfPortion) -> None:
-        """`place` is the directory of the run, `plan` how each rank shares its rows among its cores.
-
-        `compute` is what this one does with its own.
-        """
+    def __init__(self, world: World, run: Run, place: Path, compute: OfPortion) -> None:
+        """`place` is the directory of the run, `compute` what this rank does with its rows."""
         self.world = world
         self.run = run
         self.place = place
         self.work = RankWork(world, run.params, compute)
+        self._judge = Judge(world, run.model, run.params)
+        self._judged: object = None
+        """The part of which the others have their pieces."""
         self._state: State | None = None
         """The state of all rows, as the run has it. Between two calls of `collect`, what is in it is of the past."""
         self._known: Standing | None = None
         """Where the run stood when the others last heard of it; None before they have any numbers."""
         self._pending = False
         """Whether there is a gradient since, of which they do not know what became."""
-        world.busy = True
-        world.give(Order.BEGIN)
-        world.comm.bcast(Beginning(address_of(run.model), run.params.vector.dtype.str, run.config.optim, plan))
-        world.busy = False
 
     def gradients(
         self, batches: Sequence[Batch], state: State, grads: Parameters, seeds: Sequence[int]
@@ -108,6 +107,28 @@ class Leader:
         """
         if self._known is not None:
             self._compare(with_state=True)
+
+    def judge(self, part: Any, stop: Callable[[], bool]) -> Scores:
+        """Returns how good the run's weights are on a part, of which each rank judges a piece where the task has such.
+
+        Raises EvaluationStopped once `stop()` is true.
+        """
+        run, world = self.run, self.world
+        if "pieces" not in run.task.abilities:
+            return run.task.judge(run.model, run.weights, part, stop)
+        task: Any = run.task
+        fate = self._fate()
+        shares = None if self._judged is part else [Share(task, piece) for piece in task.pieces(part, world.size)]
+        world.busy = True
+        world.give(Order.JUDGE)
+        world.comm.bcast(fate)
+        tally = self._judge.lead(None if run.average is None else run.average.vector, shares, stop)
+        world.busy = False
+        self._judged = part
+        if tally is None:
+            raise EvaluationStopped
+        scores: Scores = task.scores_of(tally, part)
+        return scores
 
     def _step(self, rank: int, fate: Fate | None, whole: Sequence[Piece], state: State | None) -> RankStep:
         """Returns what one rank has to do for an update, of which `whole` is all."""
@@ -171,8 +192,14 @@ def lead(world: World, run: Run, place: Path, plan: Plan, warn: Warn) -> Iterato
 
     `place` is the directory of the run. `run.params` may move into memory that the processes of this rank share.
     """
-    with sharing.of_portions(run.model, run.params, plan, warn) as (run.params, compute):
-        yield Leader(world, run, place, plan, compute)
+    world.busy = True
+    world.give(Order.BEGIN)
+    world.comm.bcast(Beginning(address_of(run.model), run.params.vector.dtype.str, run.config.optim, plan))
+    with sharing.of_portions(world, run.model, run.params, plan, warn) as (run.params, compute, found):
+        world.busy = False
+        if found != plan:
+            run.environment |= {"cores": str(found)}
+        yield Leader(world, run, place, compute)
 
 
 def plan(run: Run, world: World) -> Plan:

@@ -86,18 +86,27 @@ def checksum(params: Parameters, slots: dict[str, Array]) -> str:
 
 @contextmanager
 def of_portions(
-    model: Model, params: Parameters, plan: Plan, warn: Warn = lambda message: None
-) -> Iterator[tuple[Parameters, OfPortion]]:
-    """Yields what computes the gradients of portions of batches, and the parameters.
+    world: World, model: Model, params: Parameters, plan: Plan, warn: Warn = lambda message: None
+) -> Iterator[tuple[Parameters, OfPortion, Plan]]:
+    """Yields what computes the gradients of portions of batches, the parameters, and how this rank shares its rows.
 
     It is this process or a team of them, which has moved the parameters into memory that they share; see
-    `gradients.choose`.
+    `gradients.choose`. Where the team of any rank cannot begin, no rank has one: all would wait for the slowest, and a
+    run has one plan, which is kept with it. Then `warn` is told which rank it was. All ranks must call this together.
     """
-    if (team := gradients.begin_team(model, params, plan, warn)) is None:
-        yield params, _backpropagation_of_portion(model, params)
+    said: list[str] = []
+    team = gradients.begin_team(model, params, plan, said.append)
+    failed = [(rank, why) for rank, whys in enumerate(world.comm.allgather(said)) for why in whys]
+    if failed and team is not None:
+        team.close()
+        team = None
+    for rank, why in failed[:1]:
+        warn(f"{world.name_of(rank)}: {why} on each rank")
+    if team is None:
+        yield params, _backpropagation_of_portion(model, params), plan._replace(processes=1)
         return
     try:
-        yield team.params, team.loss_and_grads
+        yield team.params, team.loss_and_grads, plan
     finally:
         team.close()
 
