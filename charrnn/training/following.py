@@ -14,7 +14,7 @@ from charrnn.nn.stack import State
 from charrnn.optim import optimizers
 from charrnn.optim.optimizers import Slots
 from charrnn.training import loop, sharing
-from charrnn.training.judging_together import Judge
+from charrnn.training.judging_together import RankJudge
 from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
 from charrnn.training.world import Order, World
@@ -33,7 +33,7 @@ class Follower:
         stack.enter_context(threadpool_limits(plan.blas_threads, user_api="blas"))
         params, compute, _ = stack.enter_context(sharing.of_portions(world, model, params, plan))
         self.work = RankWork(world, params, compute)
-        self.judge = Judge(world, model, params)
+        self.judge = RankJudge(world, model, params)
 
     def load(self, params: Array, slots: Slots) -> None:
         """Takes over the numbers of rank 0."""

@@ -27,7 +27,7 @@ class Share(NamedTuple):
     """A piece of what is judged; None where there are more ranks than pieces."""
 
 
-class Judge:
+class RankJudge:
     """Is one rank in the evaluations of a run."""
 
     def __init__(self, world: World, model: Model, params: Parameters) -> None:

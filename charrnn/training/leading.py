@@ -25,7 +25,7 @@ from charrnn.runs.run import Run
 from charrnn.tasks.base import Scores
 from charrnn.training import resuming, sharing
 from charrnn.training.accumulation import OfPortion, Piece, pieces_of
-from charrnn.training.judging_together import Judge, Share
+from charrnn.training.judging_together import RankJudge, Share
 from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
 from charrnn.training.team import address_of
 from charrnn.training.world import Order, World
@@ -66,7 +66,7 @@ class Leader:
         self.run = run
         self.place = place
         self.work = RankWork(world, run.params, compute)
-        self._judge = Judge(world, run.model, run.params)
+        self._judge = RankJudge(world, run.model, run.params)
         self._judged: object = None
         """The part of which the others have their pieces."""
         self._state: State | None = None
