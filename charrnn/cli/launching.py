@@ -75,7 +75,7 @@ def refuse() -> None:
         raise SystemExit(ConfigError.exit_code)
     raise ConfigError(
         f"a launcher started {launch.size} processes of this program, and each would train the same run; start it "
-        f"without a launcher, or train on all of them with: mpiexec -n {launch.size} python -m mpi4py -m charrnn train"
+        f"without a launcher; what shares a run among several is the command line (docs/scaling.md)"
     )
 
 
