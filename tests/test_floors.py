@@ -113,6 +113,7 @@ FLOORS = {
     "charrnn.optim.schedules": 4,
     # what a model is worth
     "charrnn.judging": 0,
+    "charrnn.judging.tallies": 0,
     "charrnn.judging.scores": 0,
     "charrnn.judging.baselines": 0,
     "charrnn.judging.ngrams": 3,
@@ -188,6 +189,7 @@ FLOORS = {
     "charrnn.training.watching": 21,
     "charrnn.training.portion": 18,
     "charrnn.training.world": 18,
+    "charrnn.training.accumulation": 19,
     "charrnn.training.meeting": 19,
     "charrnn.training.updating": 18,
     "charrnn.training.teamwork": 20,
@@ -196,6 +198,7 @@ FLOORS = {
     "charrnn.training.sharing": 23,
     "charrnn.training.loop": 23,
     "charrnn.training.layouts": 20,
+    "charrnn.training.judging_together": 19,
     "charrnn.training.leading": 24,
     "charrnn.training.following": 24,
     "charrnn.training.preparing": 21,

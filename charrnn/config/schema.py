@@ -26,6 +26,12 @@ class TrainConfig:
 
     batch_size: int = key(32, "B, streams of the text read side by side", at_least=1)
     seq_length: int = key(64, "T, characters through which a gradient reaches back", at_least=1)
+    accumulate: int = key(
+        1,
+        "batches whose gradients are added for each update, which is an iteration: as one batch of so many times the "
+        "answers, in the memory of one",
+        at_least=1,
+    )
     epochs: int | None = key(
         10, "passes over the training text; the default is set aside where one of the next two is set", at_least=1
     )

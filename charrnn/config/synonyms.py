@@ -46,7 +46,7 @@ OTHERS = {
     "train.checkpoint_every": "save_every save_interval save_freq save_steps checkpoint_interval",
     "train.patience": "early_stopping early_stop",
     "train.accumulate": "accumulation grad_accum gradient_accumulation gradient_accumulation_steps "
-    "accumulate_grad_batches",
+    "accumulate_grad_batches grad_accum_steps accumulation_steps accum_iter update_freq",
     "optim.name": "optim opt optimizer optimiser optimizer_name algorithm solver",
     "optim.learning_rate": "lr learningrate rate step_size eta base_lr max_lr initial_lr",
     "optim.schedule": "scheduler lr_scheduler lr_schedule decay_type lr_policy",

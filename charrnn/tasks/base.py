@@ -47,6 +47,7 @@ ABILITIES = {
     "lines": "knows the loss of each line or item, and sums up several parts: it has `lines` and `total`",
     "surprise": "knows how much each character of a text surprised it: it has `passages` and `spell`",
     "skip": "may leave out characters that it does not know: `part` takes `skip`, and has `skipped` and `strange`",
+    "pieces": "is judged in pieces by several processes at once: it has `pieces`, `tally` and `scores_of`",
     "confusion": "knows which label was taken for which: `confusion` and `labels` of `report`",
 }
 """What only some tasks can do, in the words of `Task.abilities`."""

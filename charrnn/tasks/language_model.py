@@ -14,10 +14,11 @@ from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging import text_baselines
-from charrnn.judging.evaluation import evaluate
+from charrnn.judging.evaluation import evaluate, piece_of
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.judging.stretch import Stretch
 from charrnn.judging.surprise import Passage
+from charrnn.judging.tallies import Tally
 from charrnn.nn import head
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
@@ -162,6 +163,20 @@ class LanguageModel(Writer):
     def judge(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats per character."""
         return {"nats": evaluate(model, params, part, stop)}
+
+    def pieces(self, part: Streams, count: int) -> list[Streams | None]:
+        """Cuts a part in pieces that are judged apart, of some of the streams; None where there are too few."""
+        B = part.batch_size
+        rows = [slice(B * k // count, B * (k + 1) // count) for k in range(count)]
+        return [piece_of(part, some) if some.start < some.stop else None for some in rows]
+
+    def tally(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Tally:
+        """Returns the nats of all symbols."""
+        return {"nats": evaluate(model, params, part, stop) * part.characters}
+
+    def scores_of(self, tally: Tally, part: Streams) -> Scores:
+        """Returns the scores that `judge` does: of the nats of all symbols, the mean over the characters."""
+        return {"nats": tally["nats"] / part.characters}
 
     def part(
         self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None, skip: bool = False

@@ -31,7 +31,7 @@ class Writer:
 
     vocabulary: Vocabulary
 
-    abilities: ClassVar[frozenset[str]] = frozenset({"lines", "surprise", "skip"})
+    abilities: ClassVar[frozenset[str]] = frozenset({"lines", "surprise", "skip", "pieces"})
     in_words: ClassVar[dict[str, str]] = {
         "nats_per_char": "nats per character",
         "bits_per_char": "bits per character",

@@ -12,7 +12,8 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim import optimizers
 from charrnn.optim.optimizers import Slots
-from charrnn.training import gradients
+from charrnn.training import gradients, sharing
+from charrnn.training.judging_together import RankJudge
 from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
 from charrnn.training.updating import Step
@@ -28,9 +29,10 @@ class Follower:
         params = Parameters.zeros(model.shapes, beginning.dtype)
         slots = optimizers.build(beginning.optim).init(params.vector)
         stack.enter_context(threadpool_limits(plan.blas_threads, user_api="blas"))
-        found = gradients.team_or_alone(model, beginning.optim, params, slots, None, plan)
+        found = gradients.team_or_alone(model, beginning.optim, params, slots, None, plan, agree=sharing.agreed(world))
         self.gradients = stack.enter_context(found)
         self.work = RankWork(world, self.gradients)
+        self.judge = RankJudge(world, model, self.gradients.params)
 
     def load(self, params: Array, slots: Slots) -> None:
         """Takes over the numbers of rank 0."""
@@ -71,6 +73,9 @@ def follow(world: World, heard: Callable[[], None] = lambda: None) -> int:
                 follower.load(*world.comm.bcast(None))
             elif order == Order.STEP:
                 follower.step(world.comm.scatter(None))
+            elif order == Order.JUDGE:
+                follower.update(world.comm.bcast(None))
+                follower.judge.follow(heard)
             else:
                 world.comm.gather(follower.collected(*world.comm.bcast(None)))
             heard()

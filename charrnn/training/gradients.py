@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from charrnn.optim.optimizers import Slots
 from charrnn.optim.options import OptimConfig
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Model
+from charrnn.training.accumulation import Piece, add_up, pieces_of
 from charrnn.training.portion import Portion
 from charrnn.training.team import LostWorkerError, Team
 from charrnn.training.updating import Step, Updater
@@ -30,10 +31,10 @@ class Gradients(Protocol):
     grads: Parameters
     """The gradient, once it is computed, until the update."""
 
-    def compute(self, batch: Batch, state: State, seed: int) -> tuple[float, State]:
-        """Returns the loss of a batch, in nats per answer, and the state after it; the gradient is in `grads`.
+    def compute(self, batches: Sequence[Batch], state: State, seeds: Sequence[int]) -> tuple[float, State]:
+        """Returns the loss of an update's batches, in nats per answer, and the state after them.
 
-        `state` is the one before it, and `seed` that of its noise.
+        The gradient is in `grads`. `state` is the one before them, and `seeds` those of the noise of each.
         """
 
     def norm(self) -> float:
@@ -50,25 +51,31 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
     A team moves the parameters of `run`, and what belongs to them, into memory that its processes share. Where it
     cannot begin, as the system allows no more processes or files, `warn` is told, and this process computes alone.
     """
-    given = _given(run)
+    given = given_by(run)
     if run.config.train.gradient == "rtrl":
         sensitivity = Sensitivity(run.model, run.slots["sensitivity"])  # type: ignore[arg-type]
-        yield Alone(*given, compute=sensitivity.gradients(run.params))
+        yield Alone(*given, compute=_scaled(sensitivity.gradients(run.params)))
         return
     with team_or_alone(*given, plan, warn) as found:
-        if plan.processes > 1 and isinstance(found, Alone):
-            run.environment |= {"cores": str(plan._replace(rows=1, units=1))}
-        run.params, run.slots, run.average = found.params, found.slots, found.average
+        move_in(run, found, plan)
         yield found
 
 
 def alone(run: Run) -> Alone:
     """Returns what computes the gradients of a run in this process, by backpropagation through the batch."""
-    return Alone(*_given(run))
+    return Alone(*given_by(run))
 
 
-def _given(run: Run) -> tuple[Model, OptimConfig, Parameters, Slots, Parameters | None]:
+def given_by(run: Run) -> tuple[Model, OptimConfig, Parameters, Slots, Parameters | None]:
+    """Returns what of a run is needed to compute gradients and to make updates."""
     return run.model, run.config.optim, run.params, run.slots, run.average
+
+
+def move_in(run: Run, found: Team | Alone, plan: Plan) -> None:
+    """Lets a run have its numbers where they are computed from now on; notes if that is not as planned."""
+    if plan.processes > 1 and isinstance(found, Alone):
+        run.environment |= {"cores": str(plan._replace(rows=1, units=1))}
+    run.params, run.slots, run.average = found.params, found.slots, found.average
 
 
 @contextmanager
@@ -80,14 +87,23 @@ def team_or_alone(
     average: Parameters | None,
     plan: Plan,
     warn: Warn = lambda message: None,
+    agree: Callable[[str | None], str | None] = lambda why: why,
 ) -> Iterator[Team | Alone]:
-    """Yields a team where a plan has one and it can begin, and else what computes in this process."""
-    team = None
+    """Yields a team where a plan has one and it can begin, and else what computes in this process.
+
+    `agree` is called with why the team cannot begin, or None; there is one where it returns None too.
+    """
+    team, why = None, None
     if plan.processes > 1:
         try:
             team = Team(model, plan, optim, params, slots, average)
         except (OSError, LostWorkerError) as error:
-            warn(f"{system.explain(error) or error}; training goes on in one process")
+            why = f"{system.explain(error) or error}; training goes on in one process"
+    if (why := agree(why)) is not None:
+        warn(why)
+        if team is not None:
+            team.close()
+            team = None
     if team is None:
         yield Alone(model, optim, params, slots, average)
         return
@@ -97,8 +113,21 @@ def team_or_alone(
         team.close()
 
 
-Compute = Callable[[Batch, State, Parameters, int], tuple[float, State]]
-"""Computes a gradient: of a batch, the state before it, where to write the gradients, and the seed of the noise."""
+Compute = Callable[[Batch, State, Parameters, int, Portion], tuple[float, State]]
+"""Computes a gradient: of a batch, the state before it, where to write the gradients, the seed of the noise, and of
+what the batch is a portion. Returns its share of the loss, and the state after it."""
+
+
+def _scaled(whole: Callable[[Batch, State, Parameters, int], tuple[float, State]]) -> Compute:
+    """Returns what computes the gradients of whole batches, as those of portions of an update."""
+
+    def compute(batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion) -> tuple[float, State]:
+        loss, after = whole(batch, state, grads, seed)
+        share = batch.answers / portion.answers
+        grads.vector *= share
+        return loss * share, after
+
+    return compute
 
 
 class Alone:
@@ -120,19 +149,19 @@ class Alone:
         self._updater = Updater(optim, params, self.grads.vector, vectors, None if average is None else average.vector)
         self._compute = compute
 
-    def compute(self, batch: Batch, state: State, seed: int, portion: Portion | None = None) -> tuple[float, State]:
-        """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
+    def compute(self, batches: Sequence[Batch], state: State, seeds: Sequence[int]) -> tuple[float, State]:
+        """Returns the loss of an update's batches and the state after them; writes the gradient to `grads`."""
+        return add_up(self, pieces_of(batches, seeds), state)
 
-        `seed` is that of the noise of the whole batch, of which this one is a `portion`.
-        """
+    def compute_piece(self, piece: Piece, state: State) -> tuple[float, State]:
+        """Returns the loss of a piece of an update and the state after it; writes its gradient to `grads`."""
+        batch, portion, seed = piece
         if self._compute is not None:
-            return self._compute(batch, state, self.grads, seed)
+            return self._compute(batch, state, self.grads, seed, portion)
         if not batch.num_rows:  # there are more ranks than rows
             self.grads.vector[...] = 0
             return 0.0, state
         dtype, given = self.params.vector.dtype, (self.params, batch, state, self.grads)
-        if portion is None:
-            return self.model.loss_and_grads(*given, self.model.noise_of_seed(seed, batch, dtype))
         noise = portion.noise(self.model, seed, batch, dtype, slice(0, batch.num_rows))
         return self.model.loss_and_grads(*given, noise, count=portion.answers)
 

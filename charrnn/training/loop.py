@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from charrnn.arrays import Batch
@@ -14,6 +14,7 @@ from charrnn.optim.schedules import Position
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batches
 from charrnn.training import hopeless
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.gradients import Gradients
 from charrnn.training.updating import Step
 
@@ -22,14 +23,14 @@ class Update(NamedTuple):
     """Says what one iteration did."""
 
     nats: float
-    """Mean loss of its batch, before the update."""
+    """Mean loss of its batches, before the update."""
     grad_norm: float
     """Global norm of the gradient, before clipping."""
     learning_rate: float
     chars: int
-    """How many symbols the batch has."""
+    """How many symbols its batches have."""
     skipped: bool = False
-    """Whether the batch was passed over, and nothing was updated."""
+    """Whether they were passed over, and nothing was updated."""
 
 
 OnDivergence = Callable[[DivergedError, Parameters], None]
@@ -50,47 +51,52 @@ def updates(
 ) -> Iterator[Update]:
     """Updates `run` in place, once for each item, until `progress()`, the share of the run that is done, reaches 1.
 
-    The state is carried from batch to batch and no gradient crosses their border (Williams and Peng 1990). A loss or
-    gradient that is infinite or not a number is noticed before the update, and so is the last of too many hopeless
-    losses in a row; then `on_divergence` is called.
+    An update reads as many batches as `train.accumulate` says. The state is carried from batch to batch and no gradient
+    crosses their border (Williams and Peng 1990). A loss or gradient that is infinite or not a number is noticed before
+    the update, and so is the last of too many hopeless losses in a row; then `on_divergence` is called.
     """
     schedule = schedules.build(run.config.optim)
+    of_updates = UpdateBatches(batches, run.config.train.accumulate)
     while (done := progress()) < 1:
-        batch = batches.batch(run.iteration)
-        loss, state = _compute(run, gradients, batch)
+        read = of_updates.of(run.iteration)
+        chars = sum(batch.chars for batch in read)
+        loss, state = _compute(run, gradients, read)
         nats, grad_norm = float(loss), gradients.norm()
-        position = Position(run.iteration, run.iteration // len(batches), done, run.reductions)
+        position = Position(run.iteration, run.iteration // len(of_updates), done, run.reductions)
         learning_rate = schedule(position) * 0.5**run.rollbacks
         if what := hopeless.noted(run, nats, grad_norm):
             on_divergence(DivergedError(f"diverged at iteration {run.iteration + 1}: {what}"), gradients.grads)
             _skip(run)
-            run.chars += batch.chars
-            yield Update(nats, grad_norm, learning_rate, batch.chars, skipped=True)
+            run.chars += chars
+            yield Update(nats, grad_norm, learning_rate, chars, skipped=True)
             continue
         count = int(run.slots["count"][0]) if "count" in run.slots else 0
         gradients.update(Step(learning_rate, grad_norm, count, run.iteration + 1 - run.skipped))
         run.state = state
         run.iteration += 1
-        run.chars += batch.chars
+        run.chars += chars
         run.grad_norm, run.learning_rate = grad_norm, learning_rate
         run.skipped_in_a_row = 0
-        yield Update(nats, grad_norm, learning_rate, batch.chars)
+        yield Update(nats, grad_norm, learning_rate, chars)
 
 
-def _compute(run: Run, gradients: Gradients, batch: Batch) -> tuple[float, State]:
-    """Returns loss and final state of a batch. Where that fails, the random state is as before: `run` may be saved."""
+def _compute(run: Run, gradients: Gradients, read: Sequence[Batch]) -> tuple[float, State]:
+    """Returns loss and final state of an update's batches.
+
+    Where that fails, the random state is as before: `run` may be saved.
+    """
     if not run.model.is_noisy:
-        return gradients.compute(batch, run.state, 0)
+        return gradients.compute(read, run.state, [0] * len(read))
     before = run.rng.bit_generator.state
     try:
-        return gradients.compute(batch, run.state, int(run.rng.integers(2**63)))
+        return gradients.compute(read, run.state, [int(run.rng.integers(2**63)) for _ in read])
     except BaseException:
         run.rng.bit_generator.state = before
         raise
 
 
 def _skip(run: Run) -> None:
-    """Passes a batch over. The state begins anew, as what the batch left in it may be as bad as its loss."""
+    """Passes an update over. The state begins anew, as what its batches left in it may be as bad as their loss."""
     run.state = run.model.zero_state(run.config.train.batch_size, run.params.vector.dtype)
     if "sensitivity" in run.slots:
         run.slots["sensitivity"][...] = 0

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.arrays import Array, Batch
+from charrnn.arrays import Array
 from charrnn.cores import Plan
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim.options import OptimConfig
+from charrnn.training.accumulation import Piece, add_up
 from charrnn.training.gradients import Alone
-from charrnn.training.portion import Portion
 from charrnn.training.team import Team
 from charrnn.training.updating import Step
 from charrnn.training.world import World
@@ -34,12 +35,8 @@ class RankStep(NamedTuple):
 
     update: Step | None
     """What rank 0 did with the gradient before, and all are to do; None where it was dropped, or there is none."""
-    batch: Batch
-    """The rows of this rank."""
-    portion: Portion
-    """What the batch is a part of."""
-    seed: int
-    """Decides the noise of the whole batch."""
+    pieces: list[Piece]
+    """The rows of this rank, of each batch."""
     state: State | None
     """What the rows begin from; None where that is what they left behind."""
 
@@ -51,23 +48,20 @@ class RankWork:
         self.world = world
         self.gradients = gradients
         self.before: State = []
-        """The state before the last batch."""
+        """The state before the last update."""
         self.state: State = []
         """The state after it."""
 
     def part(self, wanted: str | None) -> State:
-        """Returns the state of our rows before the last batch (`before`), after it (`state`), or none of it (None)."""
+        """Returns the state of our rows before the last update (`before`), after it (`state`), or none of it (None)."""
         return getattr(self, wanted) if wanted else []
 
     def step(self, step: RankStep) -> float:
-        """Computes the gradient of the whole batch, and returns its loss; both are the same on all ranks."""
-        carries = step.batch.starts is not None
+        """Computes the gradient of the whole update, and returns its loss; both are the same on all ranks."""
         if step.state is not None:
             self.state = step.state
-        given = self.state if carries else []
-        loss, after = self.gradients.compute(step.batch, given, step.seed, step.portion)
-        if carries:
-            self.before, self.state = self.state, after
+        self.before = self.state
+        loss, self.state = add_up(self.gradients, step.pieces, self.state)
         self.world.add(self.gradients.grads.vector)
         self.gradients.measure()
         return float(np.sum(self.world.all_of(loss)))
@@ -79,3 +73,16 @@ def checksum(params: Parameters, slots: dict[str, Array]) -> str:
     for name in sorted(slots):
         digest.update(np.ascontiguousarray(slots[name]).data)
     return digest.hexdigest()
+
+
+def agreed(world: World) -> Callable[[str | None], str | None]:
+    """Returns what all ranks call with why their team could not begin, if so: all hear the first reason of any.
+
+    So no rank has a team where one cannot have it: all would wait for the slowest, and a run has one plan.
+    """
+
+    def agree(why: str | None) -> str | None:
+        failed = [(rank, reason) for rank, reason in enumerate(world.comm.allgather(why)) if reason]
+        return f"{world.name_of(failed[0][0])}: {failed[0][1]} on each rank" if failed else None
+
+    return agree

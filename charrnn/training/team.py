@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -29,7 +30,7 @@ from charrnn.optim import OPTIMIZERS
 from charrnn.optim.optimizers import Slots
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model
-from charrnn.training.portion import Portion
+from charrnn.training.accumulation import Piece, add_up, pieces_of
 from charrnn.training.shared_memory import ArrayLayout, SharedMemory, layout_of
 from charrnn.training.teamwork import Fixed, Message, Order, TeamWork, norm_of
 from charrnn.training.updating import Step
@@ -114,13 +115,17 @@ class Team:
             raise LostWorkerError(LOST)
         return worker
 
-    def compute(self, batch: Batch, state: State, seed: int, portion: Portion | None = None) -> tuple[float, State]:
-        """Returns the loss of a batch and the state after it; writes the gradients to `self.grads`.
+    def compute(self, batches: Sequence[Batch], state: State, seeds: Sequence[int]) -> tuple[float, State]:
+        """Returns the loss of an update's batches and the state after them; writes the gradient to `grads`.
 
-        They are those of the model's `loss_and_grads` but for rounding, as numbers are added up in another order.
-        `seed` is that of the noise of the whole batch, of which this one is a `portion`. Raises LostWorkerError where a
-        worker has ended.
+        It is that of one process but for rounding, as numbers are added up in another order. Raises LostWorkerError
+        where a worker has ended.
         """
+        return add_up(self, pieces_of(batches, seeds), state)
+
+    def compute_piece(self, piece: Piece, state: State) -> tuple[float, State]:
+        """Returns the loss of a piece of an update and the state after it; writes its gradient to `grads`."""
+        batch, portion, seed = piece
         given, fixed = Message(batch, [] if batch.starts is None else state), self.fixed
         layout = [None if array is None else layout_of(array) for array in given.arrays()]
         fixed.order[1] = layout != self._layout
@@ -133,7 +138,7 @@ class Team:
         for mine, theirs in zip(self._message.arrays(), given.arrays(), strict=True):
             if mine is not None:
                 mine[...] = theirs
-        fixed.seed[0], fixed.portion[...] = seed, portion or Portion.whole(batch)
+        fixed.seed[0], fixed.portion[...] = seed, portion
         self._do(Order.COMPUTE)
         if batch.starts is None:
             return float(fixed.losses.sum()), state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -19,8 +20,9 @@ from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.runs.directory import RunDirectory
 from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
-from charrnn.tasks.base import Examples, Split
+from charrnn.tasks.base import Examples, Scores, Split
 from charrnn.training import gradients, hopeless, layouts, leading, limits, loop, metrics, resuming, watching
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -51,7 +53,8 @@ class Trainer:
         self.directory = directory
         self.run = run
         self.split = split
-        self.progress = Progress(run, len(split.train), split.validation is not None)
+        batches = UpdateBatches(split.train, run.config.train.accumulate)
+        self.progress = Progress(run, len(batches), split.validation is not None)
         self.plan = layout or (plan(run) if world is None else leading.plan(run, world))
         self.notes: list[str] = []
         """What a user may want to know, a line each, such as characters that the old weights do not know."""
@@ -65,7 +68,8 @@ class Trainer:
         """Is called with each warning. It keeps them in `warnings`, until who wants them at once takes its place."""
         self._warned: set[str] = set()
         directory.warn = self._warn_once
-        self.saver = Saver(run, directory, split.train, lambda message: self.warn(message))
+        self._judge: Callable[[Any, Callable[[], bool]], Scores] = self._judge_alone
+        self.saver = Saver(run, directory, batches, lambda message: self.warn(message))
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
@@ -101,8 +105,9 @@ class Trainer:
         run.config = config
         run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
         if more:
+            updates = len(UpdateBatches(split.train, config.train.accumulate))
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
-            run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
+            run.config = dataclasses.replace(config, train=more.beyond(run, updates))
         trainer = cls(directory, run, split, world, layout)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(run.config))
@@ -152,7 +157,7 @@ class Trainer:
                 yield compute
             return
         with leading.lead(self.world, self.run, self.directory.path, self.plan, self.warn) as leader:
-            self.saver.complete = leader.collect
+            self.saver.complete, self._judge = leader.collect, leader.judge
             yield leader
 
     def _train(self, compute: Gradients, stop: Callable[[], bool]) -> Iterator[Record]:
@@ -192,11 +197,14 @@ class Trainer:
 
     def _evaluate(self, stop: Callable[[], bool]) -> None:
         run = self.run
-        scores = run.task.judge(run.model, run.weights, self.split.validation, stop)
+        scores = self._judge(self.split.validation, stop)
         nats = scores["nats"]
         if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
         run.note_scores(scores, self.saver.is_better(scores))
+
+    def _judge_alone(self, part: Any, stop: Callable[[], bool]) -> Scores:
+        return self.run.task.judge(self.run.model, self.run.weights, part, stop)
 
     def _sample(self, record: Record) -> Record:
         """Lets the model write or answer, and keeps that beside the metrics. The run is as it was."""

@@ -473,10 +473,10 @@ def test_row_29_so_is_one_that_ran_out_of_memory(no_sync, tmp_path, monkeypatch,
     whole = to_the_end(begin(tmp_path / "whole", **EVENTFUL))
     calls, exact = itertools.count(1), pkgutil.resolve_name(f"charrnn.{place}")
 
-    def greedy(*arguments):
+    def greedy(*arguments, **more):
         if next(calls) == 8:
             raise MemoryError
-        return exact(*arguments)
+        return exact(*arguments, **more)
 
     monkeypatch.setattr(f"charrnn.{place}", greedy)
     with contextlib.suppress(OutputError):
@@ -534,8 +534,8 @@ def poison(training, monkeypatch):
     exact = CharLM.loss_and_grads
 
     def poison(is_bad, value=math.nan):
-        def loss_and_grads(*arguments):
-            loss, final = exact(*arguments)
+        def loss_and_grads(*arguments, **more):
+            loss, final = exact(*arguments, **more)
             return (value if is_bad(training[-1]) else loss), final
 
         monkeypatch.setattr(CharLM, "loss_and_grads", loss_and_grads)

@@ -377,11 +377,11 @@ def test_row_34_a_run_is_saved_within_an_iteration_or_a_window_of_evaluation(tra
     def counted(kind):
         exact = pkgutil.resolve_name(places[kind])
 
-        def count(*arguments):
+        def count(*arguments, **more):
             done.append(kind)
             if len(done) == number:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return exact(*arguments)
+            return exact(*arguments, **more)
 
         return count
 

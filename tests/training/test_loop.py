@@ -276,8 +276,8 @@ def test_an_update_that_is_not_a_number_never_reaches_the_weights(begin, monkeyp
     run = begin(train__checkpoint_every=1)
     exact = CharLM.loss_and_grads
 
-    def poisoned(model, params, batch, state, grads, *rest):
-        result = exact(model, params, batch, state, grads, *rest)
+    def poisoned(model, params, batch, state, grads, *rest, **more):
+        result = exact(model, params, batch, state, grads, *rest, **more)
         if run.run.iteration == 7:
             grads["head.b"][1] = np.nan
         return result

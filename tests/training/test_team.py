@@ -63,7 +63,7 @@ def assert_a_team_agrees(together, model, params, batch, state, seeds):
     for seed in seeds:
         noise = model.noise(np.random.default_rng(seed), T, B, np.float64)
         loss, final = model.loss_and_grads(params, batch, state, grads, noise)
-        shared_loss, shared_final = together.compute(batch, state, seed)
+        shared_loss, shared_final = together.compute([batch], state, [seed])
         assert shared_loss == pytest.approx(loss, abs=1e-12)
         np.testing.assert_allclose(together.grads.vector, grads.vector, rtol=0, atol=1e-12)
         assert together.norm() == together.measure() == pytest.approx(norm(grads.vector), rel=1e-12)
@@ -118,7 +118,7 @@ def test_a_team_makes_the_updates_of_one_process(keys, plan, request, rng):
         if kind is Team:
             request.addfinalizer(one.close)
         for number in range(3):
-            one.compute(batch, state, 0)
+            one.compute([batch], state, [0])
             one.update(Step(0.1, one.norm(), made=number, number=number + 1))
         found.append([one.params.vector, *one.slots.values(), *([one.average.vector] if optim.average else [])])
     assert not np.array_equal(found[0][0], params.vector)
@@ -132,7 +132,7 @@ def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
     together = team(model, params, Plan(3))
     drawn = []
     for seed in (1, 2):
-        together.compute(batch, state, seed)
+        together.compute([batch], state, [seed])
         drawn.append(together.fixed.grads.copy())
     assert [(one != other).any() for one, other in zip(*drawn, strict=True)] == [True] * 3
 
@@ -144,7 +144,7 @@ def test_the_same_plan_gives_the_same_bytes(plan, team, rng):
     results = []
     for _ in range(2):
         together = team(model, params, plan)
-        together.compute(batch, state, 0)
+        together.compute([batch], state, [0])
         results.append(together.grads.vector.tobytes())
     assert results[0] == results[1]
 
@@ -154,11 +154,11 @@ def test_a_worker_that_dies_is_told_and_does_not_hang(plan, team, rng):
     model = CharLM(V, cell="gru", hidden_size=4)
     params, batch, state = window(model, np.float32, rng)
     together = team(model, params, plan)
-    together.compute(batch, state, 0)
+    together.compute([batch], state, [0])
     together.workers[0].kill()
     together.workers[0].wait()
     with pytest.raises(LostWorkerError, match="worker") as lost:
-        together.compute(batch, state, 0)
+        together.compute([batch], state, [0])
     assert not lost.value.torn
 
 
@@ -166,7 +166,7 @@ def test_what_a_worker_left_half_updated_is_known_as_that(team, rng):
     model = CharLM(V, cell="gru", hidden_size=4)
     params, batch, state = window(model, np.float32, rng)
     together = team(model, params, Plan(2))
-    together.compute(batch, state, 0)
+    together.compute([batch], state, [0])
     together.workers[0].kill()
     together.workers[0].wait()
     with pytest.raises(LostWorkerError, match="worker") as lost:

@@ -90,7 +90,7 @@ def _window(model: CharLM, B: int, grid: Grid, stack: ExitStack) -> Callable[[],
     found = stack.enter_context(gradients.team_or_alone(model, optim, params, slots, None, plan))
 
     def update() -> None:
-        found.compute(batch, state, 0)
+        found.compute([batch], state, [0])
         found.update(Step(1e-4, found.norm(), 0, 1))
 
     return update
