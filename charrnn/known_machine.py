@@ -22,7 +22,7 @@ from charrnn.machine import TYPICAL, Machine, measure
 NAME = "machine.json"
 
 VERSION = 2
-"""Of the measurement: another one, or another meaning of a constant, makes what is kept useless."""
+"""Which measurement it is: another one, or another meaning of a constant, makes what is kept useless."""
 
 MOST = 16
 """Machines that are kept; of more, the oldest are forgotten."""

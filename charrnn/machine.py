@@ -75,7 +75,7 @@ class Machine:
     """What each element of the right matrix of a product takes beside its multiply-adds, as BLAS first reorders (packs)
     that matrix; by the size of all that come in turn."""
     tiled: Curve
-    """The same of products that are cut into tiles, so small that BLAS may take the matrix as it is."""
+    """What it takes in products that are cut into tiles, so small that BLAS may take the matrix as it is."""
     vector: Curve
     """Each element of a matrix that a vector is multiplied with, by the size of the matrix."""
     elementwise: Curve

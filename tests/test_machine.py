@@ -12,7 +12,7 @@ import pytest
 from charrnn import known_machine, machine
 from charrnn.machine import TYPICAL, Machine
 from charrnn.nn import costs
-from charrnn.nn.costs import ALONE, Grid
+from charrnn.nn.costs import ALONE, ProcessGrid
 from charrnn.nn.encoder_decoder import EncoderDecoder
 from charrnn.nn.model import CharLM
 from charrnn.nn.work import work_of
@@ -78,14 +78,14 @@ def test_the_work_of_a_network_is_that_of_all_its_layers():
 
 
 def test_where_rows_are_few_units_are_split_and_where_they_are_many_it_matters_little():
-    assert seconds(512, 16, Grid(1, 4)) < 0.8 * seconds(512, 16, Grid(4, 1))
-    assert seconds(128, 512, Grid(1, 4)) == pytest.approx(seconds(128, 512, Grid(4, 1)), rel=0.1)
+    assert seconds(512, 16, ProcessGrid(1, 4)) < 0.8 * seconds(512, 16, ProcessGrid(4, 1))
+    assert seconds(128, 512, ProcessGrid(1, 4)) == pytest.approx(seconds(128, 512, ProcessGrid(4, 1)), rel=0.1)
 
 
 def test_a_machine_whose_processes_meet_slowly_splits_rows():
     slow = dataclasses.replace(TYPICAL, meeting=1e-3)
-    assert costs.choose(TYPICAL, work(512, 16), 4, splits_units=True) == Grid(1, 4)
-    assert costs.choose(slow, work(512, 16), 4, splits_units=True) == Grid(4, 1)
+    assert costs.choose(TYPICAL, work(512, 16), 4, splits_units=True) == ProcessGrid(1, 4)
+    assert costs.choose(slow, work(512, 16), 4, splits_units=True) == ProcessGrid(4, 1)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 4, 16])

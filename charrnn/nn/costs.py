@@ -36,7 +36,7 @@ class Work(NamedTuple):
     gates: int
     """G, blocks of H columns in a layer's weights."""
     hidden_size: int
-    """H."""
+    """H, the units of a layer."""
     layers: int
     """L, layers of the same size, in both directions together."""
     states: int
@@ -48,12 +48,12 @@ class Work(NamedTuple):
     parameters: int
     """N, all numbers that are learnt."""
     rows: int
-    """B."""
+    """B, the rows of a batch."""
     steps: int
-    """T."""
+    """T, the steps of each row."""
 
 
-class Grid(NamedTuple):
+class ProcessGrid(NamedTuple):
     """Says how processes are laid out."""
 
     rows: int
@@ -70,7 +70,7 @@ class Grid(NamedTuple):
         return f"{self.rows}x{self.units}"
 
 
-ALONE = Grid(1, 1)
+ALONE = ProcessGrid(1, 1)
 
 WORTH = 0.9
 """More processes are chosen where they take at most this share of the time; else fewer leave room for others."""
@@ -97,12 +97,12 @@ MEETINGS = 8
 """Meetings of all processes for each update, outside of the steps, with the words around them."""
 
 
-def seconds(machine: Machine, work: Work, grid: Grid) -> float:
+def seconds(machine: Machine, work: Work, grid: ProcessGrid) -> float:
     """Returns about how long a batch and its update take."""
     return sum(parts(machine, work, grid).values())
 
 
-def choose(machine: Machine, work: Work, cores: int, splits_units: bool) -> Grid:
+def choose(machine: Machine, work: Work, cores: int, splits_units: bool) -> ProcessGrid:
     """Returns the grid of at most so many processes that is fastest, or one nearly so with fewer processes.
 
     Of several with as many processes, that with more groups of rows is preferred.
@@ -115,18 +115,18 @@ def choose(machine: Machine, work: Work, cores: int, splits_units: bool) -> Grid
     return best
 
 
-def grids(work: Work, cores: int, splits_units: bool) -> list[Grid]:
+def grids(work: Work, cores: int, splits_units: bool) -> list[ProcessGrid]:
     """Returns the grids of up to so many processes that have rows and units for each, from few processes to many.
 
     Units are cut in parts that are equal, or whose number is a power of two.
     """
     most = max(1, min(cores, work.hidden_size // LEAST_UNITS)) if splits_units else 1
     even = [u for u in range(1, most + 1) if not work.hidden_size % u or u.bit_count() == 1]
-    found = [Grid(r, u) for u in even for r in range(1, min(work.rows, cores // u) + 1)]
+    found = [ProcessGrid(r, u) for u in even for r in range(1, min(work.rows, cores // u) + 1)]
     return sorted(found, key=lambda grid: (grid.processes, grid.units))
 
 
-def parts(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+def parts(machine: Machine, work: Work, grid: ProcessGrid) -> dict[str, float]:
     """Returns the seconds of each part of a batch and its update, by its name."""
     return {
         **_steps(machine, work, grid),
@@ -135,12 +135,12 @@ def parts(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
     }
 
 
-def _share(work: Work, grid: Grid) -> tuple[int, int]:
+def _share(work: Work, grid: ProcessGrid) -> tuple[int, int]:
     """Returns b and h, the rows and units of the process that has most: all others wait for it."""
     return math.ceil(work.rows / grid.rows), math.ceil(work.hidden_size / grid.units)
 
 
-def _steps(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+def _steps(machine: Machine, work: Work, grid: ProcessGrid) -> dict[str, float]:
     """Returns the seconds of what is done step by step."""
     (b, h), G, H = _share(work, grid), work.gates, work.hidden_size
     steps = work.layers * work.steps
@@ -162,7 +162,7 @@ def _steps(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
     return found
 
 
-def _whole_batch(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+def _whole_batch(machine: Machine, work: Work, grid: ProcessGrid) -> dict[str, float]:
     """Returns the seconds of what is done once for all steps of a batch."""
     (b, h), G, H, V = _share(work, grid), work.gates, work.hidden_size, work.outputs
     characters, gates = work.steps * b, G * h
@@ -180,7 +180,7 @@ def _whole_batch(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
     }
 
 
-def _update(machine: Machine, work: Work, grid: Grid) -> dict[str, float]:
+def _update(machine: Machine, work: Work, grid: ProcessGrid) -> dict[str, float]:
     """Returns the seconds of adding up the gradients, and of their norm, the clipping and the optimizer."""
     mine = work.parameters / grid.processes
     near, far = machine.elementwise[0][1], at(machine.elementwise, 16 * mine)

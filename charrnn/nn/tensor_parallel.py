@@ -47,7 +47,7 @@ LEAST_ROWS_OF_INPUT = 512
 
 
 @dataclass(frozen=True)
-class Member:
+class Partner:
     """Is one of the processes that share the units of a network."""
 
     number: int
@@ -78,7 +78,7 @@ class SharedTape(Tape):
         shape: tuple[int, int, int],
         dtype: npt.DTypeLike,
         empty: Empty,
-        member: Member,
+        member: Partner,
         whole: dict[str, Array],
     ) -> None:
         """`shape` is (T, B, R), and `whole` has the arrays of all units by name: h (T + 1, B, R), da, perhaps dhW."""
@@ -172,7 +172,7 @@ class SharedLayers:
     """Is what a member has in place of a `Stack`, for a workspace: tapes of its units."""
 
     stack: Stack
-    member: Member
+    member: Partner
     outputs: int
     drops: bool
     place: str = ""
@@ -207,7 +207,7 @@ class SharedLayers:
 class Section:
     """Is one member's section of a network that answers at each step, in one direction (`CharLM.splits_units`)."""
 
-    def __init__(self, model: CharLM, params: Parameters, grads: Parameters, member: Member) -> None:
+    def __init__(self, model: CharLM, params: Parameters, grads: Parameters, member: Partner) -> None:
         """`params` and `grads` are those of the whole network, and all members see them."""
         stack = self.stack = model.stack
         self.params, self.grads, self.member = params, grads, member

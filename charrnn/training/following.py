@@ -16,7 +16,7 @@ from charrnn.training import gradients, sharing
 from charrnn.training.judging_together import RankJudge
 from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
-from charrnn.training.updating import Step
+from charrnn.training.updating import UpdateStep
 from charrnn.training.world import Order, World
 
 
@@ -45,12 +45,12 @@ class Follower:
         self.update(step.update)
         self.work.step(step)
 
-    def update(self, step: Step | None) -> None:
+    def update(self, step: UpdateStep | None) -> None:
         """Makes the update that rank 0 made of the last gradient, to the bit; none where it dropped it."""
         if step:
             self.gradients.update(step)
 
-    def collected(self, step: Step | None, wanted: str | None) -> tuple[State, str]:
+    def collected(self, step: UpdateStep | None, wanted: str | None) -> tuple[State, str]:
         """Returns the state of our rows that is wanted, and the checksum of our numbers."""
         self.update(step)
         return self.work.part(wanted), checksum(self.gradients.params, self.gradients.slots)

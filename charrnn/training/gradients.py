@@ -22,7 +22,7 @@ from charrnn.tasks.base import Model
 from charrnn.training.accumulation import Piece, add_up, pieces_of
 from charrnn.training.portion import Portion
 from charrnn.training.team import LostWorkerError, Team
-from charrnn.training.updating import Step, Updater
+from charrnn.training.updating import Updater, UpdateStep
 
 
 class Gradients(Protocol):
@@ -40,7 +40,7 @@ class Gradients(Protocol):
     def norm(self) -> float:
         """Returns the global norm of the gradient."""
 
-    def update(self, step: Step) -> None:
+    def update(self, step: UpdateStep) -> None:
         """Updates the parameters, what the optimizer keeps, and the average."""
 
 
@@ -171,7 +171,7 @@ class Alone:
 
     measure = norm
 
-    def update(self, step: Step) -> None:
+    def update(self, step: UpdateStep) -> None:
         """Makes an update of the parameters by the gradient, and uses that up."""
         if "count" in self.slots:
             self.slots["count"][0] = step.made + 1

@@ -28,7 +28,7 @@ from charrnn.training.gradients import Alone
 from charrnn.training.judging_together import RankJudge, Share
 from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
 from charrnn.training.team import Team, address_of
-from charrnn.training.updating import Step
+from charrnn.training.updating import UpdateStep
 from charrnn.training.world import Order, World
 
 CHECK_EVERY = 100
@@ -68,7 +68,7 @@ class Leader:
         self.place = place
         self.own, self.grads = own, own.grads
         self.work = RankWork(world, own)
-        self._update: Step | None = None
+        self._update: UpdateStep | None = None
         """What was done with the last gradient."""
         self._judge = RankJudge(world, run.model, run.params)
         self._judged: object = None
@@ -84,7 +84,7 @@ class Leader:
         """Returns the norm of the gradient."""
         return self.own.norm()
 
-    def update(self, step: Step) -> None:
+    def update(self, step: UpdateStep) -> None:
         """Makes an update by the gradient; the other ranks make it when they next hear of us."""
         self._update = step
         self.own.update(step)
@@ -141,7 +141,7 @@ class Leader:
         scores: Scores = task.scores_of(tally, part)
         return scores
 
-    def _step(self, rank: int, update: Step | None, whole: Sequence[Piece], state: State | None) -> RankStep:
+    def _step(self, rank: int, update: UpdateStep | None, whole: Sequence[Piece], state: State | None) -> RankStep:
         """Returns what one rank has to do for an update, of which `whole` is all."""
         pieces = []
         for batch, portion, seed in whole:
@@ -151,7 +151,7 @@ class Leader:
             state = _rows(state, self.world.rows(self.run.config.train.batch_size, rank))
         return RankStep(update, pieces, state)
 
-    def _made(self) -> Step | None:
+    def _made(self) -> UpdateStep | None:
         """Returns the update since the others last heard of us; hands out all numbers where it was not one update."""
         run, before, now = self.run, self._known, Standing.of(self.run)
         if now == before:

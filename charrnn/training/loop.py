@@ -16,7 +16,7 @@ from charrnn.tasks.base import Batches
 from charrnn.training import hopeless
 from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.gradients import Gradients
-from charrnn.training.updating import Step
+from charrnn.training.updating import UpdateStep
 
 
 class Update(NamedTuple):
@@ -71,7 +71,7 @@ def updates(
             yield Update(nats, grad_norm, learning_rate, chars, skipped=True)
             continue
         count = int(run.slots["count"][0]) if "count" in run.slots else 0
-        gradients.update(Step(learning_rate, grad_norm, count, run.iteration + 1 - run.skipped))
+        gradients.update(UpdateStep(learning_rate, grad_norm, count, run.iteration + 1 - run.skipped))
         run.state = state
         run.iteration += 1
         run.chars += chars

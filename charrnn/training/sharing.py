@@ -16,7 +16,7 @@ from charrnn.optim.options import OptimConfig
 from charrnn.training.accumulation import Piece, add_up
 from charrnn.training.gradients import Alone
 from charrnn.training.team import Team
-from charrnn.training.updating import Step
+from charrnn.training.updating import UpdateStep
 from charrnn.training.world import World
 
 
@@ -33,7 +33,7 @@ class Beginning(NamedTuple):
 class RankStep(NamedTuple):
     """Holds one rank's part of an update."""
 
-    update: Step | None
+    update: UpdateStep | None
     """What rank 0 did with the gradient before, and all are to do; None where it was dropped, or there is none."""
     pieces: list[Piece]
     """The rows of this rank, of each batch."""

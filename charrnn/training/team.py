@@ -32,8 +32,8 @@ from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model
 from charrnn.training.accumulation import Piece, add_up, pieces_of
 from charrnn.training.shared_memory import ArrayLayout, SharedMemory, layout_of
-from charrnn.training.teamwork import Fixed, Message, Order, TeamWork, norm_of
-from charrnn.training.updating import Step
+from charrnn.training.teamwork import Fixed, Message, TeamOrder, TeamWork, norm_of
+from charrnn.training.updating import UpdateStep
 
 WORKER = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from charrnn.training.team import work; work()"
 """What a worker runs: it imports from where this process does, and not first from the directory that it happens to be
@@ -139,7 +139,7 @@ class Team:
             if mine is not None:
                 mine[...] = theirs
         fixed.seed[0], fixed.portion[...] = seed, portion
-        self._do(Order.COMPUTE)
+        self._do(TeamOrder.COMPUTE)
         if batch.starts is None:
             return float(fixed.losses.sum()), state
         final = [{name: array.copy() for name, array in entry.items()} for entry in self._message.state]
@@ -151,21 +151,21 @@ class Team:
 
     def measure(self) -> float:
         """Returns the norm of the gradient, where it was changed since."""
-        self._do(Order.MEASURE)
+        self._do(TeamOrder.MEASURE)
         return self.norm()
 
-    def update(self, step: Step) -> None:
+    def update(self, step: UpdateStep) -> None:
         """Makes an update of the parameters by the gradient, and uses that up."""
         if "count" in self.slots:
             self.slots["count"][0] = step.made + 1
         self.fixed.step[...] = step
         try:
-            self._do(Order.UPDATE)
+            self._do(TeamOrder.UPDATE)
         except LostWorkerError as error:
             error.torn = True
             raise
 
-    def _do(self, order: Order) -> None:
+    def _do(self, order: TeamOrder) -> None:
         self.fixed.order[0] = order
         self.work.meeting.meet()
         self.work.do(self._message)
@@ -212,7 +212,7 @@ def work() -> None:
             message = Message(Batch(*[None] * len(Batch._fields)), [])  # type: ignore[arg-type]
             while True:
                 mine.meeting.meet()
-                if fixed.order[0] == Order.COMPUTE and fixed.order[1]:
+                if fixed.order[0] == TeamOrder.COMPUTE and fixed.order[1]:
                     where = json.loads(commands.readline())
                     message = Message.of(memories[1].arrays(where["layout"]), where["state"])
                 mine.do(message)

@@ -20,17 +20,17 @@ from charrnn.cores import Plan
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
-from charrnn.nn.tensor_parallel import Member, Section
+from charrnn.nn.tensor_parallel import Partner, Section
 from charrnn.optim.blocks import blocks
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model
 from charrnn.training.meeting import Meeting
 from charrnn.training.portion import Portion
 from charrnn.training.shared_memory import ArrayLayout, SharedMemory
-from charrnn.training.updating import Step, Updater
+from charrnn.training.updating import Updater, UpdateStep
 
 
-class Order(IntEnum):
+class TeamOrder(IntEnum):
     """Says what all processes are to do."""
 
     COMPUTE = 1
@@ -57,13 +57,13 @@ class Fixed(NamedTuple):
     squares: Array
     """The sum of the squares of the gradient, in the part of each process: (processes,)."""
     order: Array
-    """What is to be done, an `Order`; and whether the arrays of the batch are laid out anew: (2,)."""
+    """What is to be done, an `TeamOrder`; and whether the arrays of the batch are laid out anew: (2,)."""
     seed: Array
     """The seed of the batch's noise: (1,)."""
     portion: Array
     """What the batch is a part of, a `Portion`: (3,)."""
     step: Array
-    """The `Step` of the update, (4,)."""
+    """The `UpdateStep` of the update, (4,)."""
     arrivals: Array
     """The meeting of all, see `Meeting.layout`."""
     group_arrivals: Array
@@ -127,7 +127,7 @@ class TeamWork:
         if plan.units > 1:
             mates = slice(self.group * plan.units, (self.group + 1) * plan.units)
             meeting = Meeting(fixed.group_arrivals[mates], unit, check)
-            member = Member(unit, plan.units, meeting.meet, shared[self.group].arrays)
+            member = Partner(unit, plan.units, meeting.meet, shared[self.group].arrays)
             assert isinstance(model, CharLM), "the plan splits units where the network says that they can be"
             self.section = Section(model, self.params, self.grads, member)
         count = len(fixed.params)
@@ -137,19 +137,19 @@ class TeamWork:
 
     def do(self, message: Message) -> None:
         """Does what is ordered; returns once all have."""
-        order = Order(int(self.fixed.order[0]))
-        if order == Order.COMPUTE:
+        order = TeamOrder(int(self.fixed.order[0]))
+        if order == TeamOrder.COMPUTE:
             self._compute(message)
             if self.plan.rows > 1:
                 self.meeting.meet()
                 self._add()
             elif self.section:
                 self.meeting.meet()  # our part of the vector is not what we have written
-        if order in (Order.COMPUTE, Order.MEASURE):
+        if order in (TeamOrder.COMPUTE, TeamOrder.MEASURE):
             self._measure()
-        if order == Order.UPDATE:
+        if order == TeamOrder.UPDATE:
             rate, norm, count, number = self.fixed.step.tolist()
-            self.updater.update(Step(rate, norm, int(count), int(number)))
+            self.updater.update(UpdateStep(rate, norm, int(count), int(number)))
         self.meeting.meet()
 
     def _compute(self, message: Message) -> None:

@@ -13,7 +13,7 @@ from charrnn.optim import OPTIMIZERS, average, optimizers
 from charrnn.optim.options import OptimConfig
 
 
-class Step(NamedTuple):
+class UpdateStep(NamedTuple):
     """Says how long a step an update takes."""
 
     learning_rate: float
@@ -51,7 +51,7 @@ class Updater:
             self.slots["count"] = self._count
         self.matrices = _matrices(params, part)
 
-    def update(self, step: Step) -> None:
+    def update(self, step: UpdateStep) -> None:
         """Makes an update by the gradient, and uses that up."""
         optim = self.optimizer.optim
         self._count[0] = step.made  # a run has this number once, and each part counts for itself

@@ -12,7 +12,7 @@ from charrnn.nn import tiles
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.nn.tensor_parallel import Member, Section
+from charrnn.nn.tensor_parallel import Partner, Section
 
 T, B, V = 5, 6, 11
 SPLITTING = [name for name in CELLS if CharLM(V, cell=name).splits_units]
@@ -39,7 +39,7 @@ class Group:
         self.barrier = threading.Barrier(members)
         self.lock, self.arrays = threading.Lock(), {}
         self.sections = [
-            Section(model, params, self.grads, Member(number, members, self.barrier.wait, self.shared))
+            Section(model, params, self.grads, Partner(number, members, self.barrier.wait, self.shared))
             for number in range(members)
         ]
 

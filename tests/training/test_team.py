@@ -26,7 +26,7 @@ from charrnn.optim.options import OptimConfig
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.training.gradients import Alone
 from charrnn.training.team import LOST, LostWorkerError, Team
-from charrnn.training.updating import Step
+from charrnn.training.updating import UpdateStep
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
 T, B, V = 6, 5, 7
@@ -119,7 +119,7 @@ def test_a_team_makes_the_updates_of_one_process(keys, plan, request, rng):
             request.addfinalizer(one.close)
         for number in range(3):
             one.compute([batch], state, [0])
-            one.update(Step(0.1, one.norm(), made=number, number=number + 1))
+            one.update(UpdateStep(0.1, one.norm(), made=number, number=number + 1))
         found.append([one.params.vector, *one.slots.values(), *([one.average.vector] if optim.average else [])])
     assert not np.array_equal(found[0][0], params.vector)
     for alone, together in zip(*found, strict=True):
@@ -170,7 +170,7 @@ def test_what_a_worker_left_half_updated_is_known_as_that(team, rng):
     together.workers[0].kill()
     together.workers[0].wait()
     with pytest.raises(LostWorkerError, match="worker") as lost:
-        together.update(Step(0.1, 1.0, 0, 1))
+        together.update(UpdateStep(0.1, 1.0, 0, 1))
     assert lost.value.torn
 
 

@@ -22,13 +22,13 @@ from charrnn.cores import Plan
 from charrnn.environment import environment
 from charrnn.machine import measure
 from charrnn.nn import costs
-from charrnn.nn.costs import ALONE, Grid
+from charrnn.nn.costs import ALONE, ProcessGrid
 from charrnn.nn.model import CharLM
 from charrnn.nn.work import work_of
 from charrnn.optim import optimizers
 from charrnn.optim.options import OptimConfig
 from charrnn.training import gradients
-from charrnn.training.updating import Step
+from charrnn.training.updating import UpdateStep
 
 V, T = 65, 16
 CASES = [("lstm", 1, H, B) for H in (64, 128, 256, 512, 1024) for B in (1, 4, 16, 32, 64, 128)]
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("words", nargs="*")
     asked = parser.parse_args()
-    grids = [ALONE, Grid(2, 1), Grid(1, 2)] if asked.grids else [ALONE]
+    grids = [ALONE, ProcessGrid(2, 1), ProcessGrid(1, 2)] if asked.grids else [ALONE]
     machine, off = measure(), []
     print(f"{environment()['blas']}; V {V}, T {T}; milliseconds of a window and its update: measured, predicted, ratio")
     for cell, L, H, B in CASES:
@@ -65,7 +65,7 @@ def main() -> None:
     print(f"{within} of {len(off)} within 25 %; in the middle {math.exp(off[len(off) // 2]) - 1:.0%} off")
 
 
-def _measure(model: CharLM, B: int, grids: list[Grid], seconds: float) -> dict[Grid, float]:
+def _measure(model: CharLM, B: int, grids: list[ProcessGrid], seconds: float) -> dict[ProcessGrid, float]:
     """Returns the least time that a window and its update take in each grid, of about so many seconds for each."""
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1, user_api="blas"))
@@ -79,7 +79,7 @@ def _measure(model: CharLM, B: int, grids: list[Grid], seconds: float) -> dict[G
     return best
 
 
-def _window(model: CharLM, B: int, grid: Grid, stack: ExitStack) -> Callable[[], None]:
+def _window(model: CharLM, B: int, grid: ProcessGrid, stack: ExitStack) -> Callable[[], None]:
     """Returns what does a window and its update in a grid of processes, which `stack` ends."""
     rng = np.random.default_rng(0)
     params, state = model.init_params(rng), model.zero_state(B)
@@ -91,7 +91,7 @@ def _window(model: CharLM, B: int, grid: Grid, stack: ExitStack) -> Callable[[],
 
     def update() -> None:
         found.compute([batch], state, [0])
-        found.update(Step(1e-4, found.norm(), 0, 1))
+        found.update(UpdateStep(1e-4, found.norm(), 0, 1))
 
     return update
 

@@ -88,7 +88,7 @@ def measure(shape: tuple[int, int, int], updates: int, together: Any) -> Measure
     from charrnn.training import gradients, leading, loop
     from charrnn.training.accumulation import pieces_of
     from charrnn.training.preparing import prepare
-    from charrnn.training.updating import Step
+    from charrnn.training.updating import UpdateStep
 
     H, B, T = shape
     values = {"model.hidden_size": H, "train.batch_size": B, "train.seq_length": T, "train.threads": 1, "train.seed": 1}
@@ -101,7 +101,7 @@ def measure(shape: tuple[int, int, int], updates: int, together: Any) -> Measure
         whole = pieces_of([split.train.batch(0)], [0])
         order = fastest(lambda: pickle.dumps(leader._step(0, None, whole, None)), 10 * updates)
     one = gradients.alone(run)
-    step = fastest(lambda: one.update(Step(1e-3, 1.0, made=end, number=end)), updates)
+    step = fastest(lambda: one.update(UpdateStep(1e-3, 1.0, made=end, number=end)), updates)
     return Measured(H, B, T, run.model.num_parameters, min(np.diff(marks)[2:]), step, order)
 
 
