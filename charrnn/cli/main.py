@@ -20,8 +20,8 @@ from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
 
 COMMANDS = (
-    "plan", "train", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config", "corpus",
-    "completion",
+    "plan", "train", "sample", "predict", "eval", "report", "compress", "decompress", "gradcheck", "gradflow", "info",
+    "config", "corpus", "completion",
 )  # fmt: skip
 
 COMPLETE = "_CHARRNN_COMPLETE"

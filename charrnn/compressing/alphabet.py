@@ -75,9 +75,9 @@ class Alphabet:
 
 
 def fitting(vocabulary: Vocabulary, data: bytes) -> tuple[Alphabet, Ids]:
-    """Returns the alphabet of a vocabulary in the encoding in which fewest bytes of a file must be escaped, and its ids.
+    """Returns the alphabet in whose encoding fewest bytes of a file must be escaped, and the ids of the file.
 
-    These are UTF-8 and that of the vocabulary; where its symbols are bytes, there is but one.
+    The encodings are UTF-8 and that of the vocabulary; where its symbols are bytes, there is but one.
     """
     best: tuple[Alphabet, Ids] | None = None
     for codec in codecs_of(vocabulary):

@@ -1,4 +1,4 @@
-"""Arithmetic coding: a row of choices, each with a known probability, becomes a number of about as many bits as it must.
+"""Arithmetic coding: choices, each of a known probability, become a number of about as many bits as they must.
 
 Everything here is a whole number, so that both sides compute the same on every machine. The coder narrows an interval
 `[low, low + width)`: each choice takes its share of it, and any number within the last one tells all choices. Bytes

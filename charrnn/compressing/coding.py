@@ -35,13 +35,13 @@ class Misread(Exception):
 
 
 @dataclass(frozen=True)
-class Layout:
+class Arrangement:
     """Says how N symbols stand in B rows, and what they are."""
 
     symbols: int
     """N, of the model or escaped bytes."""
     rows: int
-    """B."""
+    """B, how many pieces are read side by side."""
     V: int
     """Symbols of the model; an escaped byte b is V + b."""
     escapes: bool
@@ -123,11 +123,9 @@ class Escapes:
 class _Side:
     """Is one end of the line: it sends or receives choices. What both do alike is here."""
 
-    def __init__(self, layout: Layout, predictor: Predictor) -> None:
-        self.layout, self.predictor = layout, predictor
-        self._escapes = Escapes() if layout.escapes else None
-        self.nats = 0.0
-        """What all symbols of the model so far cost by the model itself; known to who sends alone."""
+    def __init__(self, arrangement: Arrangement, predictor: Predictor) -> None:
+        self.arrangement, self.predictor = arrangement, predictor
+        self._escapes = Escapes() if arrangement.escapes else None
 
     @abstractmethod
     def _choose(self, counts: Counts, choice: int) -> int:
@@ -146,9 +144,9 @@ class _Side:
 
         Raises Misread.
         """
-        V, lengths, done, checked, check = self.layout.V, self.layout.lengths, 0, 0, 0
+        V, lengths, done, checked, check = self.arrangement.V, self.arrangement.lengths, 0, 0, 0
         last = int(lengths.min())
-        every = list(range(self.layout.rows))
+        every = list(range(self.arrangement.rows))
         for t, symbols in enumerate(table):
             rows = every if t < last else np.flatnonzero(lengths > t).tolist()
             coded = self._escaped(rows, symbols)
@@ -172,13 +170,13 @@ class _Side:
         others = []
         for row in rows:
             flag, symbol, byte = self._escapes.flag(row), int(symbols[row]), None
-            is_escaped = self._choose(flag, int(symbol >= self.layout.V))
+            is_escaped = self._choose(flag, int(symbol >= self.arrangement.V))
             flag.note(is_escaped)
             if is_escaped:
                 counts = self._escapes.byte(row)
-                byte = self._choose(counts, max(0, symbol - self.layout.V))
+                byte = self._choose(counts, max(0, symbol - self.arrangement.V))
                 counts.note(byte)
-                symbols[row] = self.layout.V + byte
+                symbols[row] = self.arrangement.V + byte
             else:
                 others.append(row)
             self._escapes.note(row, byte)
@@ -188,16 +186,19 @@ class _Side:
 class Sender(_Side):
     """Turns a table into bytes."""
 
-    def __init__(self, layout: Layout, predictor: Predictor) -> None:
-        super().__init__(layout, predictor)
+    def __init__(self, arrangement: Arrangement, predictor: Predictor) -> None:
+        super().__init__(arrangement, predictor)
         self.coder = Encoder()
-        self.bits_beside = 0.0
-        """What was sent that is no symbol of the model: escapes and checks, in bits."""
+        self.nats = 0.0
+        """What all symbols of the model so far cost by the model itself."""
+        self.escape_bits = 0.0
+        """What it cost to tell which bytes are no symbols, and which they are."""
+        self.check_bits = 0
 
     def _choose(self, counts: Counts, choice: int) -> int:
         start, count, total = counts.interval(choice)
         self.coder.put(start, count, total)
-        self.bits_beside -= math.log2(count / total)
+        self.escape_bits -= math.log2(count / total)
         return choice
 
     def _symbols(self, counts: Array, rows: list[int], symbols: Ids) -> None:
@@ -207,19 +208,19 @@ class Sender(_Side):
         sizes = counts[rows, chosen]
         for start, size in zip((stops[rows, chosen] - sizes).tolist(), sizes.tolist(), strict=True):
             self.coder.put(start, size, TOTAL)
-        self.nats += float(self.predictor.nats(np.minimum(symbols, self.layout.V - 1))[rows].sum())
+        self.nats += float(self.predictor.nats(np.minimum(symbols, self.arrangement.V - 1))[rows].sum())
 
     def _check(self, number: int) -> bool:
         self.coder.put(number, 1, 1 << CHECK_BITS)
-        self.bits_beside += CHECK_BITS
+        self.check_bits += CHECK_BITS
         return True
 
 
 class Receiver(_Side):
     """Fills a table from bytes."""
 
-    def __init__(self, layout: Layout, predictor: Predictor, data: bytes) -> None:
-        super().__init__(layout, predictor)
+    def __init__(self, arrangement: Arrangement, predictor: Predictor, data: bytes) -> None:
+        super().__init__(arrangement, predictor)
         self.coder = Decoder(data)
 
     def _choose(self, counts: Counts, choice: int) -> int:

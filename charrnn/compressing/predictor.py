@@ -1,4 +1,4 @@
-"""What a model says, step by step, of the next symbol in each of B rows: as whole numbers, from which symbols are coded.
+"""What a model says of the next symbol in each of B rows, step by step: as whole numbers, for the coder.
 
 Both sides run the very same instructions on arrays of the same shapes: so they have the same numbers, as long as NumPy
 and BLAS add up in the same order, which they do on one kind of processor, in one thread.
@@ -78,7 +78,7 @@ class Predictor:
         return layers
 
     def counts(self) -> Array:
-        """Returns the share of each symbol in what is next, (B, V): whole numbers from 1, of which rows add up to TOTAL.
+        """Returns the share of each symbol in what is next, (B, V): whole numbers from 1; a row adds up to TOTAL.
 
         A row in which the model has come to numbers that are none is divided evenly.
         """

@@ -14,7 +14,8 @@ from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging import text_baselines
-from charrnn.judging.evaluation import evaluate
+from charrnn.judging.dynamic import Adapting, evaluate_dynamically
+from charrnn.judging.evaluation import Score, evaluate
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.judging.stretch import Stretch
 from charrnn.judging.surprise import Passage
@@ -23,6 +24,7 @@ from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
+from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.tasks import rare
 from charrnn.tasks.base import Batches, Batching, Model, Scores, Split, Symbols, Task
@@ -58,6 +60,7 @@ class LanguageModel(Writer):
 
     vocabulary: Vocabulary
 
+    abilities: ClassVar[frozenset[str]] = Writer.abilities | {"dynamic"}
     data_keys: ClassVar[frozenset[str]] = frozenset({"split_by", *VOCABULARY_KEYS})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
@@ -195,10 +198,33 @@ class LanguageModel(Writer):
             raise DataError(f"the run's data.split leaves no {name} text; leave out --split")
         return Stretch(text, streams, examples)
 
-    def report(self, model: CharLM, params: dict[str, Array], part: Stretch) -> dict[str, Any]:
-        """Returns the loss per character in several units, over how many characters and bytes."""
+    def report(
+        self, model: CharLM, params: Parameters, part: Stretch, dynamic: Adapting | None = None
+    ) -> dict[str, Any]:
+        """Returns the loss per character in several units, over how many characters and bytes.
+
+        With `dynamic`, it has an entry of that name: the same of the model that goes on learning, and how it learnt.
+        """
         score = part.score(model, params)
-        return score.facts()
+        if dynamic is None:
+            return score.facts()
+        nats = evaluate_dynamically(model, params, part.streams, dynamic)
+        return {**score.facts(), "dynamic": Score(nats, score.chars, score.bytes).facts() | dynamic.facts()}
+
+    def total(
+        self,
+        model: CharLM,
+        params: dict[str, Array],
+        parts: Sequence[Stretch],
+        reports: Sequence[dict[str, Any]],
+        dynamic: Adapting | None = None,
+    ) -> dict[str, Any]:
+        """Returns the report on several texts as one; with `dynamic`, each of them begins with the first weights."""
+        report = super().total(model, params, parts, reports)
+        if dynamic is None:
+            return report
+        adapted = super().total(model, params, parts, [one["dynamic"] for one in reports])
+        return {**report, "dynamic": adapted | dynamic.facts()}
 
     def passages(self, model: CharLM, params: dict[str, Array], part: Stretch) -> Iterator[Passage]:
         """Yields each piece of the text that is judged, with what the model thinks of its characters."""
