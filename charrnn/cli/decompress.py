@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -34,11 +35,11 @@ def command(places: tuple[str, ...], out: Path, quiet: bool) -> None:
             f"{advice.command('decompress', '--help')}"
         )
     whole_files.refuse_to_overwrite(out, lambda found: False, "")
+    if len(places) == 2 and places[0] != "-" and Path(places[0]).is_file():
+        with suppress(OSError), open(places[0], "rb") as file:
+            if archive.is_archive(file.read(len(archive.MAGIC))):  # they were given the other way round
+                places = places[::-1]
     data = whole_files.read(places[-1])
-    if len(places) == 2 and not archive.is_archive(data) and places[0] != "-" and Path(places[0]).is_file():
-        first = whole_files.read(places[0])
-        if archive.is_archive(first):  # they were given the other way round
-            places, data = (places[1], places[0]), first
     archive.from_bytes(data, places[-1])  # what is wrong with it is told before a run is loaded
     run = load(places[0]) if len(places) == 2 else None
     with whole_files.progress(quiet) as tell:

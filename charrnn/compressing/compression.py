@@ -163,12 +163,12 @@ def decompress(data: bytes, name: str, run: Run | None, tell: Tell = lambda done
     or one too many, and CheckpointError for another than that which wrote it.
     """
     head, coded = archive.from_bytes(data, name)
+    if not head.symbols:
+        return b""
     try:
         how, alphabet = _of(head, run, name)
     except (UnicodeError, LookupError, TypeError, ValueError) as error:
         raise DataError(f"{name} was not written by charrnn: its head is none ({error}); get it anew") from error
-    if not head.symbols:
-        return b""
     arrangement = Arrangement(head.symbols, head.rows, len(alphabet), head.escapes)
     table = np.zeros((arrangement.steps, arrangement.rows), np.int64)
     try:

@@ -12,6 +12,7 @@ import numpy as np
 
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.nn.model import CharLM
+from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.nn.stepper import Stepper
@@ -53,7 +54,7 @@ class Predictor:
     def __init__(self, model: CharLM, learner: Learner, rows: int, opening: int) -> None:
         """Begins with every row in the initial state, where it has read the symbol `opening`."""
         self._model, self._learner = model, learner
-        self._stepper = Stepper(model, learner.params, rows)
+        self._stepper = self._new_stepper(rows)
         self._last: Ids = np.full(rows, opening)
         """What each row has read last: (B,)."""
         self._learns = learner.segment < Unchanged.segment
@@ -62,6 +63,11 @@ class Predictor:
             self._begin()
         self._steps = 0
         self._logits = self._stepper.step(self._last).copy()
+
+    def _new_stepper(self, rows: int) -> Stepper:
+        """Returns what takes the model's steps with the weights as they are now; it is in the initial state."""
+        with overflow_allowed():  # of weights that have exploded
+            return Stepper(self._model, self._learner.params, rows)
 
     def _begin(self) -> None:
         """Begins a segment, in the state before the step that has just been taken."""
@@ -82,7 +88,7 @@ class Predictor:
 
         A row in which the model has come to numbers that are none is divided evenly.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
+        with overflow_allowed():
             exact = self._logits.astype(np.float64)
             exact -= exact.max(axis=1, keepdims=True)
             shares = np.exp(exact)
@@ -98,9 +104,9 @@ class Predictor:
 
     def nats(self, symbols: Ids) -> Array:
         """Returns what each row's next symbol costs by the model itself, before anything is rounded: (B,)."""
-        exact = self._logits.astype(np.float64)
-        exact -= exact.max(axis=1, keepdims=True)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with overflow_allowed():
+            exact = self._logits.astype(np.float64)
+            exact -= exact.max(axis=1, keepdims=True)
             found: Array = np.log(np.exp(exact).sum(axis=1)) - exact[np.arange(len(exact)), symbols]
         return found
 
@@ -139,7 +145,7 @@ class Predictor:
             weights = None if whole else (np.arange(T)[:, None] < self._sizes).astype(self._logits.dtype)
             lengths = None if whole else self._sizes.copy()
             self._learner.learn(Batch(self._x, self._y, np.zeros(B, bool), weights, lengths), self._before)
-        stepper = Stepper(self._model, self._learner.params, B)
+        stepper = self._new_stepper(B)
         for array, now in zip(stepper.layers.state.values(), self._stepper.layers.state.values(), strict=True):
             array[...] = now
         self._stepper = stepper

@@ -20,7 +20,8 @@ from charrnn.optim import clipping, optimizers, schedules
 from charrnn.optim.schedules import Position
 
 RECIPE = {
-    "model.hidden_size": 128,
+    "model.hidden_size": 192,
+    "model.dropout": 0.4,
     "train.batch_size": 4,
     "train.seq_length": 20,
     "train.seed": 1,
@@ -30,6 +31,9 @@ RECIPE = {
     "optim.clip_norm": 1.0,
 }
 """What is chosen where a configuration does not say otherwise; measured on harbour and alice29."""
+
+UPDATES = 2
+"""How many steps are taken after each segment, each with other earlier ones beside it."""
 
 MOST_EARLIER = 1 << 14
 """Segments from which earlier ones are drawn: the last so many."""
@@ -71,13 +75,19 @@ class FromScratch:
         return self._config.train.seq_length
 
     def learn(self, batch: Batch, state: State) -> None:
-        """Takes one step down the gradient of this segment, (T, B), and of as many earlier rows as there is room for.
+        """Takes steps down the gradient of this segment, (T, B), and of as many earlier rows as there is room for."""
+        new = batch.x.copy(), batch.y.copy(), state
+        for _ in range(UPDATES):
+            self._update(*self._with_earlier(new))
+        if len(self._earlier) < MOST_EARLIER:
+            self._earlier.append(new)
+        else:
+            self._earlier[self._done % MOST_EARLIER] = new
+        self._done += 1
 
-        A gradient that is not finite is passed over.
-        """
-        optim, new = self._config.optim, (batch.x.copy(), batch.y.copy(), state)
-        rows, before = self._with_earlier(new)
-        noise = None
+    def _update(self, rows: Batch, before: State) -> None:
+        """Takes one step down the gradient of `rows`, before which the layers were so; passes over one that is none."""
+        optim, noise = self._config.optim, None
         if self.model.is_noisy:
             noise = self.model.noise_of_seed(int(self._rng.integers(2**63)), rows, self._params.vector.dtype)
         self.model.loss_and_grads(self._params, rows, before, self._grads, noise)
@@ -88,11 +98,6 @@ class FromScratch:
                 self._optimizer.update(self._grads.vector, self._slots, rate, size)
                 optimizers.decay_weights(self._params, rate, optim)
                 self._params.vector -= self._grads.vector
-        if len(self._earlier) < MOST_EARLIER:
-            self._earlier.append(new)
-        else:
-            self._earlier[self._done % MOST_EARLIER] = new
-        self._done += 1
 
     def _with_earlier(self, new: tuple[Array, Array, State]) -> tuple[Batch, State]:
         """Returns a segment beside earlier rows as one batch, and the state before each of its rows."""

@@ -206,10 +206,11 @@ class LanguageModel(Writer):
         With `dynamic`, it has an entry of that name: the same of the model that goes on learning, and how it learnt.
         """
         score = part.score(model, params)
-        if dynamic is None:
-            return score.facts()
-        nats = evaluate_dynamically(model, params, part.streams, dynamic)
-        return {**score.facts(), "dynamic": Score(nats, score.chars, score.bytes).facts() | dynamic.facts()}
+        report: dict[str, Any] = score.facts()
+        if dynamic is not None:
+            nats = evaluate_dynamically(model, params, part.streams, dynamic)
+            report["dynamic"] = Score(nats, score.chars, score.bytes).facts() | dynamic.facts()
+        return report
 
     def total(
         self,
@@ -221,10 +222,10 @@ class LanguageModel(Writer):
     ) -> dict[str, Any]:
         """Returns the report on several texts as one; with `dynamic`, each of them begins with the first weights."""
         report = super().total(model, params, parts, reports)
-        if dynamic is None:
-            return report
-        adapted = super().total(model, params, parts, [one["dynamic"] for one in reports])
-        return {**report, "dynamic": adapted | dynamic.facts()}
+        if dynamic is not None:
+            adapted = super().total(model, params, parts, [one["dynamic"] for one in reports])
+            report["dynamic"] = adapted | dynamic.facts()
+        return report
 
     def passages(self, model: CharLM, params: dict[str, Array], part: Stretch) -> Iterator[Passage]:
         """Yields each piece of the text that is judged, with what the model thinks of its characters."""
