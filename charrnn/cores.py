@@ -25,8 +25,12 @@ class Plan(NamedTuple):
     processes: int
     blas_threads: int
     """Threads of BLAS, which computes the matrix products, in each process."""
+    ranks: int = 1
+    """Ranks that a launcher started, which share the rows; each has so many processes."""
 
     def __str__(self) -> str:
+        if self.ranks > 1:
+            return f"{self.ranks} ranks of {self._replace(ranks=1)}"
         if self.processes > 1:
             return f"{self.processes} processes"
         return "1 process" if self.blas_threads == 1 else f"{self.blas_threads} threads"

@@ -80,6 +80,12 @@ def _bereft_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("charrnn.training.loop.updates", lost)
 
 
+def _launched(patch: pytest.MonkeyPatch) -> None:
+    """A launcher has started this as the first of two ranks."""
+    world = types.SimpleNamespace(rank=0, size=2, leave=lambda code: None)
+    patch.setattr("charrnn.cli.launching.connect", lambda arguments: world)
+
+
 def _without_detector(patch: pytest.MonkeyPatch) -> None:
     """There is nothing that guesses the encodings of other alphabets."""
     patch.setitem(sys.modules, "charset_normalizer", None)
@@ -185,6 +191,11 @@ SITUATIONS = {
     "complete, and asked for another rate": Situation(
         "charrnn train -o {new} --resume --lr 0.001 --set train.threads=1 --iterations 12",
         before=("charrnn train {text} -c {tiny} -o {new}",),
+    ),
+    "what ranks cannot share": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --set train.gradient=rtrl",
+        patch=_launched,
+        instead="--set train.gradient=rtrl",
     ),
     # the text does not suit
     "short": Situation("charrnn train {text} -c {tiny} -o {new} --set train.batch_size=500", 3),

@@ -10,14 +10,17 @@ import os
 import re
 import sys
 import traceback
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
 from charrnn import advice, system
-from charrnn.cli import signals, versions
+from charrnn.cli import launching, signals, versions
 from charrnn.config.synonyms import nearest_value
 from charrnn.errors import CharrnnError, one_line
+
+if TYPE_CHECKING:
+    from charrnn.training.world import World
 
 COMMANDS = (
     "plan", "train", "sample", "predict", "eval", "report", "compress", "decompress", "gradcheck", "gradflow", "info",
@@ -109,13 +112,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text, nor a locale UTF-8
             stream.reconfigure(errors="backslashreplace")
     messages: list[str] = []
+    world: World | None = None
     try:
         with signals.leaving():
-            code = _run(arguments)
+            world = launching.connect(arguments)
+            code = launching.follow(world) if world and world.rank else _run(arguments, world)
             if sys.stdout:
                 sys.stdout.flush()
     except BaseException as error:
         code, messages = _explain(_signal_behind(error) or error, arguments)
+        if world and world.rank:
+            messages = [f"{world.name}: {message}" for message in messages]
         if isinstance(error, KeyboardInterrupt):
             _end_line()
         if "--debug" in arguments:
@@ -128,6 +135,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.stderr.flush()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         _let_go(stream)
+    if world:
+        world.leave(code)
     sys.exit(code)
 
 
@@ -148,12 +157,15 @@ def _let_go(stream: TextIO) -> None:
         pass
 
 
-def _run(arguments: list[str]) -> int:
-    """Finds the command and runs it. Not click's own `main`, which has codes and messages of its own for signals."""
+def _run(arguments: list[str], world: World | None) -> int:
+    """Finds the command and runs it; `world` are the ranks that train together, which `train` finds as its context's.
+
+    Not click's own `main`, which has codes and messages of its own for signals.
+    """
     if COMPLETE in os.environ:  # the shell asks what could be typed next
         cli.main(arguments, prog_name="charrnn")
     try:
-        with cli.make_context("charrnn", list(arguments)) as context:
+        with cli.make_context("charrnn", list(arguments), obj=world) as context:
             cli.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code

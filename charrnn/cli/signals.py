@@ -35,7 +35,9 @@ def leaving() -> Iterator[None]:
 class Noted:
     """Notes signals within its block, and no more, so that no update is cut in two. A second INT leaves at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
+        """Who is `patient` does not leave at a second INT: a launcher sends one on that the terminal has sent too."""
+        self.patient = patient
         self.stop = 0
         """The number of the signal that asked to stop."""
         self.save = False
@@ -50,8 +52,22 @@ class Noted:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
+    def note(self, number: int) -> None:
+        """Notes a signal that another process got."""
+        if name_of(number) == SAVING:
+            self.save = True
+        else:
+            self.stop = self.stop or number
+
+    def take(self) -> list[int]:
+        """Returns the signals that were noted since the last time."""
+        saving = [int(getattr(signal, SAVING))] if self.save else []
+        found = saving + [self.stop] * bool(self.stop)
+        self.stop, self.save = 0, False
+        return found
+
     def _note_stop(self, number: int, frame: FrameType | None) -> None:
-        if self.stop and number == signal.SIGINT:
+        if self.stop and number == signal.SIGINT and not self.patient:
             raise StoppedBySignal(number, "stopped at once; what was saved before, if anything, is whole")
         self.stop = number
 

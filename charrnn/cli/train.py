@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli import common, ending, flags, signals
+from charrnn.cli import common, ending, flags, launching, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.unread import unread
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from charrnn.text.corpus import Library
     from charrnn.text.options import DataConfig
     from charrnn.training.trainer import Trainer
+    from charrnn.training.world import World
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _ends(settings: list[Setting]) -> list[Setting]:
 )
 @flags.options()
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no messages.")
-def command(**options: Any) -> None:
+@click.pass_obj
+def command(world: World | None, /, **options: Any) -> None:
     """Train a model on TEXT: a file, '-' for stdin, or the name of a corpus (`charrnn corpus list`).
 
     PAIRS are for the other tasks: a row for each item with a tab between the two (label and text, or source and
@@ -101,19 +103,19 @@ def command(**options: Any) -> None:
         raise ConfigError(
             "--more is for a run that is continued; name it with --resume -o RUN_DIR, or leave --more out"
         )
-    trainer = _resume(wanted) if wanted.resume else _begin(wanted)
+    trainer = _resume(wanted, world) if wanted.resume else _begin(wanted, world)
     try:
         _train(trainer, wanted)
     finally:
         trainer.close()
 
 
-def _begin(wanted: Options) -> Trainer:
+def _begin(wanted: Options, world: World | None) -> Trainer:
     from charrnn import tasks
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
-    from charrnn.training import few_updates
+    from charrnn.training import few_updates, leading
     from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
@@ -131,12 +133,14 @@ def _begin(wanted: Options) -> Trainer:
     _, origins = resolve(inherited, settings)
     common.invite(() if wanted.quiet else text)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
+    if world:
+        leading.refuse(config, world)
     prepared = prepare(config, examples, old)
     prepared.notes.extend(notes)
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        trainer = Trainer.begin(directory, prepared)
+        trainer = Trainer.begin(directory, prepared, world)
         trainer.warnings += unread(config, origins)
         progress = trainer.progress
         trainer.notes += few_updates.remark(config, progress.batches_per_epoch, progress.total_iterations)
@@ -155,7 +159,7 @@ def _of_the_network(inherited: list[Setting], settings: list[Setting]) -> list[S
     return [setting for setting in inherited if setting.path.startswith("model.") and setting.path not in left]
 
 
-def _resume(wanted: Options) -> Trainer:
+def _resume(wanted: Options, world: World | None) -> Trainer:
     from charrnn.runs import moved, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.training import resuming
@@ -182,7 +186,7 @@ def _resume(wanted: Options) -> Trainer:
         library = common.library()
         common.invite(() if wanted.quiet else text)
         examples = run.task.read(library, text, config.data) if text else _read_again(run, library, wanted, config.data)
-        trainer = Trainer.resume(directory, run, config, examples, more)
+        trainer = Trainer.resume(directory, run, config, examples, more, world)
         moved.name_anew(run, examples, library, wanted.out)
         trainer.warnings += trainer.divergence.warn_of_the_last()
         trainer.warnings += [f"{message}; passed over, and kept" for message in damaged]
@@ -222,9 +226,10 @@ def _train(trainer: Trainer, wanted: Options) -> None:
             f"{place} is complete at iteration {run.iteration:,}; to do as much again: "
             f"{resuming.command(run, place, *wanted.again(), '--more', as_much_again(progress))}"
         )
-    with signals.Noted() as noted:
-        for record in trainer.records(lambda: bool(noted.stop)):
-            stopped = noted.stop and not progress.complete
+    world = trainer.world
+    with signals.Noted(patient=world is not None) as noted:
+        for record in trainer.records(lambda: launching.heard(world, noted)):
+            stopped = launching.heard(world, noted) and not progress.complete
             if stopped:
                 trainer.saver.save()  # before anything is said: the terminal may be gone
             elif noted.save:
@@ -236,8 +241,8 @@ def _train(trainer: Trainer, wanted: Options) -> None:
                 display.close()
                 raise Interrupted(
                     noted.stop,
-                    f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; "
-                    f"continue with: {resuming.command(run, place)}",
+                    f"stopped by {signals.name_of(noted.stop)} at iteration {record.iteration:,}, and saved; continue "
+                    f"{'under the same launcher ' if world else ''}with: {resuming.command(run, place)}",
                 )
     display.close()
     display.say(*ending.words(progress), run.task.invite(place))

@@ -79,6 +79,7 @@ class Divergence:
 
     def _report(self, error: DivergedError, grads: Parameters | None) -> None:
         """Writes `diverged.json`."""
+        self.saver.complete()
         facts = report(self.run, self.split, error.what, grads)
         self.saver.tolerate(DIVERGED, lambda: self.saver.directory.write_diverged(facts))
         self._reported = True

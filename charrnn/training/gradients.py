@@ -13,6 +13,7 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.rtrl import Sensitivity
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
+from charrnn.tasks.base import Model
 from charrnn.training.team import LostWorkerError, Team
 
 Gradients = Callable[[Batch, State, Parameters, int], tuple[float, State]]
@@ -30,7 +31,9 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
     """
     if run.config.train.gradient == "rtrl":
         yield Sensitivity(run.model, run.slots["sensitivity"]).gradients(run.params)  # type: ignore[arg-type]
-    elif (team := _team(run, plan, warn)) is None:
+    elif (team := begin_team(run.model, run.params, plan, warn)) is None:
+        if plan.processes > 1:
+            run.environment |= {"cores": str(plan._replace(processes=1))}
         yield backpropagation(run)
     else:
         run.params = team.params
@@ -40,15 +43,14 @@ def choose(run: Run, plan: Plan, warn: Warn = lambda message: None) -> Iterator[
             team.close()
 
 
-def _team(run: Run, plan: Plan, warn: Warn) -> Team | None:
+def begin_team(model: Model, params: Parameters, plan: Plan, warn: Warn) -> Team | None:
     """Returns a team where a plan has one and it can begin."""
     if plan.processes == 1:
         return None
     try:
-        return Team(run.model, run.params, plan.processes)
+        return Team(model, params, plan.processes)
     except (OSError, LostWorkerError) as error:
         warn(f"{system.explain(error) or error}; training goes on in one process")
-        run.environment |= {"cores": str(Plan(1, 1))}
         return None
 
 

@@ -13,6 +13,7 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim import average, optimizers, schedules
 from charrnn.optim.clipping import norm
+from charrnn.optim.optimizers import Optimizer, Slots
 from charrnn.optim.schedules import Position
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Batches
@@ -72,9 +73,7 @@ def updates(
             yield Update(nats, grad_norm, learning_rate, batch.chars, skipped=True)
             continue
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows here is found before it is saved or used
-            optimizer.update(grads.vector, run.slots, learning_rate, grad_norm)
-            optimizers.decay_weights(run.params, learning_rate, optim)
-            run.params.vector -= grads.vector
+            step(optimizer, run.params, grads, run.slots, learning_rate, grad_norm)
             if run.average is not None and optim.average:
                 average.update(run.average.vector, run.params.vector, optim.average, run.iteration + 1 - run.skipped)
         run.state = state
@@ -83,6 +82,15 @@ def updates(
         run.grad_norm, run.learning_rate = grad_norm, learning_rate
         run.skipped_in_a_row = 0
         yield Update(nats, grad_norm, learning_rate, batch.chars)
+
+
+def step(
+    optimizer: Optimizer, params: Parameters, grads: Parameters, slots: Slots, learning_rate: float, grad_norm: float
+) -> None:
+    """Makes an update of parameters, in place, by a gradient of this norm; `grads` has what was subtracted then."""
+    optimizer.update(grads.vector, slots, learning_rate, grad_norm)
+    optimizers.decay_weights(params, learning_rate, optimizer.optim)
+    params.vector -= grads.vector
 
 
 def _compute(run: Run, gradients: Gradients, batch: Batch, grads: Parameters) -> tuple[float, State]:

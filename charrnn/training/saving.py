@@ -28,11 +28,14 @@ class Saver:
         self.directory = directory
         self.batches = batches
         self.warn = warn
+        self.complete: Callable[[], None] = lambda: None
+        """Is called before the state of the run is looked at or kept. Where ranks share it, it brings it together."""
         self._failing: dict[str, str] = {}
         """By the name of a file that cannot be written, why; the user has been warned of it."""
 
     def save(self) -> None:
         """Saves `last.npz` now. Raises DivergedError rather than keep weights that have exploded, and OutputError."""
+        self.complete()
         self._check_finite()
         self._refuse_hopeless(self.run.params)
         self.directory.save_last(self.run)
@@ -44,12 +47,15 @@ class Saver:
     def keep(self, ended: bool) -> None:
         """Saves what there is to be saved after an iteration. Raises as `save` where the run has `ended`."""
         run = self.run
+        due = run.iteration % run.config.train.checkpoint_every == 0
+        if ended or due or run.scores is not None:
+            self.complete()
         if run.scores is not None:
             self._keep_best(run.scores)
         if ended:
             self._refuse_hopeless(run.weights)
             self.save()
-        elif run.iteration % run.config.train.checkpoint_every == 0:
+        elif due:
             self.tolerate(LAST, self._save_if_good)
 
     def is_better(self, scores: Scores) -> bool:

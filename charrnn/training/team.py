@@ -26,6 +26,7 @@ from charrnn.errors import OutputError
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Model
+from charrnn.training.portion import Portion
 from charrnn.training.shared_memory import ArrayLayout, SharedMemory, layout_of
 
 WORKER = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from charrnn.training.team import work; work()"
@@ -44,6 +45,8 @@ class Fixed(NamedTuple):
     """The loss of each process: (processes,)."""
     seed: Array
     """The seed of the batch's noise: (1,)."""
+    portion: Array
+    """What the batch is a part of, a `Portion`: (3,)."""
 
     @classmethod
     def of(cls, arrays: list[Any]) -> Self:
@@ -53,7 +56,7 @@ class Fixed(NamedTuple):
     @classmethod
     def layout(cls, count: int, processes: int, dtype: str) -> list[ArrayLayout]:
         """Returns the shapes and types of the arrays, for `count` parameters."""
-        return [((count,), dtype), ((processes, count), dtype), ((processes,), "<f8"), ((1,), "<u8")]
+        return [((count,), dtype), ((processes, count), dtype), ((processes,), "<f8"), ((1,), "<u8"), ((3,), "<f8")]
 
 
 class Message(NamedTuple):
@@ -93,12 +96,12 @@ class Shard:
             self.fixed.losses[self.process] = 0
             self.grads.vector[...] = 0
             return
+        start, of, answers = self.fixed.portion.tolist()
+        portion, seed = Portion(int(start), int(of), answers), int(self.fixed.seed[0])
         # All processes draw the same noise, and each keeps what is its own.
-        noise = self.model.noise_of_seed(int(self.fixed.seed[0]), batch, self.params.vector.dtype, rows)
+        noise = portion.noise(self.model, seed, batch, self.params.vector.dtype, rows)
         before = [{name: array[rows] for name, array in entry.items()} for entry in message.state]
-        loss, after = self.model.loss_and_grads(
-            self.params, batch.rows(rows), before, self.grads, noise, count=batch.answers
-        )
+        loss, after = self.model.loss_and_grads(self.params, batch.rows(rows), before, self.grads, noise, count=answers)
         self.fixed.losses[self.process] = loss
         for old, new in zip(before, after, strict=True):
             for name, array in new.items():
@@ -145,11 +148,14 @@ class Team:
         _hear(worker)  # that it has mapped the memory
         return worker
 
-    def loss_and_grads(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
+    def loss_and_grads(
+        self, batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion | None = None
+    ) -> tuple[float, State]:
         """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
 
         They are those of the model's `loss_and_grads` but for rounding, as rows are added up in another order. `seed`
-        is that of the batch's noise. Raises LostWorkerError where a worker has ended.
+        is that of the noise of the whole batch, of which this one is a `portion`. Raises LostWorkerError where a worker
+        has ended.
         """
         given = Message(batch, [] if batch.starts is None else state)
         layout = [None if array is None else layout_of(array) for array in given.arrays()]
@@ -163,7 +169,7 @@ class Team:
             if mine is not None:
                 mine[...] = theirs
         fixed = self.shard.fixed
-        fixed.seed[0] = seed
+        fixed.seed[0], fixed.portion[...] = seed, portion or Portion.whole(batch)
         for worker in self.workers:
             _tell(worker, line)
         self.shard.compute(self._message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
@@ -19,7 +20,7 @@ from charrnn.runs.directory import RunDirectory
 from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Split
-from charrnn.training import gradients, hopeless, limits, loop, metrics, resuming, watching
+from charrnn.training import gradients, hopeless, leading, limits, loop, metrics, resuming, watching
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -28,19 +29,26 @@ from charrnn.training.preparing import Prepared, openings_of, split_of
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
 from charrnn.training.team import LostWorkerError
+from charrnn.training.world import World
 
 
 class Trainer:
     """Trains a run in a directory. Make one with `begin` or `resume`, iterate over `records()`, then `close()`."""
 
-    def __init__(self, directory: RunDirectory, run: Run, split: Split) -> None:
+    def __init__(self, directory: RunDirectory, run: Run, split: Split, world: World | None = None) -> None:
+        """`world` are the ranks that train together, where there are several; this is rank 0 of them."""
+        self.world = world
         self.directory = directory
         self.run = run
         self.split = split
         self.progress = Progress(run, len(split.train), split.validation is not None)
-        self.plan = plan(run)
+        self.plan = plan(run) if world is None else leading.plan(run, world)
         self.notes: list[str] = []
         """What a user may want to know, a line each, such as characters that the old weights do not know."""
+        if world and (idle := world.size - run.config.train.batch_size) > 0:
+            self.notes.append(
+                f"{idle} of {world.size} ranks have no rows to compute; raise train.batch_size, or start fewer"
+            )
         self.warnings: list[str] = []
         """What a user must know, a line each: damaged checkpoints passed over, saves that failed."""
         self.warn: Warn = self.warnings.append
@@ -51,9 +59,9 @@ class Trainer:
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
-    def begin(cls, directory: RunDirectory, prepared: Prepared) -> Trainer:
+    def begin(cls, directory: RunDirectory, prepared: Prepared, world: World | None = None) -> Trainer:
         """Begins a run, which `preparing.prepare` made, in a directory of its own."""
-        trainer = cls(directory, prepared.run, prepared.split)
+        trainer = cls(directory, prepared.run, prepared.split, world)
         trainer.notes += prepared.notes
         directory.write_config(writing.to_yaml(prepared.run.config))
         trainer._note_environment()
@@ -61,7 +69,13 @@ class Trainer:
 
     @classmethod
     def resume(
-        cls, directory: RunDirectory, run: Run, config: Config, examples: Examples, more: More | None = None
+        cls,
+        directory: RunDirectory,
+        run: Run,
+        config: Config,
+        examples: Examples,
+        more: More | None = None,
+        world: World | None = None,
     ) -> Trainer:
         """Continues `run` with a `config` that may differ in the keys of RESUMABLE, to its end or to do so much `more`.
 
@@ -78,7 +92,7 @@ class Trainer:
         if more:
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
             run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
-        trainer = cls(directory, run, split)
+        trainer = cls(directory, run, split, world)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(run.config))
         trainer._note_environment()
@@ -101,7 +115,7 @@ class Trainer:
         try:
             with (
                 threadpool_limits(self.plan.blas_threads, user_api="blas"),
-                gradients.choose(self.run, self.plan, self.warn) as compute,
+                self._gradients() as compute,
             ):
                 while True:
                     try:
@@ -117,6 +131,17 @@ class Trainer:
             raise LostWorkerError(f"{error}; {what}") from None
         except MemoryError:  # perhaps in the middle of an update
             raise OutputError(limits.out_of_memory(self.run.config, self.run.model)) from None
+
+    @contextmanager
+    def _gradients(self) -> Iterator[Gradients]:
+        """Yields what computes gradients: this process and its team, or all ranks."""
+        if self.world is None:
+            with gradients.choose(self.run, self.plan, self.warn) as compute:
+                yield compute
+            return
+        with leading.lead(self.world, self.run, self.directory.path, self.plan, self.warn) as leader:
+            self.saver.complete = leader.collect
+            yield leader.gradients
 
     def _train(self, compute: Gradients, stop: Callable[[], bool]) -> Iterator[Record]:
         run, clock = self.run, Clock(self.run)
