@@ -30,10 +30,10 @@ def table(task: Any, reports: Sequence[dict[str, Any]], names: Sequence[str]) ->
     """
     counts = [key for key, value in reports[-1].items() if type(value) is int]
     learns = "dynamic" in reports[-1]
-    rows = [[*task.in_words, *["dynamic nats"] * learns, *counts]]
+    rows = [[*task.in_words, *(["dynamic nats"] if learns else []), *counts]]
     for report in reports:
         scores = [report[score] for score in task.in_words]
-        scores += [report["dynamic"]["nats_per_char"]] * learns
+        scores += [report["dynamic"]["nats_per_char"]] if learns else []
         rows.append([*(f"{score:.4f}" for score in scores), *(f"{report[key]:,}" for key in counts)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row, name in zip(rows, ["text", *names], strict=True):
