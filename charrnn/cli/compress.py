@@ -94,7 +94,7 @@ def _refuse(wanted: Options) -> None:
     if wanted.from_scratch and wanted.adapting:
         raise ConfigError("--from-scratch learns as it goes without --dynamic; leave out one of them")
     if not wanted.from_scratch and (wanted.config_name or wanted.assignments):
-        raise ConfigError("-c and --set are for --from-scratch, and a run has its own configuration; leave them out")
+        raise ConfigError("a configuration is for --from-scratch, and a run has its own; leave out -c and --set")
     if wanted.as_json and str(wanted.out) == "-":
         raise ConfigError("--json and -o - would both be on stdout; name a file for the archive")
     whole_files.refuse_terminal(wanted.out)

@@ -89,7 +89,7 @@ def from_bytes(data: bytes, name: str) -> tuple[Head, bytes]:
     Raises DataError for what is no archive, is damaged, or is of a later version.
     """
     if not is_archive(data):
-        raise DataError(f"{name} is no archive of charrnn; give a file that `charrnn compress` has written")
+        raise DataError(f"{name} is no archive of charrnn; give a file that was compressed by it")
     body = data[:-4]
     if len(data) < BEFORE + 4 or zlib.crc32(body) != int.from_bytes(data[-4:], "big"):
         raise DataError(f"{name} is damaged: its bytes are not those that were written; get it anew")

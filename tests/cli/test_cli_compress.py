@@ -196,7 +196,7 @@ def test_a_run_is_only_read(charrnn, trained, tmp_path):
         (["RUN", "file", "file"], "a run and a file are needed"),
         (["--from-scratch", "RUN", "file"], "takes a file alone"),
         (["--from-scratch", "file", "--dynamic"], "learns as it goes without --dynamic"),
-        (["RUN", "file", "--set", "model.hidden_size=3"], "are for --from-scratch"),
+        (["RUN", "file", "--set", "model.hidden_size=3"], "a configuration is for --from-scratch"),
         (["RUN", "file", "--dynamic-rate", "0.1"], "add --dynamic"),
         (["RUN", "file", "--dynamic", "--dynamic-rate", "nan"], "no number"),
         (["--from-scratch", "file", "--set", "model.bidirectional=true"], "model.bidirectional"),
