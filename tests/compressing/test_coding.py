@@ -83,6 +83,23 @@ def test_weights_that_have_exploded_code_nevertheless(model, weight):
     assert np.array_equal(received(arrangement, data, (model[0], params)), ids)
 
 
+def test_what_is_no_symbol_is_as_if_it_had_not_stood_there(model):
+    """A row of two goes on, and the other waits."""
+    rng = np.random.default_rng(4)
+    one, two = (Predictor(model[0], Unchanged(model[1]), rows, 0) for rows in (1, 2))
+    waiting = np.array([True, False])
+    for symbol in rng.integers(0, V, 9):
+        before = two.counts()[1]
+        two.read(np.array([symbol, 3]), waiting)
+        one.read(np.array([symbol]))
+        assert np.allclose(two.counts()[0], one.counts()[0], rtol=1e-4)
+        assert np.array_equal(two.counts()[1], before)
+    two.read(np.array([1, 2]))
+    fresh = Predictor(model[0], Unchanged(model[1]), 1, 0)
+    fresh.read(np.array([2]))
+    assert np.allclose(two.counts()[1], fresh.counts()[0], rtol=1e-4)
+
+
 def test_a_model_that_learns_never_reads_ahead(model):
     """The counts before a symbol are the same, whatever comes from there on."""
     ids = np.random.default_rng(2).integers(0, V, 40)
