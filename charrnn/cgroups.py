@@ -1,4 +1,4 @@
-"""What a control group allows this process, as in a container: CPU time, and processes.
+"""What a control group allows this process, as in a container: CPU time, processes, and memory.
 
 A group is a directory below a mount point, and each directory above it may have a limit of its own. Version 2 has one
 tree of all kinds of limits, and version 1 a tree for each kind. Linux alone has them.
@@ -29,7 +29,17 @@ def cpus(root: Path = ROOT) -> float:
 
 def processes(root: Path = ROOT) -> float:
     """Returns how many processes and threads the group of this process may have; infinite where nothing limits it."""
-    limits = (_words(folder / "pids.max") for folder in _folders(root, "pids"))
+    return _least(root, "pids", "pids.max")
+
+
+def memory(root: Path = ROOT) -> float:
+    """Returns how many bytes the processes of the group may take together; infinite where nothing limits it."""
+    return _least(root, "memory", "memory.max", "memory.limit_in_bytes")  # version 2, and version 1
+
+
+def _least(root: Path, kind: str, *names: str) -> float:
+    """Returns the least of the limits that stand in files of these names."""
+    limits = (_words(folder / name) for folder in _folders(root, kind) for name in names)
     return min((_number(words[0]) for words in limits if words), default=math.inf)
 
 

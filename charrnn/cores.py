@@ -97,9 +97,9 @@ def settle() -> None:
         os.environ |= told
 
 
-def environment_of_one() -> dict[str, str]:
-    """Returns the environment for a process whose BLAS has one thread, and no memory for more."""
-    return {**os.environ, **dict.fromkeys(VARIABLES, "1")}
+def environment_of(threads: int) -> dict[str, str]:
+    """Returns the environment for a process whose BLAS has so many threads, and no memory for more."""
+    return {**os.environ, **dict.fromkeys(VARIABLES, str(threads))}
 
 
 def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan:

@@ -36,6 +36,15 @@ def most_processes() -> float:
     return min(limit("RLIMIT_NPROC"), cgroups.processes())
 
 
+def most_memory() -> float:
+    """Returns the bytes of memory of this machine, or what the control group may have; infinite where nobody tells."""
+    try:
+        there = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # Windows
+        there = math.inf
+    return min(there, cgroups.memory())
+
+
 def few_processes() -> bool:
     """Tells whether so few may be started that it is worth a try whether there are enough for us."""
     return most_processes() < FEW

@@ -44,7 +44,7 @@ class Situation:
 
 
 def interrupt(patch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C is pressed when training has shown something."""
+    """Ctrl-C is pressed when training, or a sweep, has shown something."""
     pressed: list[object] = []
 
     def press(*shown: object) -> None:
@@ -53,6 +53,7 @@ def interrupt(patch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     patch.setattr("charrnn.cli.display.Display.show", press)
+    patch.setattr("charrnn.cli.sweep_display.SweepDisplay.show", press)
 
 
 def _bereft(patch: pytest.MonkeyPatch) -> None:
@@ -238,6 +239,23 @@ SITUATIONS = {
     ),
     "many passes": Situation("charrnn plan {text} -c {tiny} --set train.iterations=10000", 0, count=3),
     "line ends of two kinds": Situation("charrnn plan {mixed} -c {tiny} --set train.iterations=600", 0, count=3),
+    # many runs
+    "swept": Situation("charrnn sweep {grid} -o {new}", 0),
+    "swept beside other runs": Situation(
+        "charrnn sweep {grid} -o {new}",
+        0,
+        before=("charrnn sweep {grid} -o {new} -q", "cp -r {new}/hidden_size=3 {new}/other"),
+    ),
+    "a sweep in a directory of other things": Situation(
+        "charrnn sweep {grid} -o {new}", before=("mkdir {new} && touch {new}/note",)
+    ),
+    "another sweep in the directory of one": Situation(
+        "charrnn sweep {grid} -o {new} --set train.iterations=4", before=("charrnn sweep {grid} -o {new} -q",)
+    ),
+    "a run of a sweep fails": Situation(
+        "charrnn sweep {grid} -o {new} --jobs 2 --set optim.schedule=plateau --set data.split=[1,0,0]", 2, then=2
+    ),
+    "a sweep is interrupted": Situation("charrnn sweep {grid} -o {new} -j 1", 130, patch=interrupt),
     # other words
     "an unknown corpus": Situation("charrnn train nowhere", 3),
     "a corpus to fetch": Situation("charrnn train text8", 3, then=6),

@@ -75,8 +75,21 @@ def test_a_group_limits_processes_too(tree):
     assert cgroups.processes(tree(V1, "8:pids:/x\n", {"pids/x/pids.max": "5\n"})) == 5
 
 
+def test_a_group_limits_memory_too(tree):
+    assert cgroups.memory(tree(V2, "0::/a/b\n", {"a/memory.max": "4096\n", "a/b/memory.max": "max\n"})) == 4096
+    mounted = V1.replace("pids", "memory")
+    assert cgroups.memory(tree(mounted, "8:memory:/x\n", {"memory/x/memory.limit_in_bytes": "8192\n"})) == 8192
+
+
+def test_memory_is_that_of_the_machine_or_of_the_group(monkeypatch):
+    monkeypatch.setattr(cgroups, "memory", lambda: math.inf)
+    whole = system.most_memory()
+    monkeypatch.setattr(cgroups, "memory", lambda: 4096.0)
+    assert system.most_memory() == 4096 < whole
+
+
 def test_a_system_without_control_groups_limits_nothing(tmp_path):
-    assert cgroups.cpus(tmp_path) == cgroups.processes(tmp_path) == math.inf
+    assert cgroups.cpus(tmp_path) == cgroups.processes(tmp_path) == cgroups.memory(tmp_path) == math.inf
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ FILES: dict[str, tuple[str, str | bytes]] = {
     "few": (".tsv", written(LABELLED[:4])),
     "unlike": (".tsv", written((f"label {n // 2}", f"word {n}") for n in range(8))),
     "words": (".txt", "".join(f"{n}\n" for n in range(30))),
+    "grid": (
+        ".yaml",
+        "text: harbour\nbase: {train: {iterations: 3, eval_chars: 300, batch_size: 4, seq_length: 8}}\n"
+        "grid: {model.hidden_size: [3, 4]}\n",
+    ),
     "tiny": (
         ".yaml",
         "model: {hidden_size: 4}\ntrain: {batch_size: 4, seq_length: 8, iterations: 12, eval_every: 5, "

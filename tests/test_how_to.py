@@ -13,6 +13,7 @@ from pages import DOCS, blocks
 
 PAGES = sorted(path.name for path in (DOCS / "how-to").glob("*.md") if path.name != "README.md")
 SMALL = "--set model.hidden_size=6 --set train.iterations=4 --set train.eval_every=2 --set train.threads=1"
+SHORT = "--set train.iterations=4 --set train.eval_every=2 --set train.eval_chars=500"
 ONE_SCREEN = 75
 
 SHELL = f"""
@@ -21,6 +22,7 @@ charrnn() {{
     set -- "${{@/#python-stdlib/harbour}}"
     case " $* " in
         *" --resume "*) "$PYTHON" -m charrnn "$@" --set train.eval_every=1000 ;;
+        *" sweep "*) "$PYTHON" -m charrnn "$@" {SHORT} ;;
         *" train "*) "$PYTHON" -m charrnn "$@" {SMALL} ;;
         *) "$PYTHON" -m charrnn "$@" ;;
     esac

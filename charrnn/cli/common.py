@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,16 +215,23 @@ def read_config(name: str | None) -> list[Setting]:
     if name is None:
         return []
     try:
-        path = find_config(name)
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read(reading.MAX_CHARACTERS + 1)  # one more than may be, and not all that a device may give
-        return reading.read_yaml(text, one_line(str(path)))
+        text = yaml_in(name, find_config)
     except FileNotFoundError:
         near = difflib.get_close_matches(name, config_names(), n=1)
         hint = f"`{advice.command('config', 'list')}` names the shipped ones"
         if near or (other := nearest_file(name)):
             hint = f"did you mean {repr(near[0]) if near else advice.word(other)}?"
         raise ConfigError(f"{name}: no such config; {hint}") from None
+    return reading.read_yaml(text, one_line(str(find_config(name))))
+
+
+def yaml_in(name: str, find: Callable[[str], Path] = Path) -> str:
+    """Returns what stands in the file of a name. Raises FileNotFoundError, and ConfigError where it is no text."""
+    try:
+        with open(find(name), encoding="utf-8-sig") as file:
+            return file.read(reading.MAX_CHARACTERS + 1)  # one more than may be, and not all that a device may give
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{name}: cannot be read as a config: {reason}; give a YAML file") from error

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from charrnn import system
-from charrnn.cli import common
+from charrnn.cli.commentary import Commentary, columns, fitting
 from charrnn.cli.sparkline import LEAST, WIDTH, sparkline
 from charrnn.errors import OutputError
 
@@ -17,42 +15,14 @@ if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
 
-class Display:
-    """Shows a progress bar on a terminal, elsewhere a line for each evaluation. If nobody listens, training goes on."""
+class Display(Commentary):
+    """Shows how far training is: the bar moves at each update, and each evaluation leaves a line."""
 
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
-        from tqdm import tqdm
-
-        if system.few_processes():
-            tqdm.monitor_interval = 0  # which would be a thread
+        super().__init__(trainer.progress.share(), quiet)
         self.trainer = trainer
-        self.quiet = quiet or not sys.stderr  # which is None where it was closed before we began
-        self.terminal = not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.losses = self._before() if self.terminal else []
         """The validation losses so far, for the sparkline."""
-        self.bar = tqdm(
-            total=1.0,
-            initial=trainer.progress.share(),
-            disable=not self.terminal,
-            file=sys.stderr,
-            bar_format="{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
-            dynamic_ncols=True,
-            leave=False,
-        )
-
-    def say(self, *lines: str) -> None:
-        """Prints lines that stay, above the bar."""
-        with contextlib.suppress(OSError):  # a closed pipe, a full disk: a run does not die of its commentary
-            for line in lines:
-                if not self.quiet:
-                    self.bar.clear()
-                    common.say(line)
-
-    def warn(self, message: str) -> None:
-        """Prints a line that those who want it quiet see too."""
-        with contextlib.suppress(OSError):
-            self.bar.clear()
-            common.say(f"charrnn: warning: {message}")
 
     def show(self, record: Record) -> None:
         """Moves the bar. An evaluation leaves a line that stays, and so does where one would be, if there are none."""
@@ -72,23 +42,20 @@ class Display:
             self.bar.update(min(1.0, self.trainer.progress.share()) - self.bar.n)
 
     def _postfix(self, record: Record) -> str:
-        """Returns what stands behind the bar: as much as leaves the bar a third of the terminal, losses first."""
+        """Returns what stands behind the bar: losses first."""
         parts = [f"loss {nats(record)}"]
         if self.losses:
             parts.append(f"validation {self.losses[-1]:.4f}")
         parts += [f"{record.chars_per_s:,.0f} chars/s", f"iteration {record.iteration:,}"]
-        room = 2 * _columns() // 3 - len("100% || 00:00<00:00, ")
-        while len(parts) > 1 and len(", ".join(parts)) > room:
-            parts.pop()
-        return f" {', '.join(parts)}"
+        return f" {fitting(parts)}"
 
     def _sparkline(self, record: Record, taken: int) -> str:
         """Returns the course of the validation loss as bars, on a terminal that has them, and room beside a line."""
         if not self.terminal or record.val_nats is None:
             return ""
         self.losses.append(record.val_nats)
-        columns = _columns()
-        room = columns - taken % columns - 3  # a line that is too long goes on in the next
+        width = columns()
+        room = width - taken % width - 3  # a line that is too long goes on in the next
         bars = sparkline(self.losses, sys.stderr.encoding, min(room, WIDTH)) if room >= LEAST else ""
         return f"  {bars}" if bars else ""
 
@@ -109,19 +76,6 @@ class Display:
         better = record.scores[run.task.measure] == run.best
         others = "".join(f"  {name} {score:.4f}" for name, score in record.scores.items() if name != "nats")
         return f"  validation {record.scores['nats']:.4f}{others}{' *' if better else ''}"
-
-    def close(self) -> None:
-        """Removes the bar."""
-        with contextlib.suppress(OSError):
-            self.bar.close()
-
-
-def _columns() -> int:
-    """Returns how many characters wide the terminal is."""
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
 
 
 def nats(record: Record) -> str:

@@ -56,23 +56,9 @@ def read_yaml(text: str, name: str) -> list[Setting]:
     Raises ConfigError for what is not two levels of mappings with distinct keys. Whether the keys and values are right
     is for `resolve` to say.
     """
-    root = _compose(text, name)
-    if root is None:
-        return []
-    settings: list[Setting] = []
+    root = compose(text, name)
     errors: list[str] = []
-    if isinstance(root, yaml.ScalarNode) and _construct(root) is None:
-        return []
-    if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(f"{_at(name, root)}: not a mapping; write sections such as 'model:' with keys below them")
-    for section, node, origin in _pairs(root, name, "", errors):
-        if section not in SECTIONS:
-            errors.append(f"{origin}: unknown key {section!r}{nearest(section, [*SECTIONS, *keys()])}")
-        elif isinstance(node, yaml.MappingNode):
-            for short, value, line in _pairs(node, name, f"{section}.", errors):
-                settings.append(Setting(f"{section}.{short}", _construct(value), line))
-        elif _construct(node) is not None:
-            errors.append(f"{origin}: the section {section!r} is not a mapping; write its keys below it")
+    settings = [] if root is None else settings_of(root, name, errors)
     if errors:
         try:  # so that the wrong values are told along with the wrong keys
             resolve(settings)
@@ -82,21 +68,43 @@ def read_yaml(text: str, name: str) -> list[Setting]:
     return settings
 
 
-def _compose(text: str, name: str) -> yaml.Node | None:
+def settings_of(root: yaml.Node, name: str, errors: list[str]) -> list[Setting]:
+    """Returns the settings of a configuration that is composed; adds to `errors` what is wrong with its keys."""
+    settings: list[Setting] = []
+    if isinstance(root, yaml.ScalarNode) and construct(root) is None:
+        return []
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{at(name, root)}: not a mapping; write sections such as 'model:' with keys below them")
+    for section, node, origin in pairs(root, name, "", errors):
+        if section not in SECTIONS:
+            errors.append(f"{origin}: unknown key {section!r}{nearest(section, [*SECTIONS, *keys()])}")
+        elif isinstance(node, yaml.MappingNode):
+            for short, value, line in pairs(node, name, f"{section}.", errors):
+                settings.append(Setting(f"{section}.{short}", construct(value), line))
+        elif construct(node) is not None:
+            errors.append(f"{origin}: the section {section!r} is not a mapping; write its keys below it")
+    return settings
+
+
+def compose(text: str, name: str, most: int = MAX_TOKENS) -> yaml.Node | None:
+    """Returns what a YAML text is made of, `most` words and signs of it, each with its line; None if that is nothing.
+
+    Raises ConfigError for what is no YAML, or more than anybody writes.
+    """
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(f"{name}: larger than a configuration may be ({MAX_CHARACTERS:,} characters); is it one?")
     try:
         depth = 0
         for count, token in enumerate(yaml.scan(text, Loader=_Loader)):
-            if count == MAX_TOKENS:
+            if count == most:
                 raise ConfigError(
-                    f"{_at(name, token)}: more than {MAX_TOKENS:,} words and signs; no configuration needs so many"
+                    f"{at(name, token)}: more than {most:,} words and signs; no configuration needs so many"
                 )
             depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
             if depth > MAX_DEPTH:
-                raise ConfigError(f"{_at(name, token)}: nested more than {MAX_DEPTH} deep; a configuration needs 3")
+                raise ConfigError(f"{at(name, token)}: nested more than {MAX_DEPTH} deep; a configuration needs 3")
             if isinstance(token, yaml.AliasToken):
-                raise ConfigError(f"{_at(name, token)}: aliases are not allowed; write the value again")
+                raise ConfigError(f"{at(name, token)}: aliases are not allowed; write the value again")
         return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         problem = " ".join(str(error.problem or error.context or "not YAML").split())
@@ -107,12 +115,12 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         raise ConfigError(f"{name}: not YAML: {problem}") from error
 
 
-def _pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) -> Iterator[tuple[str, yaml.Node, str]]:
+def pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) -> Iterator[tuple[str, yaml.Node, str]]:
     """Yields key, value and place of each pair; adds to `errors` which keys come twice."""
     lines: dict[str, int] = {}
     for key_node, value in node.value:
         path = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "(not a word)"
-        origin = _at(name, key_node)
+        origin = at(name, key_node)
         if path in lines:
             errors.append(
                 f"{origin}: {shortened(prefix + path)!r} stands in line {lines[path]} already; remove one of the two"
@@ -122,7 +130,8 @@ def _pairs(node: yaml.MappingNode, name: str, prefix: str, errors: list[str]) ->
         yield shortened(path), value, origin
 
 
-def _construct(node: yaml.Node) -> Any:
+def construct(node: yaml.Node) -> Any:
+    """Returns the plain value that a part of a YAML text means."""
     loader = _Loader("")
     try:
         return loader.construct_object(node, deep=True)
@@ -137,7 +146,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= 100 else text[:97] + "..."
 
 
-def _at(name: str, item: yaml.Node | yaml.Token) -> str:
+def at(name: str, item: yaml.Node | yaml.Token) -> str:
+    """Returns where a part of a YAML text stands: `NAME:LINE`."""
     return f"{name}:{item.start_mark.line + 1}"
 
 
@@ -147,5 +157,5 @@ def read_assignment(assignment: str, option: str = "--set") -> Setting:
     path, origin = shortened(path.strip()), f"{option} {shortened(' '.join(assignment.split()))}"
     if not equals:
         raise ConfigError(f"{origin}: no '='; write {option} SECTION.KEY=VALUE")
-    node = _compose(value, f"{option} {path}")
-    return Setting(path, None if node is None else _construct(node), origin)
+    node = compose(value, f"{option} {path}")
+    return Setting(path, None if node is None else construct(node), origin)

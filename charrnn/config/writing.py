@@ -7,6 +7,7 @@ import json
 import re
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 from charrnn.config.resolve import Setting, resolve
@@ -48,16 +49,26 @@ def to_yaml(config: Config, origins: dict[str, str] | None = None) -> str:
     for section, values in to_dict(config).items():
         lines.append(f"{section}:")
         for name, value in values.items():
-            line = f"  {name}: {_scalar(value)}"
+            line = f"  {name}: {scalar(value)}"
             origin = origins[f"{section}.{name}"] if origins else ""
             lines.append(f"{line:<32}  # {origin}" if origin else line)
     return "\n".join(lines) + "\n"
 
 
-def _scalar(value: Any) -> str:
-    """Writes one value in YAML's flow style."""
+def settings_to_yaml(settings: Sequence[Setting]) -> str:
+    """Returns YAML with these settings as they are, unchecked, later ones in the place of earlier ones."""
+    values = {setting.path: setting.value for setting in settings}
+    sections: dict[str, list[str]] = {}
+    for path, value in values.items():
+        section, _, name = path.partition(".")
+        sections.setdefault(section, []).append(f"  {name}: {scalar(value)}\n")
+    return "".join(f"{section}:\n{''.join(lines)}" for section, lines in sections.items())
+
+
+def scalar(value: Any) -> str:
+    """Returns one value as it is written in YAML, in a line."""
     if isinstance(value, list):
-        return "[" + ", ".join(_scalar(v) for v in value) + "]"
+        return "[" + ", ".join(scalar(v) for v in value) + "]"
     if isinstance(value, float):
         return repr(value)  # the shortest text that reads back as the same number
     if isinstance(value, str) and not re.fullmatch(r"(?!(?i:null|true|false)$)[A-Za-z][A-Za-z0-9_-]*", value):

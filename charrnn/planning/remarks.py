@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from charrnn import advice
+from charrnn import advice, system
 from charrnn.config.flags import flag_of
 from charrnn.planning.looking import RARE
 from charrnn.planning.plan import RunPlan
@@ -97,10 +96,10 @@ def _many_passes(plan: RunPlan) -> Iterator[str]:
 
 
 def _memory(plan: RunPlan) -> Iterator[str]:
-    there = _physical_memory()
-    if there and plan.timing.memory > 0.9 * there:
+    there = system.most_memory()
+    if plan.timing.memory > 0.9 * there:
         yield (
-            f"it takes {plan.timing.memory / 2**30:.1f} GiB of the {there / 2**30:.1f} that this machine has; lower "
+            f"it takes {plan.timing.memory / 2**30:.1f} GiB of the {there / 2**30:.1f} that there are; lower "
             f"model.hidden_size, train.batch_size or train.seq_length"
         )
 
@@ -182,14 +181,6 @@ def _parameters(plan: RunPlan, width: int) -> int:
     """Returns how many parameters the network would have with that width."""
     run = plan.prepared.run
     return run.task.model(dataclasses.replace(run.config.model, hidden_size=width)).num_parameters
-
-
-def _physical_memory() -> int | None:
-    """Returns the bytes of memory of this machine; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _round(rate: float) -> float:

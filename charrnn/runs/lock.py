@@ -17,6 +17,18 @@ else:
     import fcntl
 
 
+def is_locked(path: Path) -> bool:
+    """Tells whether another process holds the lock."""
+    try:
+        if path.exists():
+            lock(path).close()
+    except LockedError:
+        return True
+    except OSError:  # whoever really needs the lock will say what is wrong
+        pass
+    return False
+
+
 def lock(path: Path) -> IO[str]:
     """Locks the file at `path` and returns it. It stays locked until it is closed, or the process ends.
 

@@ -14,6 +14,8 @@ from charrnn.nearness import CLOSE
 LAST, PREVIOUS, BEST = CHECKPOINTS = ("last.npz", "prev.npz", "best.npz")
 CONFIG, METRICS, SAMPLES = "config.yaml", "metrics.jsonl", "samples.jsonl"
 DIVERGED, LOCK = "diverged.json", ".lock"
+LOG = "train.log"
+"""What training said. A sweep keeps it, and makes the directory for it before the run begins."""
 
 
 def holds_a_run(path: Path) -> bool:
@@ -73,8 +75,9 @@ def refuse_to_begin(path: Path) -> None:
 
 
 def _visible(path: Path) -> list[str]:
-    """Returns the names in a directory, if it is one, but for hidden ones, which systems and editors leave."""
-    return sorted(name for name in (os.listdir(path) if path.is_dir() else ()) if not name.startswith("."))
+    """Returns the names in a directory but for hidden ones, which systems and editors leave, and that of a log."""
+    names = os.listdir(path) if path.is_dir() else []
+    return sorted(name for name in names if not name.startswith(".") and name != LOG)
 
 
 def refuse_to_resume(path: Path) -> None:

@@ -141,7 +141,7 @@ class Team:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=order["memory"],
-            env=cores.environment_of_one(),
+            env=cores.environment_of(1),
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
         _tell(worker, json.dumps(order).encode() + b"\n")

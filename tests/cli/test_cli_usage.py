@@ -19,6 +19,7 @@ from charrnn.cli.main import COMMANDS, cli
 CONTRACT = {
     "train": "-c -o --set --resume --init-from --time-budget --seed -q --epochs --iterations --lr --hidden-size "
     "--batch-size --seq-length --layers --dropout --cell --optimizer --task",
+    "sweep": "GRID.yaml --jobs -o --set --json -q",
     "sample": "-n --temperature --top-k --top-p --min-p --prompt --prompt-file --stop --samples --seed --stream "
     "--no-stream",
     "predict": "--json --top --beam --heat",
