@@ -201,10 +201,7 @@ class LanguageModel(Writer):
     def report(
         self, model: CharLM, params: Parameters, part: Stretch, dynamic: Adapting | None = None
     ) -> dict[str, Any]:
-        """Returns the loss per character in several units, over how many characters and bytes.
-
-        With `dynamic`, it has an entry of that name: the same of the model that goes on learning, and how it learnt.
-        """
+        """Returns the loss per character in several units; as `dynamic`, that of a model that goes on learning too."""
         score = part.score(model, params)
         report: dict[str, Any] = score.facts()
         if dynamic is not None:

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `results`, a
 
 from results.measure import HERE, charrnn
 
-QUICKLY = ("-c", "quickstart", "--set", "data.split=[0.9,0.1,0]", "--seed", "1")
-LARGER = ("--time-budget", "5m", "--set", "model.dropout=0.2", "--set", "train.batch_size=32")
-TRAINING = {"harbour": QUICKLY, "tinyshakespeare": QUICKLY + LARGER}
+ALIKE = ("-c", "quickstart", "--set", "data.split=[0.9,0.1,0]", "--set", "train.time_budget=null", "--seed", "1")
+LARGER = ("--epochs", "4", "--dropout", "0.2", "--batch-size", "32")
+TRAINING = {"harbour": (*ALIKE, "--epochs", "16"), "tinyshakespeare": ALIKE + LARGER}
 """How a model of the first nine tenths of each text is trained."""
 
 Compressor = Callable[[bytes], bytes]
