@@ -28,7 +28,7 @@ from charrnn.errors import CheckpointError, ConfigError, DataError
 from charrnn.judging.dynamic import Adaptation, Adapting
 from charrnn.nn.build import build_model
 from charrnn.runs.run import Run
-from charrnn.tasks.language_model import language_model_of
+from charrnn.tasks.language_model import LanguageModel, language_model_of
 from charrnn.text.vocabulary import Vocabulary
 
 Tell = Callable[[int, int], None]
@@ -106,7 +106,7 @@ class Trained:
         task, model = language_model_of(self.run.task, self.run.model, "RUN")
         weights = self.run.weights
         learner: Learner = Adaptation(model, weights, self.adapting) if self.adapting else Unchanged(weights)
-        return Predictor(model, learner, arrangement.rows, max(0, task.vocabulary.symbols.find("\n")))
+        return Predictor(model, learner, arrangement.rows, _opening(self.run, task))
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Untrained:
             raise ConfigError("model.bidirectional: a file is read from its beginning alone; leave it out")
         model = build_model(self.config.model, arrangement.V)
         segments = -(-arrangement.steps // self.config.train.seq_length)
-        return Predictor(model, FromScratch(model, self.config, segments), arrangement.rows, 0)
+        return Predictor(model, FromScratch(model, self.config, segments), arrangement.rows, [0])
 
 
 def compress(data: bytes, how: Trained | Untrained, rows: int | None, tell: Tell = lambda done, of: None) -> Compressed:
@@ -210,9 +210,14 @@ def _alphabet(vocabulary: Vocabulary, codec: str) -> Alphabet:
     return Alphabet(vocabulary, codec)
 
 
+def _opening(run: Run, task: LanguageModel) -> list[int]:
+    """Returns what a trained model reads before the first symbol: what stood before some line of its text."""
+    return run.openings[0] if run.openings else [max(0, task.vocabulary.symbols.find("\n"))]
+
+
 def fingerprint(run: Run) -> str:
     """Returns a check sum of all that a trained model predicts with: the network, its symbols, and its weights."""
-    told = json.dumps([to_dict(run.config)["model"], run.task.to_meta()], sort_keys=True).encode()
+    told = json.dumps([to_dict(run.config)["model"], run.task.to_meta(), run.openings[:1]], sort_keys=True).encode()
     return hashlib.sha256(told + run.weights.vector.tobytes()).hexdigest()[:DIGEST]
 
 

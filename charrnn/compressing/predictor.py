@@ -6,6 +6,7 @@ and BLAS add up in the same order, which they do on one kind of processor, in on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,10 @@ from charrnn.nn.stepper import Stepper
 
 TOTAL = 1 << 30
 """What the counts of all symbols of a row add up to: one that the model finds impossible costs 30 bits."""
+
+
+PATIENCE = 64
+"""Symbols after which a row is brought back that expects nothing right."""
 
 
 class Learner(Protocol):
@@ -51,18 +56,25 @@ class Unchanged:
 class Predictor:
     """Knows what B rows may go on with, and is told with what each does; what its learner learns, it knows too."""
 
-    def __init__(self, model: CharLM, learner: Learner, rows: int, opening: int) -> None:
-        """Begins with every row in the initial state, where it has read the symbol `opening`."""
+    def __init__(self, model: CharLM, learner: Learner, rows: int, opening: Sequence[int]) -> None:
+        """Begins with every row where it has read the symbols `opening`, at least one, from the initial state."""
         self._model, self._learner = model, learner
         self._stepper = self._new_stepper(rows)
-        self._last: Ids = np.full(rows, opening)
+        *before, last = opening
+        for symbol in before:
+            self._stepper.step(np.full(rows, symbol))
+        self._last: Ids = np.full(rows, last)
         """What each row has read last: (B,)."""
+        self._cost = np.zeros(rows)
+        """Nats that the last symbols of each row have cost, up to `PATIENCE` of them: (B,)."""
         self._learns = learner.segment < Unchanged.segment
         if self._learns:
             self._x, self._y = (np.zeros((learner.segment, rows), np.int64) for _ in range(2))
             self._begin()
         self._steps = 0
-        self._logits = self._stepper.step(self._last).copy()
+        self._logits = self._stepper.step(self._last)
+        self._opened = {name: array.copy() for name, array in self._stepper.layers.state.items()}
+        """The state of all layers behind the opening."""
 
     def _new_stepper(self, rows: int) -> Stepper:
         """Returns what takes the model's steps with the weights as they are now; it is in the initial state."""
@@ -115,11 +127,15 @@ class Predictor:
 
         For these, the symbol is any; None means that all are known.
         """
+        cost = self.nats(symbols)
+        self._cost += cost if known is None else np.where(known, cost, 0)
         if self._learns:
             self._note(symbols, known)
         self._steps += 1
         if self._steps % self._learner.segment == 0:
             self._learn()
+        if self._steps % PATIENCE == 0:
+            self._bring_back()
         if known is None:
             self._logits = self._stepper.step(symbols)
             self._last = symbols
@@ -129,6 +145,16 @@ class Predictor:
             self._logits = self._stepper.step(self._last)
             self._stepper.hold(~known)
             self._logits[~known] = before
+
+    def _bring_back(self) -> None:
+        """Puts rows that are lost where the opening left them: those that cost more than guessing evenly would.
+
+        Some models count up for ever from a place that they have not seen in training, and expect nothing right again.
+        """
+        lost = ~(self._cost <= PATIENCE * np.log(self._logits.shape[1]))
+        for name, array in self._stepper.layers.state.items():
+            array[lost] = self._opened[name][lost]
+        self._cost[...] = 0
 
     def _note(self, symbols: Ids, known: Array | None) -> None:
         """Notes what the segment is made of: what each row read before, and what came then."""

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.compressing import coding
 from charrnn.compressing.coding import Arrangement, Misread, Receiver, Sender
-from charrnn.compressing.predictor import TOTAL, Predictor, Unchanged
+from charrnn.compressing.predictor import PATIENCE, TOTAL, Predictor, Unchanged
 from charrnn.judging.dynamic import Adaptation, Adapting
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
@@ -29,14 +29,14 @@ def learner(model, params, learns):
 
 
 def sent(arrangement, ids, model, learns=False):
-    sender = Sender(arrangement, Predictor(model[0], learner(*model, learns), arrangement.rows, 0))
+    sender = Sender(arrangement, Predictor(model[0], learner(*model, learns), arrangement.rows, [0]))
     sender.run(arrangement.table(ids), lambda done: None)
     return sender.coder.finish()
 
 
 def received(arrangement, data, model, learns=False):
     table = np.zeros((arrangement.steps, arrangement.rows), np.int64)
-    receiver = Receiver(arrangement, Predictor(model[0], learner(*model, learns), arrangement.rows, 0), data)
+    receiver = Receiver(arrangement, Predictor(model[0], learner(*model, learns), arrangement.rows, [0]), data)
     told = []
     receiver.run(table, told.append)
     assert told[-1] == arrangement.symbols
@@ -65,7 +65,7 @@ def test_a_row_of_the_table_is_a_piece_of_the_file():
 
 
 def test_what_a_model_expects_is_shared_out_in_whole_numbers(model):
-    predictor = Predictor(model[0], Unchanged(model[1]), 3, 0)
+    predictor = Predictor(model[0], Unchanged(model[1]), 3, [0])
     counts = predictor.counts()
     assert counts.min() >= 1
     assert (counts.sum(axis=1) == TOTAL).all()
@@ -86,7 +86,7 @@ def test_weights_that_have_exploded_code_nevertheless(model, weight):
 def test_what_is_no_symbol_is_as_if_it_had_not_stood_there(model):
     """A row of two goes on, and the other waits."""
     rng = np.random.default_rng(4)
-    one, two = (Predictor(model[0], Unchanged(model[1]), rows, 0) for rows in (1, 2))
+    one, two = (Predictor(model[0], Unchanged(model[1]), rows, [0]) for rows in (1, 2))
     waiting = np.array([True, False])
     for symbol in rng.integers(0, V, 9):
         before = two.counts()[1]
@@ -95,9 +95,21 @@ def test_what_is_no_symbol_is_as_if_it_had_not_stood_there(model):
         assert np.allclose(two.counts()[0], one.counts()[0], rtol=1e-4)
         assert np.array_equal(two.counts()[1], before)
     two.read(np.array([1, 2]))
-    fresh = Predictor(model[0], Unchanged(model[1]), 1, 0)
+    fresh = Predictor(model[0], Unchanged(model[1]), 1, [0])
     fresh.read(np.array([2]))
     assert np.allclose(two.counts()[1], fresh.counts()[0], rtol=1e-4)
+
+
+def test_a_row_that_expects_nothing_right_is_brought_back(model):
+    """It begins again behind the opening; the other row goes on."""
+    predictor = Predictor(model[0], Unchanged(model[1]), 2, [0, 3])
+    for _ in range(PATIENCE):
+        counts = predictor.counts()
+        predictor.read(np.array([counts[0].argmax(), counts[1].argmin()]))
+    fresh = Predictor(model[0], Unchanged(model[1]), 2, [0, 3])
+    fresh.read(predictor._last)
+    assert np.allclose(predictor.counts()[1], fresh.counts()[1], rtol=1e-4)
+    assert not np.allclose(predictor.counts()[0], fresh.counts()[0], rtol=1e-4)
 
 
 def test_a_model_that_learns_never_reads_ahead(model):
@@ -107,7 +119,7 @@ def test_a_model_that_learns_never_reads_ahead(model):
     other[23:] = (other[23:] + 1) % V
 
     def counts(ids):
-        predictor = Predictor(model[0], learner(*model, True), 1, 0)
+        predictor = Predictor(model[0], learner(*model, True), 1, [0])
         for symbol in ids:
             yield predictor.counts()
             predictor.read(np.array([symbol]))
