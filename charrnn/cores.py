@@ -7,13 +7,11 @@ import os
 import re
 from typing import NamedTuple
 
-from charrnn import cgroups, system
+from charrnn import cgroups, processor, system
 
-LEAST_WORK = 2e8
-"""Floating-point operations of a batch below which a second process costs more than it brings."""
-
-LEAST_ROWS = 8
-"""Rows for each process; with fewer, the matrix products lose more than is won."""
+LEAST_WORK = 5e7
+"""Floating-point operations of a batch below which a second process is not thought of: a millisecond of work, which
+ends sooner than a process has begun."""
 
 LEAST_PRODUCT = 1 << 20
 """Multiplications in one step's product below which a second thread of BLAS costs more than it brings."""
@@ -22,18 +20,39 @@ LEAST_PRODUCT = 1 << 20
 class Plan(NamedTuple):
     """Says how the work of a batch is shared."""
 
-    processes: int
-    blas_threads: int
+    rows: int = 1
+    """Groups of processes, each of which has some of the batch's rows."""
+    units: int = 1
+    """Processes in a group, each of which has some of the network's units."""
+    blas_threads: int = 1
     """Threads of BLAS, which computes the matrix products, in each process."""
     ranks: int = 1
     """Ranks that a launcher started, which share the rows; each has so many processes."""
 
+    @property
+    def processes(self) -> int:
+        """How many processes there are, on each rank."""
+        return self.rows * self.units
+
     def __str__(self) -> str:
         if self.ranks > 1:
             return f"{self.ranks} ranks of {self._replace(ranks=1)}"
+        if self.units > 1:
+            return f"{self.processes} processes, {self.rows}x{self.units} (rows x units)"
         if self.processes > 1:
             return f"{self.processes} processes"
         return "1 process" if self.blas_threads == 1 else f"{self.blas_threads} threads"
+
+    @classmethod
+    def said(cls, text: str) -> Plan | None:
+        """Returns the plan of which `text` is the `str`; None where it is that of none."""
+        match = re.fullmatch(
+            r"(?:(\d+) ranks of )?(?:(\d+) process(?:es)?(?:, (\d+)x(\d+)(?: \(rows x units\))?)?|(\d+) threads)", text
+        )
+        if not match:
+            return None
+        ranks, processes, rows, units, threads = (int(number or 1) for number in match.groups())
+        return cls(rows, units, threads, ranks) if match[3] else cls(processes, 1, threads, ranks)
 
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -49,6 +68,8 @@ class Found(NamedTuple):
     """Cores' worth of time that its control group has; infinite where that has no limit."""
     variables: dict[str, int]
     """What the environment says, by the name of the variable."""
+    physical: int | None = None
+    """How many cores of their own those are that the system may run it on; None where that is not known."""
 
     @property
     def given(self) -> int:
@@ -58,16 +79,25 @@ class Found(NamedTuple):
 
     @property
     def cores(self) -> int:
-        """The cores to use: what is given, or less where a user has said so."""
-        return min([self.given, *self.variables.values()])
+        """The cores to use: what is given, without second threads of a core; or less where a user has said so."""
+        return min([self.given, self.physical or self.given, *self.variables.values()])
+
+    @property
+    def why(self) -> str:
+        """What it is that sets the number of cores to use, in words."""
+        limits = {"the second thread of a core is not counted": self.physical or self.given, **self.variables}
+        if not math.isinf(self.quota):
+            limits["quota of the control group"] = max(1, int(self.quota + 0.5))
+        limits = {"affinity": self.affinity, **limits}
+        return min(limits, key=lambda name: limits[name])
 
 
 def find() -> Found:
     """Returns what limits the cores of this process."""
-    affinity = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    allowed = processor.allowed()
     set_to = {name: re.match(r"\s*(\d+)", os.environ.get(name, "")) for name in VARIABLES}  # OMP's may be `4,2`
     variables = {name: int(match[1]) for name, match in set_to.items() if match and int(match[1])}
-    return Found(affinity, cgroups.cpus(), variables)
+    return Found(len(allowed), cgroups.cpus(), variables, processor.physical(allowed))
 
 
 _ours: dict[str, str] = {}
@@ -100,20 +130,6 @@ def settle() -> None:
 def environment_of(threads: int) -> dict[str, str]:
     """Returns the environment for a process whose BLAS has so many threads, and no memory for more."""
     return {**os.environ, **dict.fromkeys(VARIABLES, str(threads))}
-
-
-def plan(work: float, rows: int, step_product: int, threads: int | None) -> Plan:
-    """Returns what is fastest on `threads` cores, or on all where that is None.
-
-    `work` is a batch's floating-point operations, `rows` its rows, and `step_product` the multiplications of one row's
-    step.
-    """
-    cores = threads or available_cores()
-    if os.name == "posix" and work >= LEAST_WORK:
-        processes = min(cores, rows // LEAST_ROWS)
-        if processes > 1:
-            return Plan(processes, 1)
-    return Plan(1, blas_threads(rows * step_product, cores))
 
 
 def blas_threads(product: int, cores: int | None = None) -> int:

@@ -6,9 +6,8 @@ import functools
 import platform
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
-from charrnn import system
+from charrnn import blas, system
 from charrnn.version import __version__
 
 BLAS_BUFFER = 32 << 20
@@ -22,11 +21,10 @@ def environment() -> dict[str, str]:
     Raises MemoryError where BLAS would find no memory to work in: it ends the program then, without a word of why.
     """
     system.require(BLAS_BUFFER)
-    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    blas = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in found]
+    found = [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in blas.libraries()]
     return {
         "charrnn": __version__,
         "numpy": np.__version__,
-        "blas": ", ".join(blas) or "unknown",
+        "blas": ", ".join(found) or "unknown",
         "machine": platform.machine(),
     }

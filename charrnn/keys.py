@@ -73,3 +73,13 @@ def parse_duration(value: Any) -> float | None:
     if seconds is not None and not 0 < seconds < math.inf:
         raise ValueError("a duration longer than nothing")
     return None if seconds is None else float(seconds)
+
+
+def parse_layout(value: Any) -> str | None:
+    """Returns a layout such as `2x1`, and None for None. Raises ValueError."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"\s*([1-9]\d{0,3})\s*[xX*]\s*([1-9]\d{0,3})\s*", str(value))
+    if not match:
+        raise ValueError("groups of rows and parts of units, such as 2x1 or 1x4")
+    return f"{match[1]}x{match[2]}"

@@ -10,6 +10,8 @@ import numpy as np  # which reads this when it is loaded
 import pytest
 from hypothesis import settings
 
+from charrnn.machine import TYPICAL
+
 settings.register_profile("charrnn", deadline=None, derandomize=True)
 settings.load_profile("charrnn")
 
@@ -30,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody pulls the plug here, and a loss of power that is simulated needs no real disk to keep up."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(autouse=True)
+def typical_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within this process, no plan depends on how fast the machine is, and nothing is kept where the user keeps it."""
+    monkeypatch.setattr("charrnn.known_machine._found", [TYPICAL])
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.run import Run
 from charrnn.text.encoding import decode
 from charrnn.training import loop
-from charrnn.training.gradients import backpropagation
+from charrnn.training.gradients import alone
 from charrnn.training.preparing import prepare
 
 TEXT = decode(["a naïve café, a façade; no cliché\n".encode() * 9], "a text", "utf-8")
@@ -29,7 +29,7 @@ def small_run(**changes):
     small |= {"data.split": [1, 0, 0]} | changes
     config, _ = resolve([Setting(key, value, "test") for key, value in small.items()])
     run, split, _ = prepare(config, TEXT)
-    updates = loop.updates(run, split.train, backpropagation(run), lambda: run.iteration / 5)
+    updates = loop.updates(run, split.train, alone(run), lambda: run.iteration / 5)
     assert len(list(updates)) == 5
     return run
 

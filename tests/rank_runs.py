@@ -9,7 +9,9 @@ as to start a rank takes a second.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -25,7 +27,7 @@ from charrnn.nn.model import CharLM
 from charrnn.resources import CORPORA
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.corpus import Library
-from charrnn.training import leading, world
+from charrnn.training import gradients, leading, world
 from charrnn.training.following import follow
 from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer
@@ -54,6 +56,8 @@ CASES: dict[str, dict[str, Any]] = {
     **{name: {"task.name": name} for name in ITEMS},
     "documents": {"data.documents": "lines"},
     "fewer rows than ranks": {"train.batch_size": 1},
+    "accumulate": {"train.accumulate": 3},
+    "accumulate documents": {"train.accumulate": 3, "data.documents": "lines"},
     "sgd without a bound": {"optim.name": "sgd", "optim.clip_norm": None},
     "two processes": {"model.zoneout_h": 0.1},
     "skip": {"train.on_divergence": "skip"},
@@ -129,7 +133,7 @@ def numbers(trainer: Trainer) -> dict[str, Any]:
     saved, _ = last.newest()
     last.close()
     lines = (trainer.directory.path / "metrics.jsonl").read_text().splitlines()
-    names = ("train_nats", "val_nats", "grad_norm")
+    names = ["train_nats", "grad_norm", *sorted(name for name in json.loads(lines[-1]) if name.startswith("val_"))]
     return {
         "counts": [saved.iteration, run.iteration, run.skipped, run.rollbacks],
         "metrics": [[json.loads(line).get(name) for name in names] for line in lines],
@@ -175,6 +179,65 @@ def disagree(folder: Path, together: world.World) -> str:
     return ""
 
 
+def halted(folder: Path, together: world.World) -> list[Any]:
+    """What comes of a run that is asked to stop in its second evaluation, beside one that is not.
+
+    First is whether both end in the same bytes, then how many iterations were done when it stopped, and what it had
+    found there.
+    """
+    CASES["halted"] = {"train.eval_chars": None, "data.split": [0.4, 0.6, 0]}
+    whole, cut = (begun("halted", folder / name, together) for name in ("whole", "cut"))
+    assert finish(whole) == ""
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += cut.run.iteration == 8
+        return asked == 3
+
+    with contextlib.closing(cut):
+        record = next(record for record in cut.records(stop) if asked)
+        cut.saver.save()
+    again = resumed("halted", folder / "cut", together)
+    assert finish(again) == ""
+    ends = [(folder / name / "last.npz").read_bytes() for name in ("whole", "cut")]
+    return [ends[0] == ends[1], record.iteration, record.scores, asked]
+
+
+@contextlib.contextmanager
+def two_processes() -> Any:
+    """Ranks of two processes each within the block."""
+    real = leading.plan
+    leading.plan = lambda run, ranks: Plan(2, 1, ranks.size)
+    try:
+        yield
+    finally:
+        leading.plan = real
+
+
+class Teamless:
+    """Is no team where a file of that name is in the folder."""
+
+    def __init__(self, folder: Path, real: Any) -> None:
+        self.place, self.real = folder / "teamless", real
+
+    def __call__(self, *given: Any) -> Any:
+        if self.place.exists():
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return self.real(*given)
+
+
+def teamless(folder: Path, together: world.World) -> dict[str, Any]:
+    """What is said and noted where one rank cannot start its processes."""
+    CASES["teamless"] = {}
+    (folder / "teamless").touch()
+    with two_processes():
+        trainer = begun("teamless", folder / "one-without", together)
+        ended = finish(trainer)
+    (folder / "teamless").unlink()
+    return {"ended": ended, "warnings": trainer.warnings, "cores": trainer.run.environment["cores"]}
+
+
 def sums(together: world.World) -> list[list[float]]:
     """What the ranks add up to, where the order of three numbers matters."""
     found = []
@@ -188,16 +251,17 @@ def sums(together: world.World) -> list[list[float]]:
 def main(folder: Path) -> int:
     together = world.join()
     found: dict[str, Any] = {"sums": sums(together)}
+    if together.rank == 1:
+        gradients.Team = Teamless(folder, gradients.Team)  # type: ignore[misc,assignment]
     if together.rank:
         return follow(together)
     for case in CASES:
-        real = leading.plan
-        if case == "two processes":
-            leading.plan = lambda run, ranks: Plan(2, 1, ranks.size)
-        found[case] = compare(case, folder, together)
-        leading.plan = real
+        with two_processes() if case == "two processes" else contextlib.nullcontext():
+            found[case] = compare(case, folder, together)
+    found["teamless"] = teamless(folder, together)
     with contextlib.closing(resumed("language_model", folder / "language_model-again", None)) as alone:
         found["warned"] = alone.warnings
+    found["halted"] = halted(folder, together)
     found["disagree"] = disagree(folder, together)
     (folder / "found.json").write_text(json.dumps(found))
     together.leave(0)

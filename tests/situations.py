@@ -226,6 +226,11 @@ SITUATIONS = {
     "planned": Situation("charrnn plan {verses} -c {tiny} --set train.iterations=600 --seed 5", 0),
     "planned in a file": Situation("charrnn plan {verses} -c {tiny} --iterations 600 -o {plan}.yaml", 0),
     "few updates": Situation("charrnn plan {verses} -c {tiny}", 0, count=2),
+    "few updates of several batches": Situation(
+        "charrnn plan {verses} -c {tiny} --set train.iterations=null --set train.epochs=1 --set train.accumulate=100",
+        0,
+        count=2,
+    ),
     "few updates by epochs": Situation(
         "charrnn plan {verses} -c {tiny} --iterations null --epochs 1 --batch-size 200", 0, count=2
     ),

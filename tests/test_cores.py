@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from charrnn import cgroups, cores, system
+from charrnn import cgroups, cores, processor, system
 
 V2 = "30 23 0:26 {root} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
 V1 = (
@@ -112,6 +112,71 @@ def test_cores_are_the_least_of_all(affinity, quota, variables, found):
 
 
 @pytest.mark.parametrize(
+    ("physical", "quota", "variables", "found", "why"),
+    [
+        (None, math.inf, {}, 8, "affinity"),
+        (8, math.inf, {}, 8, "affinity"),
+        (4, math.inf, {}, 4, "the second thread of a core is not counted"),
+        (4, 2.0, {}, 2, "quota of the control group"),
+        (4, math.inf, {"OMP_NUM_THREADS": 3}, 3, "OMP_NUM_THREADS"),
+        (4, math.inf, {"OMP_NUM_THREADS": 8}, 4, "the second thread of a core is not counted"),
+    ],
+)
+def test_cores_of_their_own_come_before_second_threads_of_them(physical, quota, variables, found, why):
+    limits = cores.Found(8, quota, variables, physical)
+    assert (limits.cores, limits.why) == (found, why)
+
+
+@pytest.mark.parametrize(
+    ("siblings", "allowed", "physical"),
+    [
+        (["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"], range(8), 4),
+        (["0-1", "0-1", "2-3", "2-3"], range(4), 2),
+        (["0-1", "0-1", "2-3", "2-3"], [1, 2, 3], 2),
+        (["0-1", "0-1", "2-3", "2-3"], [0, 1], 1),
+        (["0", "1"], range(2), 2),
+        ([], range(3), 3),
+        (["", "\n"], range(2), 2),
+    ],
+)
+@pytest.mark.parametrize("name", processor.SIBLINGS)
+def test_threads_of_one_core_are_one_core(tmp_path, siblings, allowed, physical, name):
+    for number, said in enumerate(siblings):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{number}/topology"
+        folder.mkdir(parents=True)
+        (folder / name).write_text(f"{said}\n")
+    assert processor.physical(allowed, tmp_path) == physical
+
+
+def test_a_processor_has_a_name_wherever_it_is(tmp_path):
+    assert processor.name(tmp_path)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("processor\t: 0\nmodel name\t: A 9\ncpu family\t: 6\nmodel\t\t: 85\n\n" * 2)
+    assert processor.name(tmp_path) == "A 9 family 6 model 85"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        cores.Plan(),
+        cores.Plan(3),
+        cores.Plan(2, 2),
+        cores.Plan(1, 2),
+        cores.Plan(blas_threads=4),
+        cores.Plan(2, 1, 1, 3),
+    ],
+    ids=str,
+)
+def test_a_plan_is_known_by_what_it_says_of_itself(plan):
+    assert cores.Plan.said(str(plan)) == plan
+
+
+@pytest.mark.parametrize("text", ["", "many processes", "2 processes, 2x", "x1", "2 ranks of"])
+def test_what_is_no_plan_is_none(text):
+    assert cores.Plan.said(text) is None
+
+
+@pytest.mark.parametrize(
     ("value", "number"), [("3", 3), (" 4 ", 4), ("4,2", 4), ("0", None), ("", None), ("many", None), ("-1", None)]
 )
 def test_the_environment_is_read(monkeypatch, value, number):
@@ -128,16 +193,14 @@ def eight(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)), raising=False)
     monkeypatch.setattr(cgroups, "cpus", lambda: math.inf)
+    monkeypatch.setattr(processor, "physical", len)
     return monkeypatch
 
 
-def test_a_quota_leaves_one_process_and_a_number_that_is_set_wins(eight):
-    assert cores.plan(1e12, 64, 1 << 16, None) == cores.Plan(8, 1)
+def test_a_quota_leaves_fewer_cores(eight):
+    assert cores.available_cores() == 8
     eight.setattr(cgroups, "cpus", lambda: 1.0)
-    assert cores.plan(1e12, 64, 1 << 16, None) == cores.Plan(1, 1)
-    assert cores.plan(1e12, 64, 1 << 16, 4) == cores.Plan(4, 1)
-    eight.setenv("OMP_NUM_THREADS", "1")
-    assert cores.plan(1e12, 64, 1 << 16, 4) == cores.Plan(4, 1)
+    assert cores.available_cores() == 1
 
 
 def test_blas_is_told_of_fewer_cores_and_else_of_nothing(eight):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn import advice
+from charrnn.caches import cache_directory
 from charrnn.config import reading
 from charrnn.config.resolve import Setting
 from charrnn.errors import ConfigError, DataError, one_line
@@ -169,26 +170,6 @@ def tell(notes: Sequence[str]) -> None:
     """Prints what a user may want to know of how texts were read."""
     for note in notes:
         say(note)
-
-
-def cache_directory() -> Path:
-    """Returns `CHARRNN_CACHE`, or `charrnn` in the system's place for caches."""
-    if chosen := os.environ.get("CHARRNN_CACHE"):
-        return Path(chosen)
-    if os.name == "nt":
-        base = os.environ.get("LOCALAPPDATA")
-    elif sys.platform == "darwin":
-        base = str(_home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base or _home() / ".cache") / "charrnn"
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:
-        raise ConfigError("there is no home directory to keep corpora in; set CHARRNN_CACHE to a directory") from None
 
 
 def config_names() -> list[str]:

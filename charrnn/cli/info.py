@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import math
 import os
-import platform
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +25,11 @@ PASTED = ("seed",)
 
 @click.command("info", short_help="Say what is in a checkpoint or a text.")
 @click.argument("source", required=False, metavar="CHECKPOINT|RUN_DIR|TEXT")
-@click.option("--machine", is_flag=True, help="Say what this machine has for us: cores, limits, BLAS.")
+@click.option("--machine", is_flag=True, help="Say what this machine has for us: cores, speed, limits.")
+@click.option("--measure-again", "again", is_flag=True, help="Of this machine, whose speed is known from before.")
 @click.option("--encoding", metavar="NAME", help="Of a text [utf-8].")
 @common.json_option
-def command(source: str | None, machine: bool, encoding: str | None, as_json: bool) -> None:
+def command(source: str | None, machine: bool, again: bool, encoding: str | None, as_json: bool) -> None:
     """Say what is in a checkpoint, a run directory or a text; or with --machine, what there is to compute with.
 
     \b
@@ -44,10 +43,20 @@ def command(source: str | None, machine: bool, encoding: str | None, as_json: bo
     is_text = source is not None and not _is_checkpoint(source)
     if encoding is not None and not is_text:
         raise ConfigError("--encoding is of a text; leave it out")
-    facts = _machine(as_json) if source is None else _text(source, encoding) if is_text else _checkpoint(Path(source))
+    if again and source is not None:
+        raise click.UsageError("--measure-again is for --machine")
+    if source is None:
+        _show_machine(again, as_json)
+        return
+    facts = _text(source, encoding) if is_text else _checkpoint(Path(source))
     if as_json:
         common.print_json(facts)
-        return
+    else:
+        _show(facts)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    """Prints each fact in a line."""
     width = max(map(len, facts))
     for name, value in facts.items():
         click.echo(f"{name.replace('_', ' '):<{width}}  {one_line(_shown(name, value))}")
@@ -62,44 +71,17 @@ def _shown(name: str, value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _machine(as_json: bool) -> dict[str, Any]:
-    """Returns what limits the cores of this process, what computes, and when several processes share a batch."""
-    from charrnn import cores, system
-    from charrnn.environment import environment
+def _show_machine(again: bool, as_json: bool) -> None:
+    """Says what limits the cores of this process, what computes and how fast, and how batches are shared."""
+    from charrnn.cli import machine
 
-    found = cores.find()
-    limits = {
-        "processes": system.most_processes(),
-        "open_files": system.limit("RLIMIT_NOFILE"),
-        "memory_bytes": system.limit("RLIMIT_AS"),
-        "file_bytes": system.limit("RLIMIT_FSIZE"),
-    }
-    cost_model = {
-        "least_operations_for_processes": int(cores.LEAST_WORK),
-        "least_rows_per_process": cores.LEAST_ROWS,
-        "least_product_for_threads": cores.LEAST_PRODUCT,
-    }
-    several: dict[str, dict[str, Any]] = {
-        "variables": cores.variables_given(),
-        "limits": {name: int(most) if math.isfinite(most) else None for name, most in limits.items()},
-        "cost_model": cost_model,
-    }
-    facts: dict[str, Any] = {
-        "cores": found.cores,
-        "affinity": found.affinity,
-        "quota": found.quota if math.isfinite(found.quota) else None,
-        **environment(),
-        "python": platform.python_version(),
-    }
+    facts = machine.facts(again)
     if as_json:
-        return facts | several
-    for name, parts in several.items():
-        each = (
-            f"{part if part in found.variables else part.replace('_', ' ')} {'none' if value is None else f'{value:,}'}"
-            for part, value in parts.items()
-        )
-        facts[name] = ", ".join(each) or "none"
-    return facts | {"quota": "none" if facts["quota"] is None else f"{found.quota:g} cores"}
+        common.print_json(facts)
+        return
+    _show(machine.in_words(facts))
+    for lines in (machine.measured(facts["cost_model"]["seconds"]), machine.table(facts["layouts"])):
+        click.echo("\n" + "\n".join(lines))
 
 
 def _is_checkpoint(source: str) -> bool:

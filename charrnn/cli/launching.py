@@ -63,6 +63,22 @@ def connect(arguments: list[str]) -> World | None:
         raise
 
 
+def refuse() -> None:
+    """Raises ConfigError where a launcher started this process with others: each would train a run of its own.
+
+    It is the same for all, so rank 0 says it, and the others leave with SystemExit.
+    """
+    launch = find()
+    if launch is None:
+        return
+    if launch.rank:
+        raise SystemExit(ConfigError.exit_code)
+    raise ConfigError(
+        f"a launcher started {launch.size} processes of this program, and each would train the same run; start it "
+        f"without a launcher; what shares a run among several is the command line (docs/scaling.md)"
+    )
+
+
 def _join(launch: Launch) -> World:
     try:
         from charrnn.training import world

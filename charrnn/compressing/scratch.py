@@ -57,6 +57,7 @@ class FromScratch:
         self._rng = np.random.default_rng(config.train.seed)
         m = config.model
         self._params = model.init_params(self._rng, config.train.dtype, m.init, m.init_scale, m.forget_bias)
+        self._matrices = [array for array in self._params.values() if array.ndim == 2]
         self._grads = Parameters.zeros(model.shapes, config.train.dtype)
         self._optimizer, self._schedule = optimizers.build(config.optim), schedules.build(config.optim)
         self._slots = self._optimizer.init(self._params.vector)
@@ -96,7 +97,7 @@ class FromScratch:
         if np.isfinite(size):
             with overflow_allowed():
                 self._optimizer.update(self._grads.vector, self._slots, rate, size)
-                optimizers.decay_weights(self._params, rate, optim)
+                optimizers.decay_weights(self._matrices, rate, optim)
                 self._params.vector -= self._grads.vector
 
     def _with_earlier(self, new: tuple[Array, Array, State]) -> tuple[Batch, State]:

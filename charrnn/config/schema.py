@@ -13,7 +13,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from charrnn.keys import key, parse_duration
+from charrnn.keys import key, parse_duration, parse_layout
 from charrnn.nn.options import ModelConfig
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.options import TaskConfig
@@ -26,6 +26,12 @@ class TrainConfig:
 
     batch_size: int = key(32, "B, streams of the text read side by side", at_least=1)
     seq_length: int = key(64, "T, characters through which a gradient reaches back", at_least=1)
+    accumulate: int = key(
+        1,
+        "batches whose gradients are added for each update, which is an iteration: as one batch of so many times the "
+        "answers, in the memory of one",
+        at_least=1,
+    )
     epochs: int | None = key(
         10, "passes over the training text; the default is set aside where one of the next two is set", at_least=1
     )
@@ -45,6 +51,12 @@ class TrainConfig:
         None,
         "cores to use, as processes or as threads of BLAS, whichever is fastest for the shape; all if null",
         at_least=1,
+    )
+    layout: str | None = key(
+        None,
+        "how processes share a batch: `2x1` in two groups of rows, `1x2` in one group, in which each has half of the "
+        "units; chosen for this machine if null",
+        parse=parse_layout,
     )
     eval_every: int = key(200, "iterations between evaluations", at_least=1)
     eval_chars: int | None = key(

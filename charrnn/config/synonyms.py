@@ -39,13 +39,14 @@ OTHERS = {
     "train.time_budget": "time max_time time_limit timeout budget",
     "train.seed": "random_seed manual_seed random_state rng",
     "train.threads": "workers num_workers n_workers cpus cores jobs n_jobs processes num_threads nthreads",
+    "train.layout": "grid mesh tensor_parallel data_parallel parallel",
     "train.dtype": "precision float_type data_type",
     "train.eval_every": "eval_interval eval_freq eval_val_every eval_steps val_every valid_every validate_every "
     "log_interval print_every",
     "train.checkpoint_every": "save_every save_interval save_freq save_steps checkpoint_interval",
     "train.patience": "early_stopping early_stop",
     "train.accumulate": "accumulation grad_accum gradient_accumulation gradient_accumulation_steps "
-    "accumulate_grad_batches",
+    "accumulate_grad_batches grad_accum_steps accumulation_steps accum_iter update_freq",
     "optim.name": "optim opt optimizer optimiser optimizer_name algorithm solver",
     "optim.learning_rate": "lr learningrate rate step_size eta base_lr max_lr initial_lr",
     "optim.schedule": "scheduler lr_scheduler lr_schedule decay_type lr_policy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from charrnn.config.schema import Config
@@ -30,6 +31,7 @@ RULES: dict[str, tuple[str, Callable[[Config], bool]]] = {
         "model.context",
         lambda config: config.task.name != "transduce" or config.model.context != "attention",
     ),
+    "train.layout": ("train.gradient", lambda config: config.train.gradient == "rtrl"),
     "model.pooling": ("task.name", lambda config: config.task.name not in ("classify", "transduce")),
 }
 """By the key: another, and in which configurations that one leaves it without effect."""
@@ -49,11 +51,16 @@ def unread(config: Config, origins: Mapping[str, str]) -> list[str]:
 
 
 def _idle_threads(config: Config) -> list[str]:
-    """Returns a line where more threads are asked for than there are cores."""
-    cores, threads = find().given, config.train.threads
-    if threads is None or threads <= cores:
-        return []
-    return [f"train.threads is {threads:,}, and {cores:,} cores can be used here: more make it no faster"]
+    """Returns a line where more threads are asked for than there are cores, and one where more processes are."""
+    cores, threads, layout = find().given, config.train.threads, config.train.layout
+    said = []
+    if threads is not None and threads > cores:
+        said.append(f"train.threads is {threads:,}, and {cores:,} cores can be used here: more make it no faster")
+    if layout is not None and math.prod(map(int, layout.split("x"))) > cores:
+        said.append(
+            f"train.layout is {layout}, and {cores:,} cores can be used here: processes will wait for each other"
+        )
+    return said
 
 
 def _pointless(config: Config) -> Iterator[tuple[str, str, list[str]]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import tasks
-from charrnn.cli import common, signals
+from charrnn.cli import common, launching, signals
 from charrnn.cli.display import Display
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.writing import to_settings
@@ -66,6 +66,7 @@ def train(
     Other threads than the main one train as well, and hear of no signals. Raises the errors of the command line:
     ConfigError, DataError, CheckpointError, DivergedError, OutputError and LockedError, all of them CharrnnErrors.
     """
+    launching.refuse()
     asked = settings_of(config, settings, keywords)
     if resume and (out is None or init_from is not None):
         raise ConfigError("resume= goes on with the run in out=, and begins none; give out= and no init_from=")

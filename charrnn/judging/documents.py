@@ -39,6 +39,15 @@ class Judged:
         """Returns how many characters are predicted, ends included."""
         return int(self.batches.lengths.sum()) if self.sizes is None else len(self.sizes)
 
+    def pieces(self, count: int) -> list[Judged | None]:
+        """Returns pieces whose nats add up to those of all, each of every `count`-th document; None for an empty one.
+
+        They have what `nats_of_documents` needs, to be handed to another process, and nothing else.
+        """
+        numbers = (np.arange(k, len(self.batches.lengths), count) for k in range(count))
+        nothing = Documents(self.documents.name, 0, "", [])
+        return [Judged(_some(self.batches, some), 0, nothing) if len(some) else None for some in numbers]
+
     def passages(self, model: CharLM, params: dict[str, Array]) -> Iterator[Passage]:
         """Yields each document with what a model thinks of its characters and its end, in the order of the file."""
         guesses = guesses_of_documents(model, params, self)
@@ -70,6 +79,15 @@ def nats_of_documents(
         with overflow_allowed():  # of weights that have exploded, which shows in the loss
             nats = head.nats(logits, batch.y)
         yield nats.ravel() if batch.weights is None else nats[batch.weights > 0]
+
+
+def _some(batches: DocumentBatches, numbers: Ids) -> DocumentBatches:
+    """Returns the documents of these numbers, in batches of their own."""
+    stops = batches.lengths.cumsum()
+    characters = [batches.symbols[stops[i] - batches.lengths[i] + 1 : stops[i]] for i in numbers.tolist()]
+    labels = None if batches.labels is None else batches.labels[numbers]
+    beside = batches.batch_size, batches.seq_length, batches.seed, labels
+    return DocumentBatches.of(characters, int(batches.symbols[0]), *beside)
 
 
 def guesses_of_documents(model: CharLM, params: dict[str, Array], part: Judged) -> Guesses:

@@ -125,6 +125,20 @@ def evaluate(
     return math.fsum(counted()) / streams.characters
 
 
+def piece_of(streams: Streams, rows: slice) -> Streams:
+    """Returns some of the streams, as an evaluation reads them, with the symbols that they need and no others.
+
+    They can be handed to another process, and are judged as they are beside the others: with the same warm-up.
+    """
+    warm_up = min(CONTEXT, int(streams.context.max(initial=0)))
+    lengths = streams.lengths[rows]
+    width = warm_up + int(lengths.max(initial=0)) + 1
+    index = streams.first[rows] - warm_up + np.arange(width)[:, None]
+    ids: Ids = np.ascontiguousarray(streams.ids.take(np.maximum(index, 0), mode="clip").T).ravel()
+    context = np.where(streams.context[rows] < warm_up, 0, warm_up)
+    return Streams(ids, np.arange(len(lengths)) * width + warm_up, lengths, context)
+
+
 def _nats(model: CharLM, params: dict[str, Array], streams: Streams) -> Iterator[Array]:
     """Yields the loss of each character, (T, B) at a time; what lies beyond the end of a stream does not count."""
     for logits, y in _logits(model, params, streams):

@@ -19,9 +19,9 @@ def accuracy(truth: Ids, answers: Ids) -> float:
     return float(np.mean(truth == answers)) if truth.size else math.nan
 
 
-def mean(values: Sequence[float]) -> float:
-    """Returns the mean of nats or other values, added without rounding; not a number where there are none."""
-    return math.fsum(values) / len(values) if values else math.nan
+def mean(total: float, count: int) -> float:
+    """Returns the mean of values that add up to `total`; not a number where there are none."""
+    return total / count if count else math.nan
 
 
 def confusion(truth: Ids, answers: Ids, K: int) -> Ids:
@@ -88,16 +88,27 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
 def exact_match_and_edit_rate(answers: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[float, float]:
     """Returns the share of answers that are right, and the edits that the answers need, for each symbol of a target.
 
-    `targets[i]` are the right answers to item i, of which any counts. The edits are those to the nearest, and of
-    equally near ones to the longest; its length is what they are spread over. Long items so count for more. Both are
-    not a number where there are no items; where all targets are empty, the edits are spread over one symbol.
+    See `edits`. Both are not a number where there are no items; where all targets are empty, the edits are spread over
+    one symbol.
     """
-    right = edits = symbols = 0
+    return shares_of_edits(len(answers), *edits(answers, targets))
+
+
+def shares_of_edits(items: int, right: int, needed: int, symbols: int) -> tuple[float, float]:
+    """Returns what `exact_match_and_edit_rate` does, from what `edits` has counted."""
+    return (right / items, needed / max(1, symbols)) if items else (math.nan, math.nan)
+
+
+def edits(answers: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[int, int, int]:
+    """Returns how many answers are right, how many edits the others need, and over how many symbols they are spread.
+
+    `targets[i]` are the right answers to item i, of which any counts. The edits are those to the nearest, and of
+    equally near ones to the longest; its length is what they are spread over. Long items so count for more.
+    """
+    right = needed = symbols = 0
     for answer, known in zip(answers, targets, strict=True):
         right += answer in known
         distance, minus_length = min((edit_distance(answer, target), -len(target)) for target in known)
-        edits += distance
+        needed += distance
         symbols -= minus_length
-    if not answers:
-        return math.nan, math.nan
-    return right / len(answers), edits / max(1, symbols)
+    return right, needed, symbols

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from charrnn.arrays import Array
 
@@ -22,8 +23,13 @@ class Layout:
     """Names of what a step leaves for the backward pass beside the gates and states."""
     partials: tuple[int, ...]
     """The size of each partial derivative."""
-    product_is_gated: bool
-    """Whether the gradient of `h @ W_h` is another than that of the pre-activations."""
+    product: Literal["added", "gated", "of a gated state"]
+    """What becomes of `h @ W_h`, see `Cell.product`."""
+
+    @property
+    def product_is_gated(self) -> bool:
+        """Whether the gradient of `h @ W_h` is another than that of the pre-activations."""
+        return self.product == "gated"
 
 
 def split(blocks: Array, widths: Iterable[int]) -> tuple[Array, ...]:

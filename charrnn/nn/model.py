@@ -44,6 +44,13 @@ class CharLM(Network):
         return [self.stack]
 
     @property
+    def splits_units(self) -> bool:
+        """Whether a step has one product with W_h, whose columns belong to a unit each, and reads in one direction."""
+        cell = self.stack.cell
+        one_product = cell.product in ("added", "gated") and not cell.matrices
+        return one_product and not self.layer_norm and not self.bidirectional
+
+    @property
     def num_outputs(self) -> int:
         """How many answers there are to choose from."""
         return self.outputs or self.vocab_size

@@ -174,6 +174,11 @@ class Network:
         return [layer.rows(rows) for layer in drawn]
 
     @property
+    def splits_units(self) -> bool:
+        """Whether several processes can share the units of its layers, each some of them (`nn.tensor_parallel`)."""
+        return False
+
+    @property
     def step_product(self) -> int:
         """Multiplications of one row's step in one layer: what tells whether a second thread is worth it."""
         return len(self.blocks) * self.hidden_size**2

@@ -62,6 +62,16 @@ class LayerNoise:
             {name: state[rows] for name, state in self.start.items()},
         )
 
+    def units(self, units: slice) -> LayerNoise:
+        """Returns the part that belongs to some units of the layer."""
+        return LayerNoise(
+            None if self.output_mask is None else self.output_mask[..., units],
+            None if self.candidate_mask is None else self.candidate_mask[..., units],
+            self.kept,
+            {name: z if isinstance(z, float) else z[..., units] for name, z in self.zoneout.items()},
+            {name: state[:, units] for name, state in self.start.items()},
+        )
+
     def step(self, t: int) -> LayerNoise:
         """Returns the part that belongs to step t, as the noise of a batch of one step."""
         here = slice(t, t + 1)

@@ -6,7 +6,7 @@ allocated once for batches of one shape, and every batch writes over the one bef
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from charrnn.nn.layout import Layout, split
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.numerics import IN_CACHE
 from charrnn.nn.parameters import LayerParams
+from charrnn.nn.tiles import Tiles, parts, tiles
 
 LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
@@ -84,34 +85,122 @@ class Tape:
         self.dtype = np.dtype(dtype)
         self.is_recorded = False
         self.empty = empty
+        self._arrays: dict[str, Array] = {}
         dtype = self.dtype
         self.a = empty((T, G, B, H), dtype)  # the pre-activations, which become the gates in place
         # One memory under two names. On the way forward it holds `x @ W_x + b`, which no step needs on its way back:
         # the gradient of the pre-activations then takes its place.
-        self.xW = self.da = empty((T, B, G * H), dtype)
-        self.state = {name: empty((T + 1, B, H), dtype) for name in layout.state}
+        self.xW = self.da = self.memory_of("da", T, G * H)
+        self.state = {name: self.memory_of(name, T + 1, H) for name in layout.state}
         self.saved = {name: empty((T, B, H), dtype) for name in layout.saved}
         self.a_blocks = list(self.a)  # (G, B, H)
         self.gates = [tuple(block) for block in self.a]
         self.a_parts = [split(block, layout.parts) for block in self.a]
-        self.xW_blocks = self.da_blocks = self._gates_first(self.xW)
-        self.xW_parts = [split(block, layout.parts) for block in self.xW_blocks]
+        self.xW_blocks = self.da_blocks = self.gates_first(self.xW)
+        self.xW_parts = self.da_parts = [split(block, layout.parts) for block in self.xW_blocks]
         self.rows = {name: list(array) for name, array in (self.state | self.saved).items()}
         self.u, self.v = empty((2, B, H), dtype)  # scratch
         self.ones = empty((B, H), dtype)
         self.scale = np.repeat(np.array(layout.scales, dtype), H)  # (G*H,)
         self.b = empty((G * H,), dtype)  # times `scale`, as all of W will be
-        # A product for each gate, with a matrix for each; but for one row BLAS is faster with all of them at once.
-        one = B == 1
-        self.W_h = empty((1, H, G * H) if one else (G, H, H), dtype)
-        self._W_h_rows = self.W_h.reshape(H, G, H) if one else self.W_h.transpose(1, 0, 2)
-        self.W_h_of = list(self._W_h_rows.transpose(1, 0, 2))  # that of each gate, (H, H)
-        self._products = [block.reshape(1, 1, G * H) for block in self.a] if one else self.a_blocks
+        self._cut_state_product()
 
-    def _gates_first(self, rows: Array) -> list[Array]:
-        """Returns, for each step, a view (G, B, H) of `rows (T, B, G*H)`, which is not contiguous."""
-        T, G, B, H = self.a.shape
-        return list(rows.reshape(T, B, G, H).transpose(0, 2, 1, 3))
+    def _cut_state_product(self) -> None:
+        """Makes the memory of W_h, and the views in which `h[t] @ W_h` is one call: all gates, in tiles.
+
+        For one row BLAS is faster with all gates at once. A cell that multiplies them apart has a matrix of each.
+        """
+        (T, B), H, R = self.shape, self.hidden_size, self.read.shape[-1]
+        G = len(self.layout.scales)
+        if B == 1:
+            self.W_h = self.empty((1, R, G * H), self.dtype)
+            self._W_h_rows = self.W_h.reshape(R, G, H)
+            self._read_tiles = list(self.read)
+            self._products = [block.reshape(1, 1, G * H) for block in self.a]
+        else:
+            cut = tiles(B, R, H, self.dtype) if self.layout.product != "of a gated state" else Tiles(B, H)
+            r, c = cut
+            self.W_h = self.empty((G, H // c, R, c), self.dtype)
+            self._W_h_rows = self.W_h.transpose(2, 0, 1, 3)
+            self._read_tiles = list(self.read.reshape(T + 1, B // r, 1, 1, r, R))
+            self._products = list(self.a.reshape(T, G, B // r, r, H // c, c).transpose(0, 2, 1, 4, 3, 5))
+        self.W_h_of = list(self._W_h_rows.reshape(R, G, H).transpose(1, 0, 2))  # of a cell with a matrix for each gate
+
+    # --- what is otherwise where a tape is of some of the units, and others compute the rest (`tensor_parallel`) ---
+
+    def memory_of(self, name: str, steps: int, width: int) -> Array:
+        """Returns memory (steps, B, width) for what is read by the steps of all units: h, da or dhW; and for c."""
+        return self.empty((steps, self.shape[1], width), self.dtype)
+
+    @property
+    def read(self) -> Array:
+        """What the product with W_h reads: the states h of all units, (T + 1, B, R), where R is H."""
+        return self.state["h"]
+
+    def own_columns(self, W: Array) -> Array:
+        """Returns a view of `W (..., G*R)`: the columns of each gate that belong to units of this tape, (..., G, H)."""
+        return W.reshape(*W.shape[:-1], -1, self.hidden_size)
+
+    def transposed_state_rows(self, W: Array) -> Array:
+        """Returns the transpose of the rows of W that meet the state: (parts, 1, n, G*H/parts, H/n)."""
+        W_h = W[: self.hidden_size]
+        if self.shape[1] == 1:  # a product with one row is as fast with a view
+            return W_h.T[None, None, None]
+        return self.transposed_in_tiles(W_h.reshape(len(W_h), -1, self.hidden_size))
+
+    def transposed_in_tiles(self, W_h: Array) -> Array:
+        """Returns the transpose of `W_h (N, G, H)` in its tiles."""
+        _, G, H = W_h.shape
+        p, _, n, _, c = self._W_hT.shape
+        rows, out = W_h.reshape(n, c, p, G // p, H), self._W_hT.reshape(p, n, G // p, H, c)
+        for tile in range(n):
+            for columns in columns_at_once(c):
+                out[:, tile, :, :, columns] = rows[tile, columns].transpose(1, 2, 3, 0)
+        return self._W_hT
+
+    def _cut_backward_product(self) -> None:
+        """Makes the memory of the transpose of W_h, and the views in which the product with it is one call.
+
+        It has n tiles of columns, and where very many numbers are summed, parts of them: (parts, 1, n, G*H/parts, N/n).
+        """
+        (T, B, inner), N = self.dhW.shape, self.read.shape[-1]
+        p, (r, c) = 1, Tiles(B, N)
+        if self.layout.product != "of a gated state":
+            p = self.parts_of_sum()
+            r, c = tiles(B, inner // p, N, self.dtype)
+        cut = self.dhW.reshape(T, B // r, r, p, inner // p).transpose(0, 3, 1, 2, 4)
+        self._dhW_tiles = list(cut[:, :, :, None])
+        self._rows_of_tile = r
+        self._terms = self.empty((p, B, N), self.dtype) if p > 1 else None
+        if B > 1:
+            self._W_hT = self.empty((p, 1, N // c, inner // p, c), self.dtype)
+
+    def parts_of_sum(self) -> int:
+        """Returns in how many parts the gates are, whose products with the transpose of W_h are added up."""
+        return parts(self.shape[1], len(self.layout.scales), self.hidden_size, self.dtype)
+
+    def multiply_back(self, t: int, terms: Array) -> None:
+        """Computes what reaches `h[t]` through the product with W_h: `terms (parts, B, N)`, of which it is the sum."""
+        p, B, N = terms.shape
+        n, r = self.W_hT.shape[2], self._rows_of_tile
+        np.matmul(self._dhW_tiles[t], self.W_hT, terms.reshape(p, B // r, r, n, N // n).transpose(0, 1, 3, 2, 4))
+
+    def _named(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Returns the memory of a name, whose shape is always the same."""
+        if name not in self._arrays:
+            self._arrays[name] = self.empty(shape, self.dtype)
+        return self._arrays[name]
+
+    def backward_input_product(self, W_x: Array, dx: Array) -> None:
+        """Writes to `dx (T, B, D)` the gradient that reaches x through the product with `W_x (D, G*H)`."""
+        T, B = self.shape
+        np.matmul(self.dxW.reshape(T * B, -1), W_x.T, out=dx.reshape(T * B, -1))
+
+    # --- memory ---
+
+    def gates_first(self, rows: Array) -> list[Array]:
+        """Returns, for each step, a view (G, B, H) of `rows (T, B, G*H)`. It is not contiguous."""
+        return list(rows.reshape(*rows.shape[:2], -1, self.hidden_size).transpose(0, 2, 1, 3))
 
     def release(self) -> None:
         """Lets go of what belongs to the last batch, such as masks of dropout, which would stay in memory with it."""
@@ -122,14 +211,14 @@ class Tape:
 
     def begin_forward(self, params: LayerParams, reads_ids: bool) -> None:
         """Prepares W and b, times `scale`; where the input is ids, b is added to the rows of W that they choose."""
-        H = self.hidden_size
+        R, scale = self.read.shape[-1], self.scale.reshape(-1, self.hidden_size)
         self.ones[...] = 1  # as all memory, it may have served another shape
-        W_h, W_x = params["W"][:H], params["W"][H:]
-        if not hasattr(self, "W_x"):
-            self.W_x = self.empty(W_x.shape, self.dtype)
-        np.multiply(W_h.reshape(self._W_h_rows.shape), self.scale.reshape(-1, H), self._W_h_rows)
-        np.multiply(W_x, self.scale, self.W_x)
-        np.multiply(params["b"], self.scale, self.b)
+        W_h, W_x = self.own_columns(params["W"][:R]), self.own_columns(params["W"][R:])
+        self.W_x = self._named("W_x", (len(W_x), scale.size))
+        shape = self._W_h_rows.shape
+        np.multiply(W_h.reshape(shape), scale.reshape(shape[1:]), self._W_h_rows)
+        np.multiply(W_x, scale, self.W_x.reshape(W_x.shape))
+        np.multiply(self.own_columns(params["b"]), scale, self.b.reshape(scale.shape))
         self.W_input, self.W_side = np.split(self.W_x, [len(self.W_x) - self.side_size])
         if reads_ids and self.adds_bias_to_input:
             self.W_input += self.b
@@ -137,7 +226,7 @@ class Tape:
 
     def multiply_state(self, t: int) -> Array:
         """Computes `a[t] = h[t] @ W_h`, scaled, and returns it: (G, B, H)."""
-        np.matmul(self.rows["h"][t], self.W_h, self._products[t])
+        np.matmul(self._read_tiles[t], self.W_h, self._products[t])
         a: Array = self.a_blocks[t]
         return a
 
@@ -156,35 +245,29 @@ class Tape:
         if not self.is_recorded:
             raise RuntimeError("a tape is read back once for each forward pass: reading it destroys the gates")
         self.is_recorded = False
-        if not hasattr(self, "W_hT"):
+        if not hasattr(self, "partials"):
             self._allocate_backward()
-        H, B = self.hidden_size, self.shape[1]
-        if B == 1:
-            self.W_hT = W[:H].T
-        else:
-            for start in range(0, H, COLUMNS_AT_ONCE):  # a plain copy is half as fast
-                self.W_hT[:, start : start + COLUMNS_AT_ONCE] = W[start : min(H, start + COLUMNS_AT_ONCE)].T
-        self.W_hT_parts = [self.W_hT[columns] for columns in self.columns]
+        self.W_hT = self.transposed_state_rows(W)
+        self.W_hT_parts = [self.W_hT[0, 0, 0, columns] for columns in self.columns]  # for cells with a product each
 
     def _allocate_backward(self) -> None:
-        T, G, B, H = self.a.shape
+        T, _, B, H = self.a.shape
         widths = self.layout.partials
         self.chunk = max(1, min(T, IN_CACHE // (B * H)))
         self._partials = self.empty((self.chunk, sum(widths), B, H), self.dtype)
         views = [split(step, widths) for step in self._partials]
         self.partials = [views[t % self.chunk] for t in range(T)]
         self._allocate_product_gradients()
-        self.dhW_steps = list(self.dhW)
-        self.dhW_blocks = self._gates_first(self.dhW)
+        self._cut_backward_product()
+        self.dhW_blocks = self.gates_first(self.dhW)
         self.da_gates = [tuple(block) for block in self.da_blocks]
-        self.da_parts = self.xW_parts
         self.da_columns = [self.by_part(row) for row in self.da]
-        self.W_hT = self.empty((G * H, H), self.dtype)
 
     def _allocate_product_gradients(self) -> None:
         """Says where the gradients of `x @ W_x` and of `h @ W_h` are: in `da`, unless a gate comes between."""
         self.dxW = self.da
-        self.dhW = self.empty(self.da.shape, self.dtype) if self.layout.product_is_gated else self.da
+        T, _, width = self.da.shape
+        self.dhW = self.memory_of("dhW", T, width) if self.layout.product_is_gated else self.da
 
     @cached_property
     def columns(self) -> list[slice]:
@@ -208,7 +291,11 @@ class Tape:
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
-        np.matmul(self.dhW_steps[t], self.W_hT, dh)
+        if self._terms is None:
+            self.multiply_back(t, dh[None])
+        else:
+            self.multiply_back(t, self._terms)
+            add_all(list(self._terms), dh)
 
     def own_grads(self, grads: LayerParams) -> None:
         """Writes the gradients of parameters that belong to the tape and not to the cell: here none."""
@@ -223,9 +310,20 @@ class Tape:
 
     def dropped(self, shape: tuple[int, ...]) -> Array:
         """Returns memory for the layer's output after dropout; its shape is always the same."""
-        if not hasattr(self, "_dropped"):
-            self._dropped = self.empty(shape, self.dtype)
-        return self._dropped
+        return self._named("dropped", shape)
+
+
+def add_all(terms: Sequence[Array], out: Array) -> None:
+    """Writes the sum of at least two arrays to `out`, added in their order."""
+    np.add(terms[0], terms[1], out)
+    for term in terms[2:]:
+        np.add(out, term, out)
+
+
+def columns_at_once(count: int) -> Iterator[slice]:
+    """Yields slices of `count` columns for a transposing copy, which as a whole would be half as fast."""
+    for start in range(0, count, COLUMNS_AT_ONCE):
+        yield slice(start, min(count, start + COLUMNS_AT_ONCE))
 
 
 def product_grads(left: Array, dproduct: Array, out: Array) -> None:

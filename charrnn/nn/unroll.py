@@ -59,9 +59,11 @@ def forward(
             rows[0][starts] = noise.start[name][starts] if name in noise.start else params.get(f"{name}0", 0)
     tape.begin_forward(params, reads_ids=x.ndim == 2)
     multiply_side(tape)
-    multiply_input(x, tape)
-    for t in range(tape.shape[0]):
-        step(cell, params, tape, t)
+    T, at_once = tape.shape[0], len(tape.xW)
+    for start in range(0, T, at_once):
+        multiply_input(x[start : start + at_once], tape)
+        for t in range(start, min(T, start + at_once)):
+            step(cell, params, tape, t)
     return tape.state["h"][1:]
 
 
@@ -101,17 +103,18 @@ def step_backward(cell: Cell, params: LayerParams, tape: Tape, t: int, dstate: L
 
 
 def multiply_input(x: Array, tape: Tape) -> None:
-    """Writes `x @ W_x + b` of all T steps to `tape.xW`, scaled as they are; what stands at the side is added."""
+    """Writes `x @ W_x + b` of the T steps of x to `tape.xW`, scaled as they are; what stands at the side is added."""
+    xW = tape.xW[: len(x)]
     if x.ndim == 2:
         # The ids are taken to be in range; with mode="clip" NumPy writes to `out` without a buffer.
-        np.take(tape.W_input, x, axis=0, out=tape.xW, mode="clip")
+        np.take(tape.W_input, x, axis=0, out=xW, mode="clip")
     else:
         T, B, D = x.shape
-        np.matmul(x.reshape(T * B, D), tape.W_input, out=tape.xW.reshape(T * B, -1))
+        np.matmul(x.reshape(T * B, D), tape.W_input, out=xW.reshape(T * B, -1))
         if tape.adds_bias_to_input:
-            tape.xW += tape.b
+            xW += tape.b
     if tape.side_product is not None:
-        tape.xW += tape.side_product
+        xW += tape.side_product
 
 
 def multiply_side(tape: Tape) -> None:
@@ -156,7 +159,7 @@ def backward(
 def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Array | None) -> None:
     """Turns the gradient of `x @ W_x + b` into those of W_x, b, x, and what stands at the side."""
     T, B = tape.shape
-    H, x = tape.hidden_size, tape.x
+    H, x = tape.read.shape[-1], tape.x
     dxW = tape.dxW.reshape(T * B, -1)
     D = len(params["W"]) - tape.side_size - H
     dW_x, W_x = grads["W"][H : H + D], params["W"][H : H + D]
@@ -170,7 +173,7 @@ def _backward_input(params: LayerParams, tape: Tape, grads: LayerParams, dx: Arr
         # Each row of dxW is in one row of dW_x if x is ids, and these are fewer.
         np.sum(dW_x if x.ndim == 2 else dxW, axis=0, out=grads["b"])
     if dx is not None and x.ndim == 3:
-        np.matmul(dxW, W_x.T, out=dx.reshape(T * B, -1))
+        tape.backward_input_product(W_x, dx)
 
 
 def _backward_side(side: Array, dproduct: Array, W: Array, dW: Array, tape: Tape) -> None:

@@ -7,12 +7,16 @@ one memory, as long as only one of them is worked on at a time.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn.arrays import Array
-from charrnn.nn.stack import Stack, State
+from charrnn.nn.noise import Noise
+from charrnn.nn.stack import State
+from charrnn.nn.tape import Empty, Tape
 
 
 class Memory:
@@ -33,14 +37,28 @@ class Memory:
         return self.blocks[n]
 
 
+class Layers(Protocol):
+    """Is what works in a workspace: a `Stack`, or one process's section of it."""
+
+    @property
+    def place(self) -> str:
+        """What tells it from the others of a network."""
+
+    def tapes(self, seq_length: int, batch_size: int, dtype: npt.DTypeLike, empty: Empty) -> Sequence[Tape]:
+        """Returns the memory of each layer, for batches of one shape."""
+
+    def mean_noise(self) -> Noise:
+        """Returns what stands in for noise where none is drawn."""
+
+
 class Workspace:
     """Holds what a stack needs for batches (T, B): the tapes, and arrays for what stands above."""
 
-    def __init__(self, stack: Stack, T: int, B: int, dtype: np.dtype[Any], memory: Memory) -> None:
+    def __init__(self, stack: Layers, T: int, B: int, dtype: np.dtype[Any], memory: Memory) -> None:
         self._memory, self._taken, self._dtype = memory, 0, dtype
-        self.tapes = stack.tapes(T, B, dtype, self.empty)
+        self.tapes = list(stack.tapes(T, B, dtype, self.empty))
         self.mean_noise = stack.mean_noise()
-        self._dstate = [{name: self.empty((B, stack.hidden_size), dtype) for name in tape.state} for tape in self.tapes]
+        self._dstate = [{name: self.empty((B, tape.hidden_size), dtype) for name in tape.state} for tape in self.tapes]
         self._arrays: dict[str, Array] = {}
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -79,7 +97,7 @@ class Workspaces:
         self._last: dict[str, Workspace] = {}
         """By the place of a stack, the workspace that it used last."""
 
-    def get(self, stack: Stack, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Workspace:
+    def get(self, stack: Layers, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Workspace:
         """Returns the one of a stack for batches of `shape (T, B)`, made on first use.
 
         What is in it is lost once another shape of the same stack is worked on.

@@ -16,7 +16,7 @@ g is a gradient, all else begins at 0, and n counts the updates from 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,15 +168,14 @@ def build(optim: OptimConfig) -> Optimizer:
     return Optimizer(optim, globals()[optim.name])
 
 
-def decay_weights(params: Mapping[str, Array], learning_rate: float, optim: OptimConfig) -> None:
-    """Takes the share `learning_rate * optim.weight_decay` away from every matrix, in place, and nothing from vectors.
+def decay_weights(matrices: Iterable[Array], learning_rate: float, optim: OptimConfig) -> None:
+    """Takes the share `learning_rate * optim.weight_decay` away from every matrix, in place. Vectors have no decay.
 
     The optimizer does not see it: the decay is decoupled (Loshchilov and Hutter 2019, arXiv 1711.05101).
     """
     if optim.weight_decay:
-        for array in params.values():
-            if array.ndim == 2:
-                array *= 1 - learning_rate * optim.weight_decay
+        for array in matrices:
+            array *= 1 - learning_rate * optim.weight_decay
 
 
 def _decay_towards_square(s: Array, g: Array, u: Array, decay: float) -> None:

@@ -17,6 +17,7 @@ from charrnn.planning.timing import Timing, measure
 from charrnn.tasks.base import Examples
 from charrnn.text.documents import Documents
 from charrnn.text.pairs import Pairs
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.preparing import Prepared
 from charrnn.training.progress import Progress
 from charrnn.training.trainer import plan as shares_of
@@ -137,7 +138,8 @@ def make(prepared: Prepared, examples: Examples, seconds: float | None = None) -
     looked = look(examples, run.config.data.encoding)
     inputs = inputs_of(prepared, examples) if many else None
     shares = shares_of(run)  # before a batch is computed, as `train` does
-    progress = Progress(run, len(split.train), split.validation is not None)
+    per_epoch = len(UpdateBatches(split.train, run.config.train.accumulate))
+    progress = Progress(run, per_epoch, split.validation is not None)
     timing = measure(prepared, examples) if seconds is None else measure(prepared, examples, seconds)
     total, budget = progress.total_iterations, run.config.train.time_budget
     fitting = None if budget is None else max(1, int(budget / seconds_of_update(prepared, timing)))
@@ -153,7 +155,7 @@ def make(prepared: Prepared, examples: Examples, seconds: float | None = None) -
         shares,
         min(n for n in (total, fitting) if n is not None),
         fitting is not None and (total is None or fitting < total),
-        len(split.train),
+        per_epoch,
     )
 
 

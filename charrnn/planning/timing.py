@@ -13,6 +13,7 @@ from charrnn.nn.parameters import Parameters
 from charrnn.runs import checkpoint
 from charrnn.tasks.base import Examples
 from charrnn.training import gradients, limits, loop
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.preparing import Prepared, batching_of
 from charrnn.training.progress import Progress
 from charrnn.training.trainer import plan as plan_of
@@ -81,7 +82,7 @@ def measure(prepared: Prepared, examples: Examples, seconds: float = SECONDS) ->
 
 def _time_updates(prepared: Prepared, compute: gradients.Gradients, timing: Timing, seconds: float) -> None:
     run, split, _ = prepared
-    progress = Progress(run, len(split.train), split.validation is not None)
+    progress = Progress(run, len(UpdateBatches(split.train, run.config.train.accumulate)), split.validation is not None)
     durations: list[float] = []
 
     def done() -> float:

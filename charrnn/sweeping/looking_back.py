@@ -37,7 +37,7 @@ class Stage:
     """The best score by the measure of its task."""
     complete: bool = False
     config: Config | None = None
-    """That of the run as it was saved last; None where it was not, or cannot be read."""
+    """The configuration with which the run was saved last; None where it was not, or cannot be read."""
     corpus: Corpus | None = None
     """What it has learnt from, likewise."""
 

@@ -48,6 +48,7 @@ ABILITIES = {
     "surprise": "knows how much each character of a text surprised it: it has `passages` and `spell`",
     "dynamic": "may go on learning from what it has scored: `report` and `total` take `dynamic`, an `Adapting`",
     "skip": "may leave out characters that it does not know: `part` takes `skip`, and has `skipped` and `strange`",
+    "pieces": "is judged in pieces by several processes at once: it has `pieces`, `tally` and `scores_of`",
     "confusion": "knows which label was taken for which: `confusion` and `labels` of `report`",
 }
 """What only some tasks can do, in the words of `Task.abilities`."""
@@ -151,6 +152,10 @@ class Model(Protocol):
     @property
     def state_size(self) -> int:
         """S, numbers that each row carries from batch to batch."""
+
+    @property
+    def splits_units(self) -> bool:
+        """Whether several processes can each compute some of the units, beside some of the rows."""
 
     @property
     def step_product(self) -> int:

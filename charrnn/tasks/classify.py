@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
@@ -16,6 +17,7 @@ from charrnn.judging import scores
 from charrnn.judging.baselines import MostFrequent
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
 from charrnn.judging.ngrams import NGramModel
+from charrnn.judging.tallies import Tally
 from charrnn.nn import head
 from charrnn.nn.build import build_network
 from charrnn.nn.classifier import Classifier
@@ -125,33 +127,50 @@ class Classify(ItemTask):
 
     def judge(self, model: Classifier, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats of the right labels, the accuracy, and the mean F1 of all labels."""
-        report = self.report(model, params, part, stop)
-        return {name: report[name] for name in ("nats", "accuracy", "macro_f1")}
+        return self.scores_of(self.tally(model, params, part, stop), part)
 
-    def report(
-        self, model: Classifier, params: dict[str, Array], part: Items, stop: Callable[[], bool] = lambda: False
-    ) -> dict[str, Any]:
-        """Returns all scores, and how often each label was taken for each."""
-        truth, answers, nats = np.concatenate(part.answers), np.zeros(len(part), int), []
-        if not (truth >= 0).any():
-            raise DataError(
-                f"{part.pairs.name}: the run knows none of its labels, such as {part.pairs.first[0]!r}, but "
-                f"{', '.join(map(repr, self.labels[:5]))}{', ...' if len(self.labels) > 5 else ''}; are the columns "
-                f"swapped, or is it another file?"
-            )
+    def tally(self, model: Classifier, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Tally:
+        """Returns how often each label was taken for each, all never learnt being one, and the nats of the others."""
+        K = len(self.labels)
+        truth, answers, nats = np.concatenate(part.answers), np.zeros(len(part), int), list[float]()
         for rows, batch in self.in_batches(part, stop):
             logits = model.predict(params, batch)
             answers[rows] = logits.argmax(axis=-1)
             known = truth[rows] >= 0
             with overflow_allowed():  # of weights that have exploded, which shows in the loss
                 nats += head.nats(logits[known].astype(np.float64), batch.y[known]).tolist()
-        labels = [*self.labels, *([NEVER_LEARNT] if (truth < 0).any() else [])]
-        table = scores.confusion(np.where(truth < 0, len(self.labels), truth), answers, len(labels))
+        table = scores.confusion(np.where(truth < 0, K, truth), answers, K + 1)
+        return {"confusion": table, "nats": math.fsum(nats), "known": len(nats)}
+
+    def scores_of(self, tally: Tally, part: Items) -> Scores:
+        """Returns the scores that `judge` does."""
+        table = tally["confusion"]
         return {
-            "accuracy": scores.accuracy(truth, answers),
+            "nats": scores.mean(tally["nats"], tally["known"]),
+            "accuracy": int(np.trace(table)) / len(part),
             "macro_f1": scores.macro_f1(table),
+        }
+
+    def report(
+        self, model: Classifier, params: dict[str, Array], part: Items, stop: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
+        """Returns all scores, and how often each label was taken for each."""
+        truth = np.concatenate(part.answers)
+        if not (truth >= 0).any():
+            raise DataError(
+                f"{part.pairs.name}: the run knows none of its labels, such as {part.pairs.first[0]!r}, but "
+                f"{', '.join(map(repr, self.labels[:5]))}{', ...' if len(self.labels) > 5 else ''}; are the columns "
+                f"swapped, or is it another file?"
+            )
+        tally = self.tally(model, params, part, stop)
+        labels = [*self.labels, *([NEVER_LEARNT] if (truth < 0).any() else [])]
+        table = tally["confusion"][: len(labels), : len(labels)]
+        found = self.scores_of(tally, part)
+        return {
+            "accuracy": found["accuracy"],
+            "macro_f1": found["macro_f1"],
             "mcc": scores.mcc(table),
-            "nats": scores.mean(nats),
+            "nats": found["nats"],
             "items": len(part),
             "labels": labels,
             "confusion": table.tolist(),

@@ -23,6 +23,7 @@ from charrnn.judging.documents import WINDOW as WINDOW
 from charrnn.judging.evaluation import Score
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
 from charrnn.judging.surprise import Passage
+from charrnn.judging.tallies import Tally
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
@@ -31,7 +32,7 @@ from charrnn.nn.stack import State
 from charrnn.tasks import rare
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
 from charrnn.tasks.items import vocabulary_of
-from charrnn.tasks.parts import cut_in_parts, part_named
+from charrnn.tasks.parts import cut_in_parts, part_named, taken_documents
 from charrnn.tasks.writer import VOCABULARY_KEYS, Writer, character_names, refuse_both_ways, with_fallback
 from charrnn.text.documents import DocumentBatches, Documents, read_documents
 from charrnn.text.encoding import encoded_size
@@ -96,7 +97,7 @@ class DocumentModel(Writer):
 
         Raises DataError where nothing is left for a part that has a share.
         """
-        return cut_in_parts(documents, documents.texts, data, seed, _taken)
+        return cut_in_parts(documents, documents.texts, data, seed, taken_documents)
 
     def labels_of(self, documents: Documents) -> Ids | None:
         """Returns what each document is told, as numbers: (N,). Raises DataError for what the model does not know."""
@@ -175,8 +176,20 @@ class DocumentModel(Writer):
 
     def judge(self, model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats per character, of which the end of a document is one."""
+        return self.scores_of(self.tally(model, params, part, stop), part)
+
+    def pieces(self, part: Judged, count: int) -> list[Judged | None]:
+        """Cuts a part in pieces that are judged apart; None where there are too few documents."""
+        return part.pieces(count)
+
+    def tally(self, model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool]) -> Tally:
+        """Returns the nats of all characters and ends."""
         nats = (value for some in nats_of_documents(model, params, part, stop) for value in some.tolist())
-        return {"nats": math.fsum(nats) / len(part)}
+        return {"nats": math.fsum(nats)}
+
+    def scores_of(self, tally: Tally, part: Judged) -> Scores:
+        """Returns the scores that `judge` does."""
+        return {"nats": tally["nats"] / len(part)}
 
     def report(
         self, model: CharLM, params: dict[str, Array], part: Judged, stop: Callable[[], bool] = lambda: False
@@ -262,17 +275,6 @@ def random_window(model: CharLM, rng: np.random.Generator) -> Batch:
     return Batch(x, rng.integers(model.num_outputs, size=x.shape), starts, weights, lengths, labels)
 
 
-def _taken(documents: Documents, numbers: Ids) -> Documents:
-    """Returns some of the documents."""
-    chosen = numbers.tolist()
-    texts = [documents.texts[i] for i in chosen]
-    labels = documents.labels and [documents.labels[i] for i in chosen]
-    lines = [documents.numbers[i] if documents.numbers else i + 1 for i in chosen]
-    files = documents.files and [documents.files[i] for i in chosen]
-    given = documents.name, documents.size, documents.sha256, texts, labels
-    return Documents(*given, numbers=lines, files=files, encoding=documents.encoding)
-
-
 def _without(documents: Documents, strange: str) -> tuple[Documents, Documents]:
     """Returns the documents that have other characters than these, as they are and without these.
 
@@ -280,7 +282,7 @@ def _without(documents: Documents, strange: str) -> tuple[Documents, Documents]:
     """
     table = dict.fromkeys(map(ord, strange))
     texts = [text.translate(table) for text in documents.texts]
-    left = _taken(documents, np.flatnonzero([bool(text) for text in texts]))
+    left = taken_documents(documents, np.flatnonzero([bool(text) for text in texts]))
     if not left:
         raise DataError(f"{documents.name} has no character that the model knows; give another text")
     return left, dataclasses.replace(left, texts=list(filter(None, texts)))
@@ -291,4 +293,4 @@ def _at_most(documents: Documents, most: int | None) -> Documents:
     if most is None:
         return documents
     ends = np.cumsum([len(text) + 1 for text in documents.texts])
-    return _taken(documents, np.arange(max(1, int(np.searchsorted(ends, most, side="right")))))
+    return taken_documents(documents, np.arange(max(1, int(np.searchsorted(ends, most, side="right")))))

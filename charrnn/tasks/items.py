@@ -23,7 +23,7 @@ from charrnn.nn import head
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.stack import State
 from charrnn.tasks.base import Batching, Scores, Split, Symbols
-from charrnn.tasks.parts import Items, cut_in_parts, joined, part_named, taken
+from charrnn.tasks.parts import Items, cut_in_parts, cut_in_pieces, joined, part_named, taken
 from charrnn.tasks.writer import character_names
 from charrnn.text.corpus import Library
 from charrnn.text.items import Buckets, encode_items, replace_rare
@@ -87,7 +87,7 @@ class ItemTask:
     """Which of them goes in."""
     takes_folder: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = True
-    abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict", "lines"})
+    abilities: ClassVar[frozenset[str]] = frozenset({"chance", "predict", "lines", "pieces"})
     data_keys: ClassVar[frozenset[str]] = frozenset({"columns", "validation", "test", "vocabulary"})
 
     @classmethod
@@ -191,6 +191,10 @@ class ItemTask:
             cells = dict(zip(self.columns, (pairs.first[i], pairs.second[i]), strict=True))
             file, number = pairs.where(i)
             yield ScoredLine(float(nats[i]), int(counts[i]), number, cells, file if several else "")
+
+    def pieces(self, part: Items, count: int) -> list[Items | None]:
+        """Cuts a part in pieces that are judged apart; None where there are too few items."""
+        return cut_in_pieces(part, self.inputs(part.pairs), count)
 
     def total(
         self,

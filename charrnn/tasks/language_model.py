@@ -14,11 +14,12 @@ from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging import text_baselines
-from charrnn.judging.dynamic import Adapting, evaluate_dynamically
-from charrnn.judging.evaluation import Score, evaluate
+from charrnn.judging.dynamic import Adapting
+from charrnn.judging.evaluation import evaluate, piece_of
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.judging.stretch import Stretch
 from charrnn.judging.surprise import Passage
+from charrnn.judging.tallies import Tally
 from charrnn.nn import head
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
@@ -166,6 +167,20 @@ class LanguageModel(Writer):
         """Returns the mean nats per character."""
         return {"nats": evaluate(model, params, part, stop)}
 
+    def pieces(self, part: Streams, count: int) -> list[Streams | None]:
+        """Cuts a part in pieces that are judged apart, of some of the streams; None where there are too few."""
+        B = part.batch_size
+        rows = [slice(B * k // count, B * (k + 1) // count) for k in range(count)]
+        return [piece_of(part, some) if some.start < some.stop else None for some in rows]
+
+    def tally(self, model: CharLM, params: dict[str, Array], part: Streams, stop: Callable[[], bool]) -> Tally:
+        """Returns the nats of all symbols."""
+        return {"nats": evaluate(model, params, part, stop) * part.characters}
+
+    def scores_of(self, tally: Tally, part: Streams) -> Scores:
+        """Returns the scores that `judge` does: of the nats of all symbols, the mean over the characters."""
+        return {"nats": tally["nats"] / part.characters}
+
     def part(
         self, examples: Text, data: DataConfig, batching: Batching, name: str | None = None, skip: bool = False
     ) -> Stretch:
@@ -202,27 +217,7 @@ class LanguageModel(Writer):
         self, model: CharLM, params: Parameters, part: Stretch, dynamic: Adapting | None = None
     ) -> dict[str, Any]:
         """Returns the loss per character in several units; as `dynamic`, that of a model that goes on learning too."""
-        score = part.score(model, params)
-        report: dict[str, Any] = score.facts()
-        if dynamic is not None:
-            nats = evaluate_dynamically(model, params, part.streams, dynamic)
-            report["dynamic"] = Score(nats, score.chars, score.bytes).facts() | dynamic.facts()
-        return report
-
-    def total(
-        self,
-        model: CharLM,
-        params: dict[str, Array],
-        parts: Sequence[Stretch],
-        reports: Sequence[dict[str, Any]],
-        dynamic: Adapting | None = None,
-    ) -> dict[str, Any]:
-        """Returns the report on several texts as one; with `dynamic`, each of them begins with the first weights."""
-        report = super().total(model, params, parts, reports)
-        if dynamic is not None:
-            adapted = super().total(model, params, parts, [one["dynamic"] for one in reports])
-            report["dynamic"] = adapted | dynamic.facts()
-        return report
+        return part.report(model, params, dynamic)
 
     def passages(self, model: CharLM, params: dict[str, Array], part: Stretch) -> Iterator[Passage]:
         """Yields each piece of the text that is judged, with what the model thinks of its characters."""

@@ -77,6 +77,17 @@ def taken(pairs: Pairs, numbers: Any) -> Pairs:
     )
 
 
+def taken_documents(documents: Documents, numbers: Ids) -> Documents:
+    """Returns some of the documents."""
+    chosen = numbers.tolist()
+    texts = [documents.texts[i] for i in chosen]
+    labels = documents.labels and [documents.labels[i] for i in chosen]
+    lines = [documents.numbers[i] if documents.numbers else i + 1 for i in chosen]
+    files = documents.files and [documents.files[i] for i in chosen]
+    given = documents.name, documents.size, documents.sha256, texts, labels
+    return Documents(*given, numbers=lines, files=files, encoding=documents.encoding)
+
+
 @dataclass(frozen=True)
 class Items:
     """Holds items as numbers, and as they were read."""
@@ -98,8 +109,13 @@ class Items:
         """Returns the items up to about `most` symbols; all for None."""
         if most is None or not len(self):
             return self
-        count = max(1, int(np.searchsorted(self.lengths.sum(axis=1).cumsum(), most, side="right")))
-        return Items(self.sources[:count], self.answers[:count], taken(self.pairs, range(count)))
+        return self.some(np.arange(max(1, int(np.searchsorted(self.lengths.sum(axis=1).cumsum(), most, side="right")))))
+
+    def some(self, numbers: Ids) -> Items:
+        """Returns the items of these numbers."""
+        chosen = numbers.tolist()
+        sources, answers = ([ids[i] for i in chosen] for ids in (self.sources, self.answers))
+        return Items(sources, answers, taken(self.pairs, chosen))
 
 
 def joined(parts: Sequence[Items]) -> Items:
@@ -111,3 +127,14 @@ def joined(parts: Sequence[Items]) -> Items:
     together = Pairs(pairs[0].name, sum(some.size for some in pairs), "", first, second)
     sources, answers = ([ids for part in parts for ids in getattr(part, name)] for name in ("sources", "answers"))
     return Items(sources, answers, together)
+
+
+def cut_in_pieces(items: Items, inputs: Sequence[str], count: int) -> list[Items | None]:
+    """Cuts items in pieces that are judged apart; None where there are too few.
+
+    All items of one of the `inputs` are in one piece, as what is right for it may be said by several.
+    """
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(inputs))}
+    piece_of = np.array([numbers[text] % count for text in inputs])
+    chosen = (np.flatnonzero(piece_of == k) for k in range(count))
+    return [items.some(some) if len(some) else None for some in chosen]

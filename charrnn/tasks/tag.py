@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -14,6 +15,7 @@ from charrnn.errors import DataError
 from charrnn.judging import scores
 from charrnn.judging.baselines import MostFrequentTag
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
+from charrnn.judging.tallies import Tally
 from charrnn.nn import head
 from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
@@ -120,14 +122,11 @@ class Tag(ItemTask):
 
     def judge(self, model: CharLM, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats of the right characters, the share of them, and that of items without a mistake."""
-        report = self.report(model, params, part, stop)
-        return {name: report[name] for name in ("nats", "accuracy", "item_accuracy")}
+        return self.scores_of(self.tally(model, params, part, stop), part)
 
-    def report(
-        self, model: CharLM, params: dict[str, Array], part: Items, stop: Callable[[], bool] = lambda: False
-    ) -> dict[str, Any]:
-        """Returns all scores. Characters that the training part never had as an answer are wrong, and have no nats."""
-        right, whole, nats = 0, 0, []
+    def tally(self, model: CharLM, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Tally:
+        """Returns how many characters and whole items are right, and the nats of those that have some."""
+        right, whole, nats = 0, 0, list[float]()
         for rows, batch in self.in_batches(part, stop):
             logits = model.predict(params, batch)
             answers = logits.argmax(axis=-1)
@@ -138,13 +137,25 @@ class Tag(ItemTask):
                 hits = truth == answers[: len(truth), b]
                 right, whole = right + int(hits.sum()), whole + int(hits.all())
                 nats += each[: len(truth), b][truth >= 0].tolist()
-        characters = sum(map(len, part.answers))
+        return {"right": right, "whole": whole, "nats": math.fsum(nats), "known": len(nats)}
+
+    def scores_of(self, tally: Tally, part: Items) -> Scores:
+        """Returns the scores that `judge` does."""
         return {
-            "accuracy": right / characters,
-            "item_accuracy": whole / len(part),
-            "nats": scores.mean(nats),
+            "nats": scores.mean(tally["nats"], tally["known"]),
+            "accuracy": tally["right"] / sum(map(len, part.answers)),
+            "item_accuracy": tally["whole"] / len(part),
+        }
+
+    def report(
+        self, model: CharLM, params: dict[str, Array], part: Items, stop: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
+        """Returns all scores. Characters that the training part never had as an answer are wrong, and have no nats."""
+        found = self.judge(model, params, part, stop)
+        names = ("accuracy", "item_accuracy", "nats")
+        return {name: found[name] for name in names} | {
             "items": len(part),
-            "characters": characters,
+            "characters": sum(map(len, part.answers)),
         }
 
     def extent(self, report: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from charrnn.arrays import Array, Batch, Ids
 from charrnn.judging import scores
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_lengths
+from charrnn.judging.tallies import Tally
 from charrnn.nn import head
 from charrnn.nn.build import build_network
 from charrnn.nn.decoding import Answers, decode
@@ -132,8 +133,28 @@ class Transduce(ItemTask):
 
     def judge(self, model: EncoderDecoder, params: dict[str, Array], part: Items, stop: Callable[[], bool]) -> Scores:
         """Returns the mean nats of the right characters, the share of answers that are right, and the edit rate."""
-        report = self.report(model, params, part, stop)
-        return {"nats": report["nats_per_char"], **{name: report[name] for name in ("exact_match", "edit_rate")}}
+        return self.scores_of(self.tally(model, params, part, stop), part)
+
+    def tally(
+        self, model: EncoderDecoder, params: dict[str, Array], part: Items, stop: Callable[[], bool], beam: int = 1
+    ) -> Tally:
+        """Returns the nats of the right characters, and how many answers are right or need how many edits."""
+        nats: list[float] = []
+        for _, batch in self.in_batches(part, stop):
+            with overflow_allowed():  # of weights that have exploded, which shows in the loss
+                each = head.nats(model.predict(params, batch).astype(np.float64), batch.y)
+            nats += each[np.ones_like(each, bool) if batch.weights is None else batch.weights > 0].tolist()
+        targets = _by_source(part.pairs)
+        answers = [found.text for found in self.predict(model, params, list(targets), beam=beam, stop=stop)]
+        right, edits, symbols = scores.edits(answers, list(targets.values()))
+        counts = {"sources": len(targets), "right": right, "edits": edits, "symbols": symbols}
+        return {"nats": math.fsum(nats), "known": len(nats), **counts}
+
+    def scores_of(self, tally: Tally, part: Items) -> Scores:
+        """Returns the scores that `judge` does."""
+        counted = (tally[name] for name in ("sources", "right", "edits", "symbols"))
+        exact_match, edit_rate = scores.shares_of_edits(*counted)
+        return {"nats": scores.mean(tally["nats"], tally["known"]), "exact_match": exact_match, "edit_rate": edit_rate}
 
     def report(
         self,
@@ -144,19 +165,13 @@ class Transduce(ItemTask):
         beam: int = 1,
     ) -> dict[str, Any]:
         """Returns all scores. Where a source has several targets, any of them is right."""
-        nats: list[float] = []
-        targets = _by_source(part.pairs)
-        for _, batch in self.in_batches(part, stop):
-            with overflow_allowed():  # of weights that have exploded, which shows in the loss
-                each = head.nats(model.predict(params, batch).astype(np.float64), batch.y)
-            nats += each[np.ones_like(each, bool) if batch.weights is None else batch.weights > 0].tolist()
-        answers = [found.text for found in self.predict(model, params, list(targets), beam=beam, stop=stop)]
-        exact_match, edit_rate = scores.exact_match_and_edit_rate(answers, list(targets.values()))
+        tally = self.tally(model, params, part, stop, beam)
+        found = self.scores_of(tally, part)
         return {
-            "exact_match": exact_match,
-            "edit_rate": edit_rate,
-            "nats_per_char": scores.mean(nats),
-            "items": len(targets),
+            "exact_match": found["exact_match"],
+            "edit_rate": found["edit_rate"],
+            "nats_per_char": found["nats"],
+            "items": tally["sources"],
         }
 
     def extent(self, report: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from charrnn.runs.places import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
 from charrnn.training import resuming
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.more import ends, left
 from charrnn.training.progress import Progress
 from charrnn.training.saving import Saver
@@ -120,7 +121,7 @@ def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[
     What is not a number is null there, as JSON has no word for it. Without `grads` the gradients are not known.
     """
     with np.errstate(all="ignore"):
-        rows = run.task.explain(run.model, run.params, split, run.iteration, run.state)
+        rows = _explained(run, split)
         parameters = {
             name: {
                 "largest_weight": _finite(np.abs(array).max()),
@@ -139,6 +140,16 @@ def report(run: Run, split: Split, what: str, grads: Parameters | None) -> dict[
         "parameters": parameters,
         "rows": [{**row, "nats": _finite(row["nats"])} for row in sorted(rows, key=_badness)[:MOST_ROWS]],
     }
+
+
+def _explained(run: Run, split: Split) -> list[dict[str, Any]]:
+    """Returns what is known of each row of the batches that `run` stands before."""
+    first, *others = UpdateBatches(split.train, run.config.train.accumulate).numbers(run.iteration)
+    state, rows = run.state, run.task.explain(run.model, run.params, split, first, run.state)
+    for number in others:
+        _, state = run.model.loss(run.params, split.train.batch(number - 1), state)
+        rows += run.task.explain(run.model, run.params, split, number, state)
+    return rows
 
 
 def _lower_rate(run: Run) -> tuple[str, str]:

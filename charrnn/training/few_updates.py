@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from charrnn import advice
 from charrnn.config.schema import Config
 
 TOO_FEW = 200
@@ -22,10 +23,13 @@ ROWS, STEPS = 8, 32
 def what_helps(config: Config, batches_per_epoch: int) -> str:
     """Returns the flags that make `ENOUGH` updates of the same examples: smaller batches first, then more epochs.
 
-    `batches_per_epoch` is how many the examples make with the configuration as it is.
+    `batches_per_epoch` is how many updates the examples make with the configuration as it is.
     """
     train, flags, per_epoch = config.train, [], float(batches_per_epoch)
     one_text = config.task.name == "language_model" and config.data.documents is None
+    if train.accumulate > 1 and not train.iterations:
+        flags.append(advice.setting("train.accumulate", 1))
+        per_epoch *= train.accumulate
     if train.iterations and train.iterations < ENOUGH:
         flags.append(f"--iterations {ENOUGH}")
     elif train.batch_size > ROWS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn.arrays import Array
@@ -13,9 +12,11 @@ from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim import optimizers
 from charrnn.optim.optimizers import Slots
-from charrnn.training import loop, sharing
-from charrnn.training.sharing import Beginning, Fate, RankStep, RankWork, checksum
+from charrnn.training import gradients, sharing
+from charrnn.training.judging_together import RankJudge
+from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
 from charrnn.training.team import model_at
+from charrnn.training.updating import UpdateStep
 from charrnn.training.world import Order, World
 
 
@@ -26,34 +27,33 @@ class Follower:
         """What must end with training, such as the processes of this rank, is left to `stack`."""
         model, plan = model_at(beginning.model), beginning.plan
         params = Parameters.zeros(model.shapes, beginning.dtype)
-        self.optimizer = optimizers.build(beginning.optim)
-        self.grads = Parameters.zeros(model.shapes, beginning.dtype)
-        self.slots: Slots = {}
+        slots = optimizers.build(beginning.optim).init(params.vector)
         stack.enter_context(threadpool_limits(plan.blas_threads, user_api="blas"))
-        params, compute = stack.enter_context(sharing.of_portions(model, params, plan))
-        self.work = RankWork(world, params, compute)
+        found = gradients.team_or_alone(model, beginning.optim, params, slots, None, plan, agree=sharing.agreed(world))
+        self.gradients = stack.enter_context(found)
+        self.work = RankWork(world, self.gradients)
+        self.judge = RankJudge(world, model, self.gradients.params)
 
     def load(self, params: Array, slots: Slots) -> None:
         """Takes over the numbers of rank 0."""
-        self.work.params.vector[...] = params
-        self.slots = slots
+        self.gradients.params.vector[...] = params
+        for name, slot in slots.items():
+            self.gradients.slots[name][...] = slot
 
     def step(self, step: RankStep) -> None:
         """Ends the update before, and computes the gradient for the next."""
-        self.update(step.fate)
-        self.work.step(step, self.grads)
+        self.update(step.update)
+        self.work.step(step)
 
-    def update(self, fate: Fate | None) -> None:
+    def update(self, step: UpdateStep | None) -> None:
         """Makes the update that rank 0 made of the last gradient, to the bit; none where it dropped it."""
-        if fate:
-            params, slots = self.work.params, self.slots
-            with np.errstate(over="ignore", invalid="ignore"):  # rank 0 looks at what comes of it
-                loop.step(self.optimizer, params, self.grads, slots, fate.learning_rate, fate.grad_norm)
+        if step:
+            self.gradients.update(step)
 
-    def collected(self, fate: Fate | None, wanted: str | None) -> tuple[State, str]:
+    def collected(self, step: UpdateStep | None, wanted: str | None) -> tuple[State, str]:
         """Returns the state of our rows that is wanted, and the checksum of our numbers."""
-        self.update(fate)
-        return self.work.part(wanted), checksum(self.work.params, self.slots)
+        self.update(step)
+        return self.work.part(wanted), checksum(self.gradients.params, self.gradients.slots)
 
 
 def follow(world: World, heard: Callable[[], None] = lambda: None) -> int:
@@ -73,6 +73,9 @@ def follow(world: World, heard: Callable[[], None] = lambda: None) -> int:
                 follower.load(*world.comm.bcast(None))
             elif order == Order.STEP:
                 follower.step(world.comm.scatter(None))
+            elif order == Order.JUDGE:
+                follower.update(world.comm.bcast(None))
+                follower.judge.follow(heard)
             else:
                 world.comm.gather(follower.collected(*world.comm.bcast(None)))
             heard()

@@ -7,24 +7,28 @@ are given all numbers anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from charrnn import advice, cores
+from charrnn import advice
 from charrnn.arrays import Batch
 from charrnn.config.schema import Config
 from charrnn.cores import Plan
 from charrnn.errors import CharrnnError, ConfigError, OutputError
 from charrnn.files import Warn
-from charrnn.nn.parameters import Parameters
+from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.nn.stack import State
 from charrnn.runs.run import Run
-from charrnn.training import resuming, sharing
-from charrnn.training.portion import Portion
-from charrnn.training.sharing import Beginning, Fate, OfPortion, RankStep, RankWork, checksum
-from charrnn.training.team import address_of
+from charrnn.tasks.base import Scores
+from charrnn.training import gradients, layouts, resuming, sharing
+from charrnn.training.accumulation import Piece, pieces_of
+from charrnn.training.gradients import Alone
+from charrnn.training.judging_together import RankJudge, Share
+from charrnn.training.sharing import Beginning, RankStep, RankWork, checksum
+from charrnn.training.team import Team, address_of
+from charrnn.training.updating import UpdateStep
 from charrnn.training.world import Order, World
 
 CHECK_EVERY = 100
@@ -57,45 +61,55 @@ class Standing(NamedTuple):
 class Leader:
     """Computes the gradients of a run with all ranks."""
 
-    def __init__(self, world: World, run: Run, place: Path, plan: Plan, compute: OfPortion) -> None:
-        """`place` is the directory of the run, `plan` how each rank shares its rows among its cores.
-
-        `compute` is what this one does with its own.
-        """
+    def __init__(self, world: World, run: Run, place: Path, own: Team | Alone) -> None:
+        """`place` is the directory of the run, `own` what computes the gradients of the rows of this rank."""
         self.world = world
         self.run = run
         self.place = place
-        self.work = RankWork(world, run.params, compute)
+        self.own, self.grads = own, own.grads
+        self.work = RankWork(world, own)
+        self._update: UpdateStep | None = None
+        """What was done with the last gradient."""
+        self._judge = RankJudge(world, run.model, run.params)
+        self._judged: object = None
+        """The part of which the others have their pieces."""
         self._state: State | None = None
         """The state of all rows, as the run has it. Between two calls of `collect`, what is in it is of the past."""
         self._known: Standing | None = None
         """Where the run stood when the others last heard of it; None before they have any numbers."""
         self._pending = False
         """Whether there is a gradient since, of which they do not know what became."""
-        world.busy = True
-        world.give(Order.BEGIN)
-        world.comm.bcast(Beginning(address_of(run.model), run.params.vector.dtype.str, run.config.optim, plan))
-        world.busy = False
 
-    def gradients(self, batch: Batch, state: State, grads: Parameters, seed: int) -> tuple[float, State]:
-        """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
+    def norm(self) -> float:
+        """Returns the norm of the gradient."""
+        return self.own.norm()
+
+    def update(self, step: UpdateStep) -> None:
+        """Makes an update by the gradient; the other ranks make it when they next hear of us."""
+        self._update = step
+        self.own.update(step)
+
+    def compute(self, batches: Sequence[Batch], state: State, seeds: Sequence[int]) -> tuple[float, State]:
+        """Returns the loss of an update and the state after its batches; writes the gradients to `grads`.
 
         The state is only a name for that which the ranks have: `collect` makes it true.
         """
         run, world = self.run, self.world
         if self._known and self._known.iteration != run.iteration and run.iteration % CHECK_EVERY == 0:
             self._compare(with_state=False)
-        fate = self._fate()
+        update = self._made()
         world.busy = True
-        is_new = batch.starts is not None and state is not self._state
-        steps = [self._step(rank, fate, batch, state if is_new else None, seed) for rank in range(world.size)]
+        carries = any(batch.starts is not None for batch in batches)
+        is_new = carries and state is not self._state
+        whole = pieces_of(batches, seeds)
+        steps = [self._step(rank, update, whole, state if is_new else None) for rank in range(world.size)]
         world.give(Order.STEP)
-        loss = self.work.step(world.comm.scatter(steps), grads)
+        loss = self.work.step(world.comm.scatter(steps))
         world.busy = False
         self._pending = True
         if is_new:
             self._state = [{name: array.copy() for name, array in entry.items()} for entry in state]
-        return loss, state if batch.starts is None or self._state is None else self._state
+        return loss, self._state if carries and self._state is not None else state
 
     def collect(self) -> None:
         """Brings the state of the run up to date, and makes sure that all ranks have its parameters.
@@ -105,13 +119,40 @@ class Leader:
         if self._known is not None:
             self._compare(with_state=True)
 
-    def _step(self, rank: int, fate: Fate | None, batch: Batch, state: State | None, seed: int) -> RankStep:
-        rows = self.world.rows(batch.num_rows, rank)
-        portion = Portion(rows.start, batch.num_rows, batch.answers)
-        return RankStep(fate, batch.rows(rows), portion, seed, None if state is None else _rows(state, rows))
+    def judge(self, part: Any, stop: Callable[[], bool]) -> Scores:
+        """Returns how good the run's weights are on a part, of which each rank judges a piece where the task has such.
 
-    def _fate(self) -> Fate | None:
-        """Returns what became of the last gradient, and hands out all numbers where that does not tell."""
+        Raises EvaluationStopped once `stop()` is true.
+        """
+        run, world = self.run, self.world
+        if "pieces" not in run.task.abilities:
+            return run.task.judge(run.model, run.weights, part, stop)
+        task: Any = run.task
+        update = self._made()
+        shares = None if self._judged is part else [Share(task, piece) for piece in task.pieces(part, world.size)]
+        world.busy = True
+        world.give(Order.JUDGE)
+        world.comm.bcast(update)
+        tally = self._judge.lead(None if run.average is None else run.average.vector, shares, stop)
+        world.busy = False
+        self._judged = part
+        if tally is None:
+            raise EvaluationStopped
+        scores: Scores = task.scores_of(tally, part)
+        return scores
+
+    def _step(self, rank: int, update: UpdateStep | None, whole: Sequence[Piece], state: State | None) -> RankStep:
+        """Returns what one rank has to do for an update, of which `whole` is all."""
+        pieces = []
+        for batch, portion, seed in whole:
+            rows = self.world.rows(batch.num_rows, rank)
+            pieces.append(Piece(batch.rows(rows), portion._replace(start=rows.start), seed))
+        if state is not None:
+            state = _rows(state, self.world.rows(self.run.config.train.batch_size, rank))
+        return RankStep(update, pieces, state)
+
+    def _made(self) -> UpdateStep | None:
+        """Returns the update since the others last heard of us; hands out all numbers where it was not one update."""
         run, before, now = self.run, self._known, Standing.of(self.run)
         if now == before:
             return None
@@ -119,8 +160,7 @@ class Leader:
         if before and pending and now == before.after(skipped=True):
             return None
         if before and pending and now == before.after(skipped=False):
-            assert run.grad_norm is not None
-            return Fate(run.learning_rate, run.grad_norm)
+            return self._update
         self.world.busy = True
         self.world.give(Order.LOAD)
         self.world.comm.bcast((run.params.vector, run.slots))
@@ -132,11 +172,11 @@ class Leader:
         run, world = self.run, self.world
         if world.busy:
             raise OutputError("the other ranks are still in the middle of an update")
-        fate = self._fate()
+        update = self._made()
         world.busy = True
         world.give(Order.COLLECT)
         wanted = ("before" if self._pending else "state") if with_state else None
-        world.comm.bcast((fate, wanted))
+        world.comm.bcast((update, wanted))
         found = world.comm.gather((self.work.part(wanted), checksum(run.params, run.slots)))
         world.busy = False
         for rank, (state, sum_of_rank) in enumerate(found):
@@ -162,17 +202,22 @@ def lead(world: World, run: Run, place: Path, plan: Plan, warn: Warn) -> Iterato
 
     `place` is the directory of the run. `run.params` may move into memory that the processes of this rank share.
     """
-    with sharing.of_portions(run.model, run.params, plan, warn) as (run.params, compute):
-        yield Leader(world, run, place, plan, compute)
+    world.busy = True
+    world.give(Order.BEGIN)
+    world.comm.bcast(Beginning(address_of(run.model), run.params.vector.dtype.str, run.config.optim, plan))
+    given, agree = gradients.given_by(run), sharing.agreed(world)
+    with gradients.team_or_alone(*given, plan, warn, agree) as own:
+        world.busy = False
+        gradients.move_in(run, own, plan)
+        yield Leader(world, run, place, own)
 
 
 def plan(run: Run, world: World) -> Plan:
     """Returns how each rank shares its rows among its cores. Raises ConfigError where ranks cannot share the work."""
     refuse(run.config, world)
-    train, model = run.config.train, run.model
-    rows = -(-train.batch_size // world.size)
-    work = 6 * train.seq_length * rows * model.num_parameters
-    return cores.plan(work, rows, model.step_product, train.threads or world.cores_each())._replace(ranks=world.size)
+    rows = -(-run.config.train.batch_size // world.size)
+    most = run.config.train.threads or world.cores_each()
+    return layouts.choose(run, rows, most)._replace(ranks=world.size)
 
 
 def refuse(config: Config, world: World) -> None:

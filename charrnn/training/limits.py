@@ -43,7 +43,7 @@ def memory(config: Config, model: Model) -> int:
     A lower bound, without what the processes of a run keep twice, and without the examples.
     """
     T, B = config.train.seq_length, config.train.batch_size
-    copies = 2 + len(OPTIMIZERS[config.optim.name].slots) + bool(config.optim.average)
+    copies = 2 + len(OPTIMIZERS[config.optim.name].slots) + bool(config.optim.average) + (config.train.accumulate > 1)
     numbers = model.num_parameters * copies + T * B * model.numbers_per_step
     derivatives = 0
     if config.train.gradient == "rtrl":  # those of the state before a step, of the step, and of the state after it

@@ -16,7 +16,7 @@ from charrnn.tasks.base import Batching, Examples, Split, Task
 from charrnn.tasks.inheriting import inherit
 from charrnn.tasks.writer import Writer
 from charrnn.text.origin import origin_of
-from charrnn.training import limits
+from charrnn.training import layouts, limits
 
 
 class Prepared(NamedTuple):
@@ -39,6 +39,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
     task = inherit(task, old.task if old else None, config.data, examples.name)
     model = task.model(config.model)
     limits.refuse_hopeless(config, model)
+    layouts.refuse_impossible(config, model)
     split = split_of(task, config, examples)
     if config.optim.schedule == "plateau" and split.validation is None:
         raise ConfigError(

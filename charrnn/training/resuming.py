@@ -17,6 +17,7 @@ RESUMABLE = (
     "train.iterations",
     "train.time_budget",
     "train.threads",
+    "train.layout",
     "train.eval_every",
     "train.eval_chars",
     "train.checkpoint_every",

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.arrays import Array, Batch
+from charrnn.arrays import Array
 from charrnn.cores import Plan
-from charrnn.files import Warn
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.optim.options import OptimConfig
-from charrnn.tasks.base import Model
-from charrnn.training import gradients
-from charrnn.training.portion import Portion
+from charrnn.training.accumulation import Piece, add_up
+from charrnn.training.gradients import Alone
+from charrnn.training.team import Team
+from charrnn.training.updating import UpdateStep
 from charrnn.training.world import World
-
-OfPortion = Callable[[Batch, State, Parameters, int, Portion], tuple[float, State]]
-"""Computes a gradient as `Gradients` does, of a batch that is only a portion of one."""
 
 
 class Beginning(NamedTuple):
@@ -34,24 +30,13 @@ class Beginning(NamedTuple):
     plan: Plan
 
 
-class Fate(NamedTuple):
-    """Says what rank 0 did with the last gradient, so that the others do the same. There is none for one dropped."""
-
-    learning_rate: float
-    grad_norm: float
-
-
 class RankStep(NamedTuple):
     """Holds one rank's part of an update."""
 
-    fate: Fate | None
-    """What became of the gradient before; None where it was dropped, or there is none."""
-    batch: Batch
-    """The rows of this rank."""
-    portion: Portion
-    """What the batch is a part of."""
-    seed: int
-    """Decides the noise of the whole batch."""
+    update: UpdateStep | None
+    """What rank 0 did with the gradient before, and all are to do; None where it was dropped, or there is none."""
+    pieces: list[Piece]
+    """The rows of this rank, of each batch."""
     state: State | None
     """What the rows begin from; None where that is what they left behind."""
 
@@ -59,29 +44,26 @@ class RankStep(NamedTuple):
 class RankWork:
     """Is what one rank does in an update: it has a copy of all parameters, and the state of its own rows."""
 
-    def __init__(self, world: World, params: Parameters, compute: OfPortion) -> None:
+    def __init__(self, world: World, gradients: Team | Alone) -> None:
         self.world = world
-        self.params = params
-        self.compute = compute
+        self.gradients = gradients
         self.before: State = []
-        """The state before the last batch."""
+        """The state before the last update."""
         self.state: State = []
         """The state after it."""
 
     def part(self, wanted: str | None) -> State:
-        """Returns the state of our rows before the last batch (`before`), after it (`state`), or none of it (None)."""
+        """Returns the state of our rows before the last update (`before`), after it (`state`), or none of it (None)."""
         return getattr(self, wanted) if wanted else []
 
-    def step(self, step: RankStep, grads: Parameters) -> float:
-        """Writes the gradient of the whole batch to `grads`, and returns its loss; both are the same on all ranks."""
-        carries = step.batch.starts is not None
+    def step(self, step: RankStep) -> float:
+        """Computes the gradient of the whole update, and returns its loss; both are the same on all ranks."""
         if step.state is not None:
             self.state = step.state
-        given = self.state if carries else []
-        loss, after = self.compute(step.batch, given, grads, step.seed, step.portion)
-        if carries:
-            self.before, self.state = self.state, after
-        self.world.add(grads.vector)
+        self.before = self.state
+        loss, self.state = add_up(self.gradients, step.pieces, self.state)
+        self.world.add(self.gradients.grads.vector)
+        self.gradients.measure()
         return float(np.sum(self.world.all_of(loss)))
 
 
@@ -93,32 +75,14 @@ def checksum(params: Parameters, slots: dict[str, Array]) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def of_portions(
-    model: Model, params: Parameters, plan: Plan, warn: Warn = lambda message: None
-) -> Iterator[tuple[Parameters, OfPortion]]:
-    """Yields what computes the gradients of portions of batches, and the parameters.
+def agreed(world: World) -> Callable[[str | None], str | None]:
+    """Returns what all ranks call with why their team could not begin, if so: all hear the first reason of any.
 
-    It is this process or a team of them, which has moved the parameters into memory that they share; see
-    `gradients.choose`.
+    So no rank has a team where one cannot have it: all would wait for the slowest, and a run has one plan.
     """
-    if (team := gradients.begin_team(model, params, plan, warn)) is None:
-        yield params, _backpropagation_of_portion(model, params)
-        return
-    try:
-        yield team.params, team.loss_and_grads
-    finally:
-        team.close()
 
+    def agree(why: str | None) -> str | None:
+        failed = [(rank, reason) for rank, reason in enumerate(world.comm.allgather(why)) if reason]
+        return f"{world.name_of(failed[0][0])}: {failed[0][1]} on each rank" if failed else None
 
-def _backpropagation_of_portion(model: Model, params: Parameters) -> OfPortion:
-    """Returns what computes gradients of portions in this process."""
-
-    def compute(batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion) -> tuple[float, State]:
-        if not batch.num_rows:  # there are more ranks than rows
-            grads.vector[...] = 0
-            return 0.0, state
-        noise = portion.noise(model, seed, batch, params.vector.dtype, slice(0, batch.num_rows))
-        return model.loss_and_grads(params, batch, state, grads, noise, count=portion.answers)
-
-    return compute
+    return agree

@@ -1,138 +1,103 @@
-"""One batch on several cores: each process takes some of its rows, and the gradients are added in a fixed order.
+"""One batch on several cores: processes in a grid, each of which takes some of the rows and some of the units.
 
 Processes, and not threads: a step of a small network is some thirty NumPy calls of a few microseconds, and threads
 would wait for the interpreter's lock between them as long as they compute. The processes share memory, which holds the
-parameters, the batch, the carried state and a gradient for each. What they say to each other beyond that is a line that
-tells where in it the batch lies, left empty where that has not changed, and a byte when they are done. A worker ends
-when its pipe does, so none outlives the run, however that dies.
+parameters, the batch, the carried state and the gradients, and wait for each other there (`meeting`). A pipe tells
+where in it the batch lies, when that has changed. A worker ends when this process does, however that dies.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
-import itertools
 import json
+import os
 import subprocess
 import sys
-from typing import Any, NamedTuple, Self
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charrnn import cores
-from charrnn.arrays import Array, Batch
+from charrnn.arrays import Batch
+from charrnn.cores import Plan
 from charrnn.errors import OutputError
 from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
+from charrnn.optim import OPTIMIZERS
+from charrnn.optim.optimizers import Slots
+from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model
-from charrnn.training.portion import Portion
+from charrnn.training.accumulation import Piece, add_up, pieces_of
 from charrnn.training.shared_memory import ArrayLayout, SharedMemory, layout_of
+from charrnn.training.teamwork import Fixed, Message, TeamOrder, TeamWork, norm_of
+from charrnn.training.updating import UpdateStep
 
 WORKER = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from charrnn.training.team import work; work()"
 """What a worker runs: it imports from where this process does, and not first from the directory that it happens to be
 in, in which a `json.py` may stand beside the text."""
 
-
-class Fixed(NamedTuple):
-    """Holds the arrays that stay for the life of a team; N is the number of parameters."""
-
-    params: Array
-    """The parameters, (N,)."""
-    grads: Array
-    """The gradient of each process: (processes, N)."""
-    losses: Array
-    """The loss of each process: (processes,)."""
-    seed: Array
-    """The seed of the batch's noise: (1,)."""
-    portion: Array
-    """What the batch is a part of, a `Portion`: (3,)."""
-
-    @classmethod
-    def of(cls, arrays: list[Any]) -> Self:
-        """Returns the arrays of `layout` under their names."""
-        return cls(*arrays)
-
-    @classmethod
-    def layout(cls, count: int, processes: int, dtype: str) -> list[ArrayLayout]:
-        """Returns the shapes and types of the arrays, for `count` parameters."""
-        return [((count,), dtype), ((processes, count), dtype), ((processes,), "<f8"), ((1,), "<u8"), ((3,), "<f8")]
+LOST = "a worker process ended, perhaps for want of memory"
 
 
-class Message(NamedTuple):
-    """Holds the arrays of one batch: itself, and the state that it begins from, which becomes that after it."""
+class LostWorkerError(OutputError):
+    """Says that a worker ended before its time."""
 
-    batch: Batch
-    state: State
-
-    def arrays(self) -> list[Array | None]:
-        """Returns all arrays in the order that `of` takes them in."""
-        return [*self.batch, *(array for entry in self.state for array in entry.values())]
-
-    @classmethod
-    def of(cls, arrays: list[Array | None], names: list[list[str]]) -> Self:
-        """Returns the message whose `arrays()` these are; `names` are those of the entries of its state."""
-        found: Any = iter(arrays)
-        batch = Batch(*itertools.islice(found, len(Batch._fields)))
-        return cls(batch, [{name: next(found) for name in entry} for entry in names])
-
-
-class Shard:
-    """Computes the part of every batch that is one process's: some of the rows."""
-
-    def __init__(self, model: Model, fixed: Fixed, process: int) -> None:
-        self.model = model
-        self.fixed = fixed
-        self.process = process
-        self.params = Parameters(model.shapes, fixed.params)
-        self.grads = Parameters(model.shapes, fixed.grads[process])
-
-    def compute(self, message: Message) -> None:
-        """Writes the loss and gradient of our rows, and their state after the batch, into the memory."""
-        batch, processes = message.batch, len(self.fixed.losses)
-        B = batch.num_rows
-        rows = slice(B * self.process // processes, B * (self.process + 1) // processes)  # as equal as can be
-        if rows.start == rows.stop:  # long items make batches of few rows
-            self.fixed.losses[self.process] = 0
-            self.grads.vector[...] = 0
-            return
-        start, of, answers = self.fixed.portion.tolist()
-        portion, seed = Portion(int(start), int(of), answers), int(self.fixed.seed[0])
-        # All processes draw the same noise, and each keeps what is its own.
-        noise = portion.noise(self.model, seed, batch, self.params.vector.dtype, rows)
-        before = [{name: array[rows] for name, array in entry.items()} for entry in message.state]
-        loss, after = self.model.loss_and_grads(self.params, batch.rows(rows), before, self.grads, noise, count=answers)
-        self.fixed.losses[self.process] = loss
-        for old, new in zip(before, after, strict=True):
-            for name, array in new.items():
-                old[name][...] = array
+    torn = False
+    """Whether that was in an update, of which some has been made. Else what we have is as it was before the batch."""
 
 
 class Team:
-    """Computes gradients in several processes: the workers, and this one, which does a shard of its own.
+    """Computes gradients and makes updates in several processes: the workers, and this one, which does its own part.
 
     This process should give BLAS one thread meanwhile, as the workers do.
     """
 
-    def __init__(self, model: Model, params: Parameters, processes: int) -> None:
-        """`params` are what training begins from; from now on they are `self.params`, which all processes see."""
-        self._fixed_memory, self._batch_memory = SharedMemory.new(), SharedMemory.new()
-        layout = Fixed.layout(model.num_parameters, processes, params.vector.dtype.str)
-        fixed = Fixed.of(self._fixed_memory.arrays(layout))
-        self.shard = Shard(model, fixed, 0)
-        self.params = self.shard.params
+    def __init__(
+        self,
+        model: Model,
+        plan: Plan,
+        optim: OptimConfig,
+        params: Parameters,
+        slots: Slots,
+        average: Parameters | None = None,
+    ) -> None:
+        """From now on `params`, `slots` and `average` of the team, which all processes see, stand for what is given."""
+        names, count, dtype = OPTIMIZERS[optim.name].slots, model.num_parameters, params.vector.dtype.str
+        with contextlib.ExitStack() as undo:
+            self._memories = []
+            for _ in range(2 + plan.rows):
+                self._memories.append(SharedMemory.new())
+                undo.callback(self._memories[-1].close)
+            undo.pop_all()
+        layout = Fixed.layout(count, len(names), average is not None, plan, dtype)
+        self.fixed = fixed = Fixed.of(self._memories[0].arrays(layout))
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.work = TeamWork(model, optim, fixed, plan, 0, shared=self._memories[2:], check=self._check)
+        self.params, self.grads = self.work.params, Parameters(model.shapes, fixed.grads[0])
         self.params.vector[...] = params.vector
+        self.slots = dict(slots)
+        for name, vector in zip(names, fixed.slots, strict=True):
+            vector[...] = slots[name]
+            self.slots[name] = vector
+        self.average = None
+        if average is not None:
+            self.average = Parameters(model.shapes, fixed.average)
+            self.average.vector[...] = average.vector
         self._layout: list[ArrayLayout | None] = []
         order = {
             "model": address_of(model),
+            "plan": plan,
+            "optim": dataclasses.asdict(optim),
             "fixed": layout,
-            "memory": [self._fixed_memory.descriptor, self._batch_memory.descriptor],
+            "memory": [memory.descriptor for memory in self._memories],
         }
         try:
-            self.workers = [self._start({**order, "process": process}) for process in range(1, processes)]
+            self.workers += [self._start({**order, "process": process}) for process in range(1, plan.processes)]
         except BaseException:
-            self._fixed_memory.close()
-            self._batch_memory.close()
+            self.close()
             raise
 
     def _start(self, order: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -144,69 +109,113 @@ class Team:
             env=cores.environment_of(1),
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
-        _tell(worker, json.dumps(order).encode() + b"\n")
-        _hear(worker)  # that it has mapped the memory
+        _tell(worker, order)
+        assert worker.stdout is not None
+        if worker.stdout.read(1) != b".":  # that it has mapped the memory
+            raise LostWorkerError(LOST)
         return worker
 
-    def loss_and_grads(
-        self, batch: Batch, state: State, grads: Parameters, seed: int, portion: Portion | None = None
-    ) -> tuple[float, State]:
-        """Returns the loss of a batch and the state after it; writes the gradients to `grads`.
+    def compute(self, batches: Sequence[Batch], state: State, seeds: Sequence[int]) -> tuple[float, State]:
+        """Returns the loss of an update's batches and the state after them; writes the gradient to `grads`.
 
-        They are those of the model's `loss_and_grads` but for rounding, as rows are added up in another order. `seed`
-        is that of the noise of the whole batch, of which this one is a `portion`. Raises LostWorkerError where a worker
-        has ended.
+        It is that of one process but for rounding, as numbers are added up in another order. Raises LostWorkerError
+        where a worker has ended.
         """
-        given = Message(batch, [] if batch.starts is None else state)
+        return add_up(self, pieces_of(batches, seeds), state)
+
+    def compute_piece(self, piece: Piece, state: State) -> tuple[float, State]:
+        """Returns the loss of a piece of an update and the state after it; writes its gradient to `grads`."""
+        batch, portion, seed = piece
+        given, fixed = Message(batch, [] if batch.starts is None else state), self.fixed
         layout = [None if array is None else layout_of(array) for array in given.arrays()]
-        line = b"\n"
+        fixed.order[1] = layout != self._layout
         if layout != self._layout:
             self._layout = layout
             names = [list(entry) for entry in given.state]
-            self._message = Message.of(self._batch_memory.arrays(layout), names)
-            line = json.dumps({"layout": layout, "state": names}).encode() + b"\n"
+            self._message = Message.of(self._memories[1].arrays(layout), names)
+            for worker in self.workers:
+                _tell(worker, {"layout": layout, "state": names})
         for mine, theirs in zip(self._message.arrays(), given.arrays(), strict=True):
             if mine is not None:
                 mine[...] = theirs
-        fixed = self.shard.fixed
-        fixed.seed[0], fixed.portion[...] = seed, portion or Portion.whole(batch)
-        for worker in self.workers:
-            _tell(worker, line)
-        self.shard.compute(self._message)
-        for worker in self.workers:
-            _hear(worker)
-        np.sum(fixed.grads, axis=0, out=grads.vector)
+        fixed.seed[0], fixed.portion[...] = seed, portion
+        self._do(TeamOrder.COMPUTE)
         if batch.starts is None:
             return float(fixed.losses.sum()), state
         final = [{name: array.copy() for name, array in entry.items()} for entry in self._message.state]
         return float(fixed.losses.sum()), final
 
+    def norm(self) -> float:
+        """Returns the norm of the gradient, as it was computed."""
+        return norm_of(self.fixed.squares)
+
+    def measure(self) -> float:
+        """Returns the norm of the gradient, where it was changed since."""
+        self._do(TeamOrder.MEASURE)
+        return self.norm()
+
+    def update(self, step: UpdateStep) -> None:
+        """Makes an update of the parameters by the gradient, and uses that up."""
+        if "count" in self.slots:
+            self.slots["count"][0] = step.made + 1
+        self.fixed.step[...] = step
+        try:
+            self._do(TeamOrder.UPDATE)
+        except LostWorkerError as error:
+            error.torn = True
+            raise
+
+    def _do(self, order: TeamOrder) -> None:
+        self.fixed.order[0] = order
+        self.work.meeting.meet()
+        self.work.do(self._message)
+
+    def _check(self) -> None:
+        """Raises LostWorkerError where a worker has ended."""
+        if any(worker.poll() is not None for worker in self.workers):
+            raise LostWorkerError(LOST)
+
     def close(self) -> None:
         """Ends the workers, and gives the shared memory back."""
         for worker in self.workers:
-            try:
-                worker.communicate(timeout=10)  # closes its pipe, which ends it
-            except (OSError, subprocess.TimeoutExpired):  # dead already, or stuck
-                worker.kill()
-                worker.wait()
-        self._fixed_memory.close()
-        self._batch_memory.close()
+            worker.kill()  # it has nothing of its own to keep, and may be waiting for us in the middle of a batch
+            worker.wait()
+            for pipe in (worker.stdin, worker.stdout):
+                with contextlib.suppress(OSError):  # what we told it last, it may not have heard
+                    pipe.close()  # type: ignore[union-attr]
+        for memory in self._memories:
+            memory.close()
+
+
+class Orphaned(Exception):
+    """Says that the process is gone for which a worker works."""
 
 
 def work() -> None:
-    """Lives a worker's life: reads its order from stdin, then computes its shard of each batch, until stdin ends."""
-    with open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
+    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its parent ends."""
+    parent = os.getppid()
+
+    def check() -> None:
+        if os.getppid() != parent:
+            raise Orphaned
+
+    with contextlib.suppress(Orphaned), open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
         order = json.loads(commands.readline())
-        fixed_memory, batch_memory = (SharedMemory(descriptor) for descriptor in order["memory"])
-        shard = Shard(model_at(order["model"]), Fixed.of(fixed_memory.arrays(order["fixed"])), order["process"])
+        memories = [SharedMemory(descriptor) for descriptor in order["memory"]]
+        plan, optim = Plan(*order["plan"]), OptimConfig(**order["optim"])
+        fixed = Fixed.of(memories[0].arrays(order["fixed"]))
+        mine = TeamWork(
+            model_at(order["model"]), optim, fixed, plan, order["process"], shared=memories[2:], check=check
+        )
         with threadpool_limits(1, user_api="blas"):
             answers.write(b".")
-            while line := commands.readline():
-                if line != b"\n":
-                    where = json.loads(line)
-                    message = Message.of(batch_memory.arrays(where["layout"]), where["state"])
-                shard.compute(message)
-                answers.write(b".")
+            message = Message(Batch(*[None] * len(Batch._fields)), [])  # type: ignore[arg-type]
+            while True:
+                mine.meeting.meet()
+                if fixed.order[0] == TeamOrder.COMPUTE and fixed.order[1]:
+                    where = json.loads(commands.readline())
+                    message = Message.of(memories[1].arrays(where["layout"]), where["state"])
+                mine.do(message)
 
 
 def address_of(model: Any) -> dict[str, Any]:
@@ -223,23 +232,10 @@ def model_at(address: dict[str, Any]) -> Model:
     return model
 
 
-def _tell(worker: subprocess.Popen[bytes], message: bytes) -> None:
+def _tell(worker: subprocess.Popen[bytes], what: dict[str, Any]) -> None:
     assert worker.stdin is not None
     try:
-        worker.stdin.write(message)
+        worker.stdin.write(json.dumps(what).encode() + b"\n")
         worker.stdin.flush()
     except OSError:
         raise LostWorkerError(LOST) from None
-
-
-def _hear(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stdout is not None
-    if worker.stdout.read(1) != b".":
-        raise LostWorkerError(LOST)
-
-
-class LostWorkerError(OutputError):
-    """Says that a worker ended before its time. What this process has is as it was before the batch."""
-
-
-LOST = "a worker process ended, perhaps for want of memory"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -19,8 +20,9 @@ from charrnn.judging.evaluation import EvaluationStopped
 from charrnn.runs.directory import RunDirectory
 from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
-from charrnn.tasks.base import Examples, Split
-from charrnn.training import gradients, hopeless, leading, limits, loop, metrics, resuming, watching
+from charrnn.tasks.base import Examples, Scores, Split
+from charrnn.training import gradients, hopeless, layouts, leading, limits, loop, metrics, resuming, watching
+from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
 from charrnn.training.metrics import Clock, Record
@@ -35,14 +37,25 @@ from charrnn.training.world import World
 class Trainer:
     """Trains a run in a directory. Make one with `begin` or `resume`, iterate over `records()`, then `close()`."""
 
-    def __init__(self, directory: RunDirectory, run: Run, split: Split, world: World | None = None) -> None:
-        """`world` are the ranks that train together, where there are several; this is rank 0 of them."""
+    def __init__(
+        self,
+        directory: RunDirectory,
+        run: Run,
+        split: Split,
+        world: World | None = None,
+        layout: Plan | None = None,
+    ) -> None:
+        """`world` are the ranks that train together, where there are several; this is rank 0 of them.
+
+        `layout` is how a run that is resumed was laid out, where that is to be so again.
+        """
         self.world = world
         self.directory = directory
         self.run = run
         self.split = split
-        self.progress = Progress(run, len(split.train), split.validation is not None)
-        self.plan = plan(run) if world is None else leading.plan(run, world)
+        batches = UpdateBatches(split.train, run.config.train.accumulate)
+        self.progress = Progress(run, len(batches), split.validation is not None)
+        self.plan = layout or (plan(run) if world is None else leading.plan(run, world))
         self.notes: list[str] = []
         """What a user may want to know, a line each, such as characters that the old weights do not know."""
         if world and (idle := world.size - run.config.train.batch_size) > 0:
@@ -55,7 +68,8 @@ class Trainer:
         """Is called with each warning. It keeps them in `warnings`, until who wants them at once takes its place."""
         self._warned: set[str] = set()
         directory.warn = self._warn_once
-        self.saver = Saver(run, directory, split.train, lambda message: self.warn(message))
+        self._judge: Callable[[Any, Callable[[], bool]], Scores] = self._judge_alone
+        self.saver = Saver(run, directory, batches, lambda message: self.warn(message))
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
@@ -87,12 +101,14 @@ class Trainer:
         before, split = (split_of(run.task, each, examples) for each in (run.config, config))
         if _judged(before) != _judged(split):
             run.best, run.best_at = None, 0  # it was measured on other examples than those to come
+        layout = layouts.taken_again(run, config, world)
         run.config = config
         run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
         if more:
+            updates = len(UpdateBatches(split.train, config.train.accumulate))
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
-            run.config = dataclasses.replace(config, train=more.beyond(run, len(split.train)))
-        trainer = cls(directory, run, split, world)
+            run.config = dataclasses.replace(config, train=more.beyond(run, updates))
+        trainer = cls(directory, run, split, world, layout)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
         directory.write_config(writing.to_yaml(run.config))
         trainer._note_environment()
@@ -123,8 +139,9 @@ class Trainer:
                         return
                     except DivergedError as error:
                         self.divergence.roll_back(error)
-        except LostWorkerError as error:  # what was there before its batch can be saved
-            saved = bool(self.run.iteration) and self.saver.try_to_save()
+        except LostWorkerError as error:
+            saved = not error.torn and bool(self.run.iteration) and self.saver.try_to_save()
+            saved = saved or self.directory.holds_a_run()
             one = advice.setting("train.threads", 1)
             resume = resuming.command(self.run, self.directory.path)
             what = f"go on with that too: {resume} {one}" if saved else f"try {one}"
@@ -140,8 +157,8 @@ class Trainer:
                 yield compute
             return
         with leading.lead(self.world, self.run, self.directory.path, self.plan, self.warn) as leader:
-            self.saver.complete = leader.collect
-            yield leader.gradients
+            self.saver.complete, self._judge = leader.collect, leader.judge
+            yield leader
 
     def _train(self, compute: Gradients, stop: Callable[[], bool]) -> Iterator[Record]:
         run, clock = self.run, Clock(self.run)
@@ -180,11 +197,14 @@ class Trainer:
 
     def _evaluate(self, stop: Callable[[], bool]) -> None:
         run = self.run
-        scores = run.task.judge(run.model, run.weights, self.split.validation, stop)
+        scores = self._judge(self.split.validation, stop)
         nats = scores["nats"]
         if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
         run.note_scores(scores, self.saver.is_better(scores))
+
+    def _judge_alone(self, part: Any, stop: Callable[[], bool]) -> Scores:
+        return self.run.task.judge(self.run.model, self.run.weights, part, stop)
 
     def _sample(self, record: Record) -> Record:
         """Lets the model write or answer, and keeps that beside the metrics. The run is as it was."""
@@ -215,8 +235,5 @@ def _judged(split: Split) -> int:
 
 def plan(run: Run) -> Plan:
     """Returns how the work of a run's batches is shared among processes and threads."""
-    train, model = run.config.train, run.model
-    if train.gradient == "rtrl":
-        return Plan(1, 1)
-    work = 6 * train.seq_length * train.batch_size * model.num_parameters
-    return cores.plan(work, train.batch_size, model.step_product, train.threads)
+    train = run.config.train
+    return layouts.choose(run, train.batch_size, train.threads or cores.available_cores())

@@ -43,7 +43,9 @@ class Order(enum.IntEnum):
     """Compute the gradient of your rows, and add it to that of all."""
     COLLECT = 4
     """Hand over the state of your rows, and the checksum of your parameters."""
-    END = 5
+    JUDGE = 5
+    """Count what your piece of the validation part is worth."""
+    END = 6
     """Leave, with an exit code."""
 
 

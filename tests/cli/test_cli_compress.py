@@ -64,7 +64,7 @@ def test_the_size_is_the_bits_of_the_model(there_and_back, charrnn, trained):
     """The text ten times: a short one would be half checks."""
     facts, data = there_and_back(FOXES.encode() * 10, run=trained)
     bits = facts["model_bits"] + facts["escape_bits"] + facts["check_bits"]
-    assert bits <= facts["coded_bits"] < 1.001 * bits
+    assert bits - 16 <= facts["coded_bits"] <= 1.001 * bits + 8  # whole bytes, and the last may be spared
     assert facts["compressed_bytes"] == len(data)
     assert 8 * len(data) == facts["coded_bits"] + facts["head_bits"]
     assert facts["escaped"] == 0

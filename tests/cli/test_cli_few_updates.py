@@ -31,6 +31,7 @@ def said(charrnn, text):
         ["--iterations", 20],
         ["--batch-size", 8, "--seq-length", 16, "--epochs", 2],
         ["--set", "data.documents=lines", "--epochs", 2],
+        ["--set", "train.accumulate=3", "--epochs", 2],
         ["--iterations", 20, "--epochs", 3],
     ],
 )

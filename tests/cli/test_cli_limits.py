@@ -181,12 +181,19 @@ def test_what_the_machine_has_is_told(charrnn, monkeypatch):
     facts = charrnn("info", "--machine", "--json").ok().json
     assert facts["cores"] >= 1
     assert {"affinity", "quota", "blas", "numpy", "python", "variables", "limits", "cost_model"} <= facts.keys()
+    assert facts["physical_cores"] <= facts["affinity"]
+    assert facts["cost_model"]["seconds"]["multiply_add"] > 0
+    assert {row["cores"] for row in facts["layouts"]} >= {facts["cores"], 4, 8, 16}
+    assert all(row["speed_up"] >= 1 for row in facts["layouts"])
     text = charrnn("info", "--machine").ok().text
-    assert f"cores       {facts['cores']}\n" in text
+    assert f"cores           {facts['cores']}\n" in text
+    assert "GFLOP/s" in text
+    assert len(text.splitlines()[-1].split()) == 2 + 2 * len({row["cores"] for row in facts["layouts"]})
     assert facts["blas"] in text
     assert "OMP_NUM_THREADS 1" in text
     charrnn("info").fails(2, "--machine")
     charrnn("info", "--machine", "x.txt").fails(2, "--machine")
+    charrnn("info", "x.txt", "--measure-again").fails(2, "--measure-again is for --machine")
 
 
 @pytest.mark.parametrize(("variables", "said"), [({"OMP_NUM_THREADS": "1"}, "1 process"), ({}, "2 processes")])

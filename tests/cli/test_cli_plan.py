@@ -232,8 +232,7 @@ def test_durations_are_told_in_units_that_people_use(seconds, told):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="has no processes that share memory")
-def test_batches_are_timed_with_the_processes_that_would_train(plan, monkeypatch):
-    monkeypatch.setattr("charrnn.cores.LEAST_WORK", 1)
-    foreseen = plan("--set", "train.batch_size=16", "--set", "train.threads=2", "--json").ok().json
+def test_batches_are_timed_with_the_processes_that_would_train(plan):
+    foreseen = plan("--set", "train.batch_size=16", "--set", "train.layout=2x1", "--json").ok().json
     assert (foreseen["processes"], foreseen["blas_threads"], foreseen["memory_is"]) == (2, 1, "measured")
-    assert "2 processes" in plan("--set", "train.batch_size=16", "--set", "train.threads=2").ok().text
+    assert "2 processes" in plan("--set", "train.batch_size=16", "--set", "train.layout=2x1").ok().text

@@ -10,6 +10,8 @@ from launched import needs_ranks
 
 from charrnn.cli import launching
 from charrnn.cli.launching import Launch
+from charrnn.errors import ConfigError
+from charrnn.interface.learning import train
 
 BATCH_SCRIPT = {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_ID": "1"}
 
@@ -62,6 +64,18 @@ def test_of_another_command_rank_0_alone_does_something(charrnn, rank, without_m
     rank(1)
     silent = charrnn("corpus", "list").ok()
     assert (silent.out, silent.err) == (b"", "")
+
+
+def test_from_python_ranks_are_refused_and_rank_0_alone_says_so(rank, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rank(0)
+    with pytest.raises(ConfigError, match=r"2 processes of this program.*without a launcher"):
+        train("harbour", iterations=1)
+    rank(1)
+    with pytest.raises(SystemExit) as left:
+        train("harbour", iterations=1)
+    assert left.value.code == 2
+    assert os.listdir(tmp_path) == []
 
 
 @needs_ranks

@@ -67,5 +67,13 @@ def test_more_threads_than_cores_are_told(monkeypatch):
     assert not told("train.threads=2")
 
 
+def test_more_processes_than_cores_are_told(monkeypatch):
+    monkeypatch.setattr(module, "find", lambda: cores.Found(2, math.inf, {}))
+    assert told("train.layout=2x2") == [
+        "train.layout is 2x2, and 2 cores can be used here: processes will wait for each other",
+    ]
+    assert not told("train.layout=1x2")
+
+
 def test_every_rule_is_of_keys_that_there_are():
     assert {*RULES, *(chooser for chooser, _ in RULES.values()), *TABLES} <= set(keys())

@@ -49,7 +49,7 @@ from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.encoding import decode
 from charrnn.text.vocabulary import MOST_SYMBOLS, Vocabulary
 from charrnn.training import loop
-from charrnn.training.gradients import backpropagation
+from charrnn.training.gradients import alone
 from charrnn.training.preparing import split_of
 
 NOT_ONE = "is not a charrnn checkpoint, or is damaged"
@@ -938,7 +938,7 @@ def test_row_24_a_file_of_every_version_there_was_can_be_trained_on(version, nam
     assert (run.corpus.size, run.corpus.sha256) == (text.size, text.sha256)
     run.config = dataclasses.replace(run.config, optim=dataclasses.replace(run.config.optim, schedule="constant"))
     split = split_of(run.task, run.config, text)
-    updates = list(loop.updates(run, split.train, backpropagation(run), lambda: (run.iteration - 400) / 5))
+    updates = list(loop.updates(run, split.train, alone(run), lambda: (run.iteration - 400) / 5))
     assert len(updates) == 5
     assert all(update.nats < 1 for update in updates)
 

@@ -13,6 +13,8 @@ from charrnn.nn.model import CharLM
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import RunDirectory
 from charrnn.training import trainer as module
+from charrnn.training.gradients import Alone
+from charrnn.training.team import Team
 
 ENDLESS = [np.nan, np.inf, -np.inf]
 EXPLODING = ["optim.name=sgd", "optim.learning_rate=1e30", "optim.clip_norm=null", "model.hidden_size=8"]
@@ -172,13 +174,13 @@ def test_row_46_before_the_first_checkpoint_there_is_one_to_go_back_to(begin, sp
 
 @pytest.mark.parametrize("killed_at", [6, 8, 9])
 def test_row_46_a_run_killed_after_it_went_back_ends_like_one_that_was_not(begin, prose, monkeypatch, killed_at):
-    real, now = module.loop.norm, {}
+    real, now = Alone.norm, {}
 
-    def bad_at_the_full_rate(vector):
+    def bad_at_the_full_rate(gradients):
         run = now["run"].run
-        return np.nan if run.iteration == 7 and not run.rollbacks else real(vector)
+        return np.nan if run.iteration == 7 and not run.rollbacks else real(gradients)
 
-    monkeypatch.setattr(module.loop, "norm", bad_at_the_full_rate)
+    monkeypatch.setattr(Alone, "norm", bad_at_the_full_rate)
     settings = {"train__on_divergence": "rollback", "train__iterations": 14, "model__dropout": 0.2}
     whole = now["run"] = begin("whole", **settings)
     list(whole.records())
@@ -214,13 +216,17 @@ def test_row_46_a_validation_loss_of_nan_rolls_back_and_else_ends_the_run(begin,
 def test_row_46_a_run_of_several_processes_goes_back_too(begin, monkeypatch, processes):
     run = begin(train__on_divergence="rollback", train__iterations=12, train__batch_size=4)
     run.plan = module.Plan(processes, 1)
-    real, calls = module.loop.norm, [0]
+    calls = [0]
 
-    def spoiled(vector):
-        calls[0] += 1
-        return np.nan if calls[0] == 8 else real(vector)
+    def spoiled(real):
+        def norm(gradients):
+            calls[0] += 1
+            return np.nan if calls[0] == 8 else real(gradients)
 
-    monkeypatch.setattr(module.loop, "norm", spoiled)
+        return norm
+
+    for kind in (Alone, Team):
+        monkeypatch.setattr(kind, "norm", spoiled(kind.norm))
     list(run.records())
     assert (run.run.iteration, run.run.rollbacks) == (12, 1)
     assert np.isfinite(run.run.params.vector).all()

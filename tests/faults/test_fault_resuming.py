@@ -200,6 +200,7 @@ RESUMABLE = {
     "train.iterations",
     "train.time_budget",
     "train.threads",
+    "train.layout",
     "train.eval_every",
     "train.eval_chars",
     "train.checkpoint_every",
@@ -414,7 +415,7 @@ def test_row_29_so_is_one_of_two_processes(no_sync, two_processes, tmp_path, ite
 @needs_processes
 def test_row_29_so_is_one_that_lost_a_process(no_sync, two_processes, tmp_path, monkeypatch):
     whole = to_the_end(begin(tmp_path / "whole", **EVENTFUL))
-    windows, exact = itertools.count(1), Team.loss_and_grads
+    windows, exact = itertools.count(1), Team.compute
 
     def lossy(team, *window):
         if next(windows) == 11:
@@ -422,7 +423,7 @@ def test_row_29_so_is_one_that_lost_a_process(no_sync, two_processes, tmp_path, 
             team.workers[0].wait()
         return exact(team, *window)
 
-    monkeypatch.setattr(Team, "loss_and_grads", lossy)
+    monkeypatch.setattr(Team, "compute", lossy)
     with pytest.raises(OutputError, match="worker"):
         to_the_end(begin(tmp_path / "run", **EVENTFUL))
     assert checkpoints.load(tmp_path / "run" / LAST).iteration == 10
@@ -472,10 +473,10 @@ def test_row_29_so_is_one_that_ran_out_of_memory(no_sync, tmp_path, monkeypatch,
     whole = to_the_end(begin(tmp_path / "whole", **EVENTFUL))
     calls, exact = itertools.count(1), pkgutil.resolve_name(f"charrnn.{place}")
 
-    def greedy(*arguments):
+    def greedy(*arguments, **more):
         if next(calls) == 8:
             raise MemoryError
-        return exact(*arguments)
+        return exact(*arguments, **more)
 
     monkeypatch.setattr(f"charrnn.{place}", greedy)
     with contextlib.suppress(OutputError):
@@ -533,8 +534,8 @@ def poison(training, monkeypatch):
     exact = CharLM.loss_and_grads
 
     def poison(is_bad, value=math.nan):
-        def loss_and_grads(*arguments):
-            loss, final = exact(*arguments)
+        def loss_and_grads(*arguments, **more):
+            loss, final = exact(*arguments, **more)
             return (value if is_bad(training[-1]) else loss), final
 
         monkeypatch.setattr(CharLM, "loss_and_grads", loss_and_grads)
@@ -740,18 +741,19 @@ def last_loss(metrics, run):
 
 SHAPES = {
     "2 processes": sets("model.hidden_size=80", "train.batch_size=16", "train.seq_length=64"),
-    "2 threads": sets("model.hidden_size=256", "train.batch_size=4", "train.seq_length=8"),
+    "2 threads": sets("model.hidden_size=256", "train.batch_size=4", "train.seq_length=4"),
 }
+ASKED = {"2 processes": "train.layout=2x1", "2 threads": "train.threads=2"}
 
 
 @needs_processes
 @pytest.mark.parametrize("plan", SHAPES)
 def test_row_30_another_number_of_cores_is_told_and_the_losses_are_as_good(train, metrics, tmp_path, plan):
-    """Of one process, which is there for shapes for which two are faster."""
+    """Of one process, which goes on with two, or with two threads."""
     train("-o", "run", *SHAPES[plan], *sets("train.threads=1", "train.iterations=4")).ok()
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     assert train("-o", "run", "--resume", *SHAPES[plan], *sets("train.iterations=8")).ok().err == ""
-    other = train("-o", "other", "--resume", *SHAPES[plan], *sets("train.iterations=8", "train.threads=2"))
+    other = train("-o", "other", "--resume", *SHAPES[plan], *sets("train.iterations=8", ASKED[plan]))
     assert warned(other) == f"cores 1 process became {plan}"
     assert last_loss(metrics, tmp_path / "other") == pytest.approx(last_loss(metrics, tmp_path / "run"), rel=1e-3)
 

@@ -377,11 +377,11 @@ def test_row_34_a_run_is_saved_within_an_iteration_or_a_window_of_evaluation(tra
     def counted(kind):
         exact = pkgutil.resolve_name(places[kind])
 
-        def count(*arguments):
+        def count(*arguments, **more):
             done.append(kind)
             if len(done) == number:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return exact(*arguments)
+            return exact(*arguments, **more)
 
         return count
 
@@ -544,7 +544,7 @@ def descendants(pid):
 
 ENDLESS = [*NOISY, *sets("train.iterations=10000000", "train.checkpoint_every=1000000")]
 """Saves nothing but its best."""
-TWO_PROCESSES = sets("train.threads=2", "model.hidden_size=80", "train.batch_size=16", "train.seq_length=64")
+TWO_PROCESSES = sets("train.layout=2x1", "model.hidden_size=80", "train.batch_size=16", "train.seq_length=64")
 """A network that is trained by two processes."""
 
 

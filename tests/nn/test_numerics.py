@@ -13,26 +13,47 @@ FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 MODERATE = [-30.0, -3.0, -0.5, -1e-3, 0.0, 1e-3, 0.7, 4.0, 30.0]
 
 
+WAYS = {"exp": (numerics.sigmoid_by_exp_, -1.0), "tanh": (numerics.sigmoid_by_tanh_, -0.5)}
+"""Each way to compute a sigmoid, with the scale that it wants."""
+
+
 @FLOATS
-def test_sigmoid_equals_the_formula(dtype):
-    a = np.array(MODERATE, dtype) * dtype(numerics.SIGMOID)
-    numerics.scaled_sigmoid_(a)
+@pytest.mark.parametrize("way", WAYS)
+def test_sigmoid_equals_the_formula(way, dtype):
+    sigmoid_, scale = WAYS[way]
+    a = np.array(MODERATE, dtype) * dtype(scale)
+    sigmoid_(a)
     assert a.dtype == dtype
-    np.testing.assert_allclose(a, [1 / (1 + math.exp(-x)) for x in MODERATE], rtol=4 * np.finfo(dtype).eps)
+    expected, eps = [1 / (1 + math.exp(-x)) for x in MODERATE], np.finfo(dtype).eps
+    # A difference of two numbers is as exact as they are: by `tanh`, what is nearly 0 has no more digits than 1 has.
+    np.testing.assert_allclose(a, expected, rtol=4 * eps, atol=eps if way == "tanh" else 0)
 
 
 @FLOATS
-def test_sigmoid_of_huge_numbers_is_its_limit(dtype):
-    a = np.array([-np.inf, -1000, 1000, np.inf], dtype) * dtype(numerics.SIGMOID)
+@pytest.mark.parametrize("way", WAYS)
+def test_sigmoid_of_huge_numbers_is_its_limit(way, dtype):
+    sigmoid_, scale = WAYS[way]
+    a = np.array([-np.inf, -1000, 1000, np.inf], dtype) * dtype(scale)
     with numerics.overflow_allowed():
-        numerics.scaled_sigmoid_(a)
+        sigmoid_(a)
     np.testing.assert_array_equal(a, [0, 0, 1, 1])
 
 
 @FLOATS
 def test_sigmoid_announces_its_overflow_to_those_who_did_not_silence_it(dtype):
     with pytest.warns(RuntimeWarning, match="overflow encountered in exp"):
-        numerics.scaled_sigmoid_(np.array([1000], dtype))
+        numerics.sigmoid_by_exp_(np.array([1000], dtype))
+
+
+@FLOATS
+def test_what_cells_use_is_the_way_whose_scale_they_are_given(dtype):
+    a = np.array(MODERATE, dtype)
+    s, t = a * dtype(numerics.SIGMOID), a * dtype(numerics.TANH)
+    numerics.scaled_sigmoid_(s)
+    numerics.scaled_tanh_(t)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(s, [1 / (1 + math.exp(-x)) for x in MODERATE], rtol=0, atol=4 * eps)
+    np.testing.assert_allclose(t, np.tanh(a), rtol=0, atol=4 * eps)
 
 
 @FLOATS

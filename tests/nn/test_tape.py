@@ -16,7 +16,7 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.tape import Tape
 
 T, B, H = 5, 3, 4
-LAYOUT = Layout(scales=(1, 1, 1), parts=(2, 1), state=("h",), saved=("p",), partials=(3, 1), product_is_gated=True)
+LAYOUT = Layout(scales=(1, 1, 1), parts=(2, 1), state=("h",), saved=("p",), partials=(3, 1), product="gated")
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_ten_updates_are_those_of_pytorch(case):
     for gradient in STORED["gradients"]:
         step = gradient.copy()
         optimizer.update(step, slots, optim.learning_rate)
-        optimizers.decay_weights(params, optim.learning_rate, optim)
+        optimizers.decay_weights(params.values(), optim.learning_rate, optim)
         params.vector -= step
         after.append(params.vector.copy())
     assert len(after) == 10

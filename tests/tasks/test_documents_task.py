@@ -210,14 +210,12 @@ def test_the_state_is_carried_to_the_next_window_of_a_document(no_sync, tmp_path
 
 @pytest.mark.skipif(cores.os.name != "posix", reason="one process alone where descriptors are not inherited")
 @pytest.mark.parametrize("examples", [SHORT, LONG], ids=["short", "long"])
-def test_two_processes_learn_what_one_does(no_sync, tmp_path, monkeypatch, examples):
+def test_two_processes_learn_what_one_does(no_sync, tmp_path, examples):
     changes = {"data__documents": "lines", "data__split": [0.8, 0.2, 0], "train__dtype": "float64"}
     changes |= {"train__batch_size": 4, "train__iterations": 12}
-    for name, threads in (("one", 1), ("two", 2), ("again", 2)):
-        monkeypatch.setattr(cores, "LEAST_WORK", 0 if threads == 2 else 1e30)
-        monkeypatch.setattr(cores, "LEAST_ROWS", 1)
-        trainer = begin(tmp_path / name, examples, **(changes | {"train__threads": threads}))
-        assert str(trainer.plan) == ("2 processes" if threads == 2 else "1 process")
+    for name, layout in (("one", "1x1"), ("two", "2x1"), ("again", "2x1")):
+        trainer = begin(tmp_path / name, examples, **(changes | {"train__layout": layout}))
+        assert str(trainer.plan) == ("2 processes" if layout == "2x1" else "1 process")
         list(trainer.records())
         trainer.close()
     assert same_end(tmp_path / "two", tmp_path / "again")

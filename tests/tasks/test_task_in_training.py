@@ -13,7 +13,6 @@ from interrupting import begin, interrupt, leave, resume, to_the_end
 from parity_runs import SMALL, words
 from parity_task import Bits
 
-from charrnn import cores
 from charrnn.runs.checkpoint import load
 from charrnn.runs.places import LAST
 
@@ -82,11 +81,10 @@ def test_so_is_one_that_was_terminated_which_saves_first(start, process, learn, 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
-def test_two_processes_learn_what_one_does_every_time_the_same(learn, monkeypatch):
+def test_two_processes_learn_what_one_does_every_time_the_same(learn):
     changes = {"train__dtype": "float64", "train__iterations": 30, "model__dropout": 0.2}
     one = learn("one", **changes)
-    monkeypatch.setattr(cores, "LEAST_WORK", 0)
-    two, again = (learn(name, **changes, train__threads=2) for name in ("two", "again"))
+    two, again = (learn(name, **changes, train__layout="2x1") for name in ("two", "again"))
     assert load(two).environment["cores"] == "2 processes"
     assert same_end(two, again)
     for name in ("train_nats", "val_nats", "grad_norm"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import numpy as np
 import pytest
 from bench import scaling
-from pages import DOCS, blocks
+from launched import needs_ranks, ranks
+from pages import DOCS, ROOT, blocks
 
+TOOLS = ROOT / "tools"
 PAGE = (DOCS / "scaling.md").read_text("utf-8")
 
 
@@ -31,6 +34,39 @@ def test_a_network_is_found_again_from_what_its_sums_take(ranks):
     network = scaling.Network(latency=3e-5, bandwidth=2e9)
     sums = [[size, network.seconds(ranks, 4 * size)] for size in scaling.SIZES]
     np.testing.assert_allclose(scaling.fitted(ranks, sums), network, rtol=1e-9)
+
+
+SMALL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bench import scaling
+scaling.SHAPES, scaling.SIZES, scaling.FEW_ROWS = ((3, 4, 5), (4, 4, 5)), (16, 64), (1, 2)
+scaling.as_rank(2)
+"""
+
+
+@needs_ranks
+def test_what_ranks_measure_becomes_the_tables_of_the_page(tmp_path):
+    (tmp_path / "small.py").write_text(SMALL)
+    found = {}
+    for count in (1, 2):
+        done = ranks(count, "small.py", TOOLS, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        found[count] = json.loads(done.stdout)
+    assert [one[:3] for one in found[2]["updates"]] == [[3, 4, 5], [3, 8, 5], [4, 4, 5], [4, 8, 5]]
+    said = list(scaling.lines(found, cores=2))
+    heads = [line.splitlines()[0] for line in "\n".join(said).split("\n\n") if line.startswith("| ")]
+    assert len(heads) == 3
+    for head in heads:
+        assert head in PAGE
+
+
+def test_several_batches_for_an_update_save_what_the_network_costs():
+    one = scaling.Measured(units=4, rows=4, steps=5, parameters=10**6, whole=0, step=0, order=0)
+    network = scaling.Network(latency=0, bandwidth=4e9)  # two ranks need 1 ms
+    assert scaling.share(1, network, one, 1e-3) == 1
+    assert scaling.share(2, network, one, 1e-3) == pytest.approx(1 / 2)
+    assert scaling.share(2, network, one, 1e-3, accumulate=3) == pytest.approx(3 / 4)
 
 
 def test_rows_between_and_beyond_those_measured_are_priced():

@@ -23,7 +23,7 @@ from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import RunDirectory
 from charrnn.text.encoding import decode
 from charrnn.training import loop
-from charrnn.training.gradients import backpropagation
+from charrnn.training.gradients import alone
 from charrnn.training.preparing import prepare
 from charrnn.training.trainer import Trainer
 
@@ -42,7 +42,7 @@ def test_the_losses_are_those_of_a_plain_loop(cell, dropout, settle, text):
     config = settle(model__cell=cell, model__num_layers=2, model__dropout=dropout, optim__name="momentum", **rate)
     checkpoint, split, _ = prepare(config, text)
     progress = lambda: checkpoint.iteration / 60  # noqa: E731
-    updates = loop.updates(checkpoint, split.train, backpropagation(checkpoint), progress)
+    updates = loop.updates(checkpoint, split.train, alone(checkpoint), progress)
 
     whole = "".join(text.pieces())
     characters = sorted(set(whole))
@@ -86,7 +86,7 @@ def test_weight_decay_shrinks_matrices_by_share_times_rate_and_no_vectors(cell, 
         checkpoint.params.vector[...] = np.random.default_rng(0).normal(0, 0.5, checkpoint.params.vector.size)
         before = {name: array.copy() for name, array in checkpoint.params.items()}
         progress = lambda: checkpoint.iteration  # noqa: E731
-        list(loop.updates(checkpoint, split.train, backpropagation(checkpoint), progress))
+        list(loop.updates(checkpoint, split.train, alone(checkpoint), progress))
         return before, checkpoint.params
 
     _, plain = after_one_update(0.0)
@@ -276,8 +276,8 @@ def test_an_update_that_is_not_a_number_never_reaches_the_weights(begin, monkeyp
     run = begin(train__checkpoint_every=1)
     exact = CharLM.loss_and_grads
 
-    def poisoned(model, params, batch, state, grads, *rest):
-        result = exact(model, params, batch, state, grads, *rest)
+    def poisoned(model, params, batch, state, grads, *rest, **more):
+        result = exact(model, params, batch, state, grads, *rest, **more)
         if run.run.iteration == 7:
             grads["head.b"][1] = np.nan
         return result

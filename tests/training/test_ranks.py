@@ -59,6 +59,18 @@ def test_ranks_do_about_a_divergence_what_one_process_does(found, case):
     np.testing.assert_allclose(three, one, rtol=0, atol=1e-12)
 
 
+def test_an_evaluation_that_ranks_are_asked_to_leave_is_made_up_for(found):
+    """All leave it, the run is saved there, and is in the end what it would have been."""
+    assert found["halted"] == [True, 8, None, 3]
+
+
+def test_where_one_rank_cannot_start_its_processes_no_rank_has_them_and_it_is_named(found):
+    teamless = found["teamless"]
+    assert (teamless["ended"], teamless["cores"]) == ("", "3 ranks of 1 process")
+    (warning,) = teamless["warnings"]
+    assert re.fullmatch(r"rank 1 on \S+: .*; training goes on in one process on each rank", warning)
+
+
 def test_on_another_number_of_ranks_a_warning_says_what_is_no_longer_exact(found):
     (warning,) = found["warned"]
     assert "3 ranks of 1 process became 1 process" in warning

@@ -14,15 +14,19 @@ import pytest
 from architectures import ARCHITECTURES
 from driving import started
 
-from charrnn import cores
 from charrnn.arrays import Batch
 from charrnn.cores import Plan
 from charrnn.errors import OutputError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
+from charrnn.optim import OPTIMIZERS, optimizers
+from charrnn.optim.clipping import norm
+from charrnn.optim.options import OptimConfig
 from charrnn.runs import checkpoint as checkpoints
+from charrnn.training.gradients import Alone
 from charrnn.training.team import LOST, LostWorkerError, Team
+from charrnn.training.updating import UpdateStep
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="one process alone where descriptors are not inherited")
 T, B, V = 6, 5, 7
@@ -33,8 +37,9 @@ OPTIONS = {name: chosen for name, chosen in ARCHITECTURES.items() if name.starts
 def team(request):
     """Makes teams, and ends them."""
 
-    def make(model, params, count):
-        made = Team(model, params, count)
+    def make(model, params, plan):
+        optim = OptimConfig(name="sgd")
+        made = Team(model, plan, optim, params, optimizers.build(optim).init(params.vector))
         request.addfinalizer(made.close)
         return made
 
@@ -54,13 +59,14 @@ def window(model, dtype, rng):
 
 
 def assert_a_team_agrees(together, model, params, batch, state, seeds):
-    grads, shared = (Parameters.zeros(model.shapes, np.float64) for _ in range(2))
+    grads = Parameters.zeros(model.shapes, np.float64)
     for seed in seeds:
         noise = model.noise(np.random.default_rng(seed), T, B, np.float64)
         loss, final = model.loss_and_grads(params, batch, state, grads, noise)
-        shared_loss, shared_final = together.loss_and_grads(batch, state, shared, seed)
+        shared_loss, shared_final = together.compute([batch], state, [seed])
         assert shared_loss == pytest.approx(loss, abs=1e-12)
-        np.testing.assert_allclose(shared.vector, grads.vector, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(together.grads.vector, grads.vector, rtol=0, atol=1e-12)
+        assert together.norm() == together.measure() == pytest.approx(norm(grads.vector), rel=1e-12)
         for mine, theirs in zip(final, shared_final, strict=True):
             for name, array in mine.items():
                 np.testing.assert_allclose(theirs[name], array, rtol=0, atol=1e-12)
@@ -70,70 +76,102 @@ SEEDS = 5, 5, 2**63 - 1
 """The second time, with what the first has left, and the greatest that there is."""
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("plan", [Plan(), Plan(2), Plan(3), Plan(1, 2), Plan(2, 2)], ids=str)
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_team_computes_what_one_process_does(cell, count, team, rng):
-    model = CharLM(V, cell=cell, hidden_size=4, num_layers=2, dropout=0.3, initial_state="learned")
+def test_a_team_computes_what_one_process_does(cell, plan, team, rng):
+    model = CharLM(V, cell=cell, hidden_size=5, num_layers=2, dropout=0.3, initial_state="learned")
+    if plan.units > 1 and not model.splits_units:
+        pytest.skip("it does not split its units")
     params, batch, state = window(model, np.float64, rng)
-    assert_a_team_agrees(team(model, params, count), model, params, batch, state, SEEDS)
+    assert_a_team_agrees(team(model, params, plan), model, params, batch, state, SEEDS)
 
 
+@pytest.mark.parametrize("plan", [Plan(2), Plan(1, 2)], ids=str)
 @pytest.mark.parametrize("architecture", OPTIONS.values(), ids=OPTIONS)
-def test_a_team_draws_the_noise_of_one_process(architecture, team, rng):
+def test_a_team_draws_the_noise_of_one_process(architecture, plan, team, rng):
     model = CharLM(V, hidden_size=4, num_layers=2, **architecture)
+    if plan.units > 1 and not model.splits_units:
+        pytest.skip("it does not split its units")
     params, batch, state = window(model, np.float64, rng)
-    assert_a_team_agrees(team(model, params, 2), model, params, batch, state, SEEDS)
+    assert_a_team_agrees(team(model, params, plan), model, params, batch, state, SEEDS)
+
+
+UPDATES = {
+    **{name: {"name": name} for name in OPTIMIZERS},
+    "decay": {"name": "adam", "weight_decay": 0.1},
+    "average": {"name": "adam", "average": 0.9, "clip_norm": 0.1},
+    "clip_value": {"name": "rmsprop", "clip_value": 0.01},
+}
+
+
+@pytest.mark.parametrize("plan", [Plan(3), Plan(2, 2)], ids=str)
+@pytest.mark.parametrize("keys", UPDATES.values(), ids=UPDATES)
+def test_a_team_makes_the_updates_of_one_process(keys, plan, request, rng):
+    model, optim = CharLM(V, hidden_size=5), OptimConfig(**keys)
+    params, batch, state = window(model, np.float64, rng)
+    found = []
+    for kind in (Alone, Team):
+        start = Parameters(model.shapes, params.vector.copy())
+        mean = Parameters(model.shapes, params.vector.copy()) if optim.average else None
+        slots = optimizers.build(optim).init(params.vector)
+        one = kind(model, *([plan] if kind is Team else []), optim, start, slots, mean)
+        if kind is Team:
+            request.addfinalizer(one.close)
+        for number in range(3):
+            one.compute([batch], state, [0])
+            one.update(UpdateStep(0.1, one.norm(), made=number, number=number + 1))
+        found.append([one.params.vector, *one.slots.values(), *([one.average.vector] if optim.average else [])])
+    assert not np.array_equal(found[0][0], params.vector)
+    for alone, together in zip(*found, strict=True):
+        np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12)
 
 
 def test_another_seed_is_another_noise_for_all_of_a_team(team, rng):
     model = CharLM(V, cell="lstm", hidden_size=4, dropout=0.5)
     params, batch, state = window(model, np.float64, rng)
-    together = team(model, params, 3)
+    together = team(model, params, Plan(3))
     drawn = []
     for seed in (1, 2):
-        grads = Parameters.zeros(model.shapes, np.float64)
-        together.loss_and_grads(batch, state, grads, seed)
-        drawn.append(together.shard.fixed.grads.copy())
+        together.compute([batch], state, [seed])
+        drawn.append(together.fixed.grads.copy())
     assert [(one != other).any() for one, other in zip(*drawn, strict=True)] == [True] * 3
 
 
-def test_the_same_number_of_processes_gives_the_same_bytes(team, rng):
+@pytest.mark.parametrize("plan", [Plan(2), Plan(1, 2)], ids=str)
+def test_the_same_plan_gives_the_same_bytes(plan, team, rng):
     model = CharLM(V, cell="lstm", hidden_size=16, num_layers=1)
     params, batch, state = window(model, np.float32, rng)
     results = []
     for _ in range(2):
-        grads = Parameters.zeros(model.shapes, np.float32)
-        team(model, params, 2).loss_and_grads(batch, state, grads, 0)
-        results.append(grads.vector.tobytes())
+        together = team(model, params, plan)
+        together.compute([batch], state, [0])
+        results.append(together.grads.vector.tobytes())
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize(
-    ("hidden_size", "batch_size", "threads", "expected"),
-    [
-        (16, 64, 4, Plan(1, 1)),
-        (256, 64, 4, Plan(4, 1)),
-        (256, 64, 1, Plan(1, 1)),
-        (256, 16, 4, Plan(2, 1)),
-        (256, 8, 4, Plan(1, 4)),
-        (128, 1, 4, Plan(1, 1)),
-        (512, 1, 4, Plan(1, 4)),
-    ],
-)
-def test_the_plan_is_what_is_fastest_for_the_shape(hidden_size, batch_size, threads, expected):
-    model = CharLM(65, cell="lstm", hidden_size=hidden_size)
-    work = 6 * 64 * batch_size * model.num_parameters
-    assert cores.plan(work, batch_size, model.step_product, threads) == expected
-
-
-def test_a_worker_that_dies_is_told_and_does_not_hang(team, rng):
+@pytest.mark.parametrize("plan", [Plan(3), Plan(1, 2)], ids=str)
+def test_a_worker_that_dies_is_told_and_does_not_hang(plan, team, rng):
     model = CharLM(V, cell="gru", hidden_size=4)
     params, batch, state = window(model, np.float32, rng)
-    together = team(model, params, 3)
-    together.workers[1].kill()
-    together.workers[1].wait()
-    with pytest.raises(OutputError, match="worker"):
-        together.loss_and_grads(batch, state, Parameters.zeros(model.shapes, np.float32), 0)
+    together = team(model, params, plan)
+    together.compute([batch], state, [0])
+    together.workers[0].kill()
+    together.workers[0].wait()
+    with pytest.raises(LostWorkerError, match="worker") as lost:
+        together.compute([batch], state, [0])
+    assert not lost.value.torn
+
+
+def test_what_a_worker_left_half_updated_is_known_as_that(team, rng):
+    model = CharLM(V, cell="gru", hidden_size=4)
+    params, batch, state = window(model, np.float32, rng)
+    together = team(model, params, Plan(2))
+    together.compute([batch], state, [0])
+    together.workers[0].kill()
+    together.workers[0].wait()
+    with pytest.raises(LostWorkerError, match="worker") as lost:
+        together.update(UpdateStep(0.1, 1.0, 0, 1))
+    assert lost.value.torn
 
 
 @pytest.mark.parametrize(("saves", "advice"), [(True, "--resume"), (False, "try --set train.threads=1")])
@@ -149,7 +187,7 @@ def test_what_is_advised_when_a_worker_dies_can_be_done(saves, advice, begin, al
         raise LostWorkerError(LOST)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Team, "loss_and_grads", with_a_dead_worker)
+        patch.setattr(Team, "compute", with_a_dead_worker)
         if saves:
             patch.setattr("charrnn.training.loop._compute", with_a_dead_worker)
         with pytest.raises(OutputError, match=f"a worker process ended.*{advice}"):
@@ -180,8 +218,10 @@ def test_memory_that_cannot_be_had_for_a_team_is_told_as_that(begin, always_two,
 def test_workers_end_with_the_process_that_is_killed():
     script = (
         "import numpy as np, time; from charrnn.nn.model import CharLM; from charrnn.training.team import Team\n"
+        "from charrnn.cores import Plan; from charrnn.optim.options import OptimConfig\n"
         "model = CharLM(5, cell='rnn', hidden_size=3)\n"
-        "team = Team(model, model.init_params(np.random.default_rng(0)), 3)\n"
+        "params = model.init_params(np.random.default_rng(0))\n"
+        "team = Team(model, Plan(3), OptimConfig(name='sgd'), params, {})\n"
         "print(*(worker.pid for worker in team.workers), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -205,7 +245,7 @@ def alive(pid):
 
 @pytest.fixture
 def always_two(monkeypatch):
-    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan(2, 1))
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan(2))
 
 
 def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin, monkeypatch, always_two):
@@ -215,7 +255,7 @@ def test_a_run_of_two_processes_learns_what_one_learns_every_time_the_same(begin
     again = begin("again", **both)
     assert [record.train_nats for record in again.records()] == losses
     assert checkpoints.to_bytes(again.run) == checkpoints.to_bytes(two.run)
-    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan(1, 1))
+    monkeypatch.setattr("charrnn.training.trainer.plan", lambda run: Plan())
     one = begin("one", **both)
     assert [record.train_nats for record in one.records()] == pytest.approx(losses, abs=1e-9)
 

@@ -1,18 +1,24 @@
 """What ranks bring: `python tools/bench/scaling.py [--quick] [--launcher "mpiexec -n"]`; needs mpi4py and an MPI.
 
+It takes two to three minutes, and prints what docs/scaling.md has under "Measured" and "On paper".
+
 It trains on 1, 2 and 4 ranks of one process each: with the same rows for all of them together (strong scaling), and
 with the same rows for each (weak scaling). It also measures the all-reduce, fits a latency and a bandwidth to it, and
 computes from these and from the speed of one rank how long an update should take; beside it stands how long it took.
 Last it carries that to networks and numbers of ranks that are not here. Times are those of the fastest updates and sums
-of many, as on a busy machine the others tell more of its other work.
+of many, as on a busy machine the others tell more of its other work. Whatever is set for a BLAS of another machine,
+such as OPENBLAS_CORETYPE, should not be set.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import pickle
+import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -50,10 +56,13 @@ class Network(NamedTuple):
 
 
 PAPER = {
-    "10 Gb/s Ethernet": Network(25e-6, 1.1e9),
-    "100 Gb/s InfiniBand": Network(2e-6, 11e9),
+    "Ethernet": Network(25e-6, 1.1e9),
+    "InfiniBand": Network(2e-6, 11e9),
 }
-"""Networks between machines, as they are commonly measured."""
+"""Networks between machines, of 10 and of 100 Gb/s, as they are commonly measured."""
+
+SLOW = 1e-5
+"""The latency of a network on which it is asked what several batches for an update save."""
 
 
 class Measured(NamedTuple):
@@ -76,24 +85,23 @@ def measure(shape: tuple[int, int, int], updates: int, together: Any) -> Measure
     from charrnn import tasks
     from charrnn.cli import common
     from charrnn.config.resolve import Setting, resolve
-    from charrnn.optim import optimizers
-    from charrnn.training import leading, loop
+    from charrnn.training import gradients, leading, loop
+    from charrnn.training.accumulation import pieces_of
     from charrnn.training.preparing import prepare
+    from charrnn.training.updating import UpdateStep
 
     H, B, T = shape
     values = {"model.hidden_size": H, "train.batch_size": B, "train.seq_length": T, "train.threads": 1, "train.seed": 1}
     config = resolve([Setting(key, value, "here") for key, value in values.items()])[0]
     examples = tasks.find(config.task.name, config.data).read(common.library(), ["harbour"], config.data)
     run, split, _ = prepare(config, examples)
-    with leading.lead(together, run, leading.plan(run, together), print) as leader:
+    with leading.lead(together, run, Path("runs"), leading.plan(run, together), print) as leader:
         end = updates + 3
-        marks = [
-            time.perf_counter() for _ in loop.updates(run, split.train, leader.gradients, lambda: run.iteration / end)
-        ]
-        batch = split.train.batch(0)
-        order = fastest(lambda: pickle.dumps(leader._step(0, None, batch, None, 0)), updates)
-    grads, optimizer = run.params.zeros(run.params.shapes, run.params.vector.dtype), optimizers.build(config.optim)
-    step = fastest(lambda: loop.step(optimizer, run.params, grads, run.slots, 1e-3, 1.0), updates)
+        marks = [time.perf_counter() for _ in loop.updates(run, split.train, leader, lambda: run.iteration / end)]
+        whole = pieces_of([split.train.batch(0)], [0])
+        order = fastest(lambda: pickle.dumps(leader._step(0, None, whole, None)), 10 * updates)
+    one = gradients.alone(run)
+    step = fastest(lambda: one.update(UpdateStep(1e-3, 1.0, made=end, number=end)), updates)
     return Measured(H, B, T, run.model.num_parameters, min(np.diff(marks)[2:]), step, order)
 
 
@@ -175,6 +183,21 @@ def overhead(ranks: int, network: Network, one: Measured) -> float:
     return network.seconds(ranks, 4 * one.parameters) + one.step + ranks * one.order
 
 
+def share(ranks: int, network: Network, one: Measured, compute: float, accumulate: int = 1) -> float:
+    """Which share of n times one rank several ranks reach: `compute` is what a batch of one of them takes alone."""
+    extra = overhead(ranks, network, one) + (accumulate - 1) * ranks * one.order * (ranks > 1)
+    return accumulate * compute / (accumulate * compute + extra)
+
+
+def processor() -> str:
+    """What this machine says that it computes with."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return " ".join(found[1].split()) if found else platform.machine()
+
+
 def lines(found: dict[int, dict[str, Any]], cores: int) -> Iterator[str]:
     """The tables, as Markdown."""
     networks = {n: fitted(n, found[n]["sums"]) if n > 1 else Network(0, 1) for n in found}
@@ -182,6 +205,11 @@ def lines(found: dict[int, dict[str, Any]], cores: int) -> Iterator[str]:
     alone: dict[int, dict[int, float]] = {}
     for one in updates[1]:
         alone.setdefault(one.units, {})[one.rows] = one.whole
+    (_, _, steps), *_ = SHAPES
+    yield (
+        f"{cores} cores ({processor()}), load {os.getloadavg()[0]:.1f} at the end. One layer of LSTM, T {steps}, "
+        f"float32; each rank is one process with one thread of BLAS.\n"
+    )
     yield "| ranks | latency, us | bandwidth, MB/s |\n| --: | --: | --: |"
     yield from (
         f"| {n} | {net.latency * 1e6:,.0f} | {net.bandwidth / 1e6:,.0f} |" for n, net in networks.items() if n > 1
@@ -197,15 +225,16 @@ def lines(found: dict[int, dict[str, Any]], cores: int) -> Iterator[str]:
                     f"| {one.units} | {one.rows} | {n} | {one.rows * one.steps / one.whole:,.0f} | "
                     f"{together / one.whole:.2f} | {together / predicted:.2f} |"
                 )
-    yield "\nOn paper, the share of n times one rank that n ranks reach:\n"
-    yield f"| units | rows of a rank | network | {' | '.join(f'{n:,}' for n in FAR)} |"
-    yield f"| --: | --: | --- {'| --: ' * len(FAR)}|"
+    yield "\nOn paper:\n"
+    yield f"| units | rows of a rank | network | `train.accumulate` | {' | '.join(f'{n:,}' for n in FAR)} |"
+    yield f"| --: | --: | --- | --: {'| --: ' * len(FAR)}|"
     for one in {entry.units: entry for entry in updates[1]}.values():
-        for rows in (8, 64, 256):
-            for name, network in PAPER.items():
-                compute = seconds_alone(alone[one.units], rows)
-                shares = [compute / (compute + overhead(n, network, one)) for n in FAR]
-                yield f"| {one.units} | {rows} | {name} | {' | '.join(f'{share:.0%}' for share in shares)} |"
+        for rows, (name, network), many in itertools.product((8, 64, 256), PAPER.items(), (1, 8)):
+            if many > 1 and (rows == 256 or network.latency < SLOW):
+                continue  # there is nothing left to save
+            compute = seconds_alone(alone[one.units], rows)
+            shares = [f"{share(n, network, one, compute, many):.0%}" for n in FAR]
+            yield f"| {one.units} | {rows} | {name} | {many} | {' | '.join(shares)} |"
 
 
 def main() -> None:
@@ -220,7 +249,6 @@ def main() -> None:
     near = Path(sys.executable).with_name("mpiexec")
     launcher = shlex.split(given.launcher or f"{near if near.exists() else 'mpiexec'} -n")
     cores = len(os.sched_getaffinity(0))
-    print(f"{cores} cores; each rank is one process with one thread of BLAS\n", flush=True)
     found = {n: measured(launcher, n, 3 if given.quick else 20) for n in RANKS}
     print("\n".join(lines(found, cores)))
 

@@ -14,7 +14,7 @@ from charrnn.config.resolve import Setting, resolve
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.text.encoding import decode
 from charrnn.training import loop
-from charrnn.training.gradients import backpropagation
+from charrnn.training.gradients import alone
 from charrnn.training.preparing import prepare
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def main() -> None:
         settings = {**ALWAYS, "train.seed": 1, **chosen}
         config, _ = resolve([Setting(key, value, name) for key, value in settings.items()])
         run, split, _ = prepare(config, text)
-        for _ in loop.updates(run, split.train, backpropagation(run), lambda run=run: run.iteration / 400):
+        for _ in loop.updates(run, split.train, alone(run), lambda run=run: run.iteration / 400):
             pass
         checkpoints.save(run, folder / f"{name}.npz")
         back = charrnn.load(folder / f"{name}.npz")

@@ -65,7 +65,7 @@ class Cell(ABC):
             state=self.state,
             saved=self.saved,
             partials=tuple(self.partials.values()),
-            product_is_gated=self.product == "gated",
+            product=self.product,
         )
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
@@ -86,4 +86,4 @@ class Cell(ABC):
 
     def param_grads(self, params: LayerParams, tape: Tape, grads: LayerParams) -> None:
         """Writes the gradient of W_h, the first H rows of W, and of what the cell adds beyond W and b."""
-        product_grads(tape.state["h"][:-1], tape.dhW, grads["W"][: tape.hidden_size])
+        product_grads(tape.read[:-1], tape.dhW, grads["W"][: tape.read.shape[-1]])
