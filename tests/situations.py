@@ -309,6 +309,10 @@ SITUATIONS = {
     "a word to be answered": Situation("charrnn predict {classify} 'red $cat'", 3),
     "a table in place of inputs": Situation("charrnn predict {classify} {pairs}", 0),
     "gradients of answers": Situation("charrnn gradflow {classify}"),
+    # files made small
+    "nothing to compress": Situation("charrnn compress {lm} -o {new}"),
+    "three files to restore": Situation("charrnn decompress {lm} {text} {text} -o {new}"),
+    "a slip in the name of a file to compress": Situation("charrnn compress {lm} {text}2 -o {new}", 3, count=0),
     # old weights
     "characters lost": Situation("charrnn train {verse} -c {tiny} --init-from {lm}", 0, count=2),
     "a gentler rate": Situation(
