@@ -193,6 +193,10 @@ SITUATIONS = {
         "charrnn train -o {new} --resume --lr 0.001 --set train.threads=1 --iterations 12",
         before=("charrnn train {text} -c {tiny} -o {new}",),
     ),
+    "units that cannot be shared": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --cell gru_reset_before --set train.layout=1x2",
+        instead="--set train.layout=1x2",
+    ),
     "what ranks cannot share": Situation(
         "charrnn train {text} -c {tiny} -o {new} --set train.gradient=rtrl",
         patch=_launched,
