@@ -173,6 +173,9 @@ SITUATIONS = {
     ),
     "a worker is lost": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft),
     "a worker is lost later": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft_later),
+    "a worker of a layout that is set is lost": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --set train.layout=2x1", 6, patch=_bereft_later
+    ),
     "the text of a run is gone": Situation(
         "charrnn train -o {new} --resume", 3, then=3, before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}")
     ),
