@@ -169,7 +169,8 @@ def machine(threads: int) -> dict[str, Any]:
 def show_machine(on: dict[str, Any], effort: Effort, around: str) -> None:
     """The first two lines."""
     versions = ", ".join(f"{name} {version}" for name, version in on["versions"].items())
-    print(f"{on['threads']} threads on {on['processor']}, {on['blas']}; {versions}")
+    threads = "1 thread" if on["threads"] == 1 else f"{on['threads']} threads"
+    print(f"{threads} on {on['processor']}, {on['blas']}; {versions}")
     print(f"float32, Adam, clipped by norm; medians of {effort.rounds} interleaved rounds; {around}")
 
 
