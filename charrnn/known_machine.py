@@ -21,7 +21,7 @@ from charrnn.machine import TYPICAL, Machine, measure
 
 NAME = "machine.json"
 
-VERSION = 2
+VERSION = 3
 """Which measurement it is: another one, or another meaning of a constant, makes what is kept useless."""
 
 MOST = 16
