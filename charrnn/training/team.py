@@ -88,6 +88,7 @@ class Team:
             self.average.vector[...] = average.vector
         self._layout: list[ArrayLayout | None] = []
         order = {
+            "leader": os.getpid(),
             "model": address_of(model),
             "plan": plan,
             "optim": dataclasses.asdict(optim),
@@ -192,15 +193,19 @@ class Orphaned(Exception):
 
 
 def work() -> None:
-    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its parent ends."""
-    parent = os.getppid()
+    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its leader ends."""
 
     def check() -> None:
-        if os.getppid() != parent:
+        if os.getppid() != order["leader"]:
             raise Orphaned
 
-    with contextlib.suppress(Orphaned), open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
-        order = json.loads(commands.readline())
+    with (
+        contextlib.suppress(Orphaned, BrokenPipeError),
+        open(0, "rb") as commands,
+        open(1, "wb", buffering=0) as answers,
+    ):
+        order = json.loads(commands.readline() or '{"leader": 0}')
+        check()
         memories = [SharedMemory(descriptor) for descriptor in order["memory"]]
         plan, optim = Plan(*order["plan"]), OptimConfig(**order["optim"])
         fixed = Fixed.of(memories[0].arrays(order["fixed"]))
