@@ -23,10 +23,10 @@ SECONDS = 0.6
 LEAST_ROUNDS = 3
 """How often each is timed at least, on however slow a machine."""
 
-MEETING = 1.5e-6
+MEETING = 3e-6
 """Seconds of a meeting of processes at their barrier, of which each spins on a core of its own. Not measured, which
 would take several cores that nobody else uses: 0.15 microseconds go by until one core sees what another has written,
-a call from Python takes twice that, and no two arrive at once."""
+a call from Python takes twice that, and no two arrive at once: whoever is later makes the others wait."""
 
 GATES = 4
 """Matrices that are multiplied in turn: those of the LSTM's gates."""

@@ -196,6 +196,10 @@ SITUATIONS = {
         "charrnn train -o {new} --resume --lr 0.001 --set train.threads=1 --iterations 12",
         before=("charrnn train {text} -c {tiny} -o {new}",),
     ),
+    "units that cannot be shared": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --cell gru_reset_before --set train.layout=1x2",
+        instead="--set train.layout=1x2",
+    ),
     "what ranks cannot share": Situation(
         "charrnn train {text} -c {tiny} -o {new} --set train.gradient=rtrl",
         patch=_launched,
@@ -312,6 +316,10 @@ SITUATIONS = {
     "a word to be answered": Situation("charrnn predict {classify} 'red $cat'", 3),
     "a table in place of inputs": Situation("charrnn predict {classify} {pairs}", 0),
     "gradients of answers": Situation("charrnn gradflow {classify}"),
+    # files made small
+    "nothing to compress": Situation("charrnn compress {lm} -o {new}"),
+    "three files to restore": Situation("charrnn decompress {lm} {text} {text} -o {new}"),
+    "a slip in the name of a file to compress": Situation("charrnn compress {lm} {text}2 -o {new}", 3, count=0),
     # old weights
     "characters lost": Situation("charrnn train {verse} -c {tiny} --init-from {lm}", 0, count=2),
     "a gentler rate": Situation(

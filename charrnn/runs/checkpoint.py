@@ -28,7 +28,7 @@ from charrnn.text.origin import FileRead
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
-VERSION = 5
+VERSION = 6
 """The version of the format that is written; every version before it can be read."""
 
 

@@ -3,7 +3,9 @@
 Each process has a counter, which only it writes: how often it has arrived. One that arrives raises its own, and looks
 at those of the others until none is behind. Who waits first *spins*: it looks again and again, which answers within a
 microsecond, a hundredth of what a pipe or a signal takes. If that has not helped for a while, another program has a
-core that one of them needs, and whoever waits *sleeps*, so that its own core is free for the one who is late.
+core that one of them needs. Then whoever waits *yields* its own, to the one who is late if that waits for the same
+core, and spins on. Sleeping at once would be worse: who sleeps beside a busy program gets its core back when that has
+had its turn, a few milliseconds later, as long as hundreds of steps. Only who waits for long *sleeps*.
 
 What a process wrote before it arrived, the others must see once they have seen it arrive. Processors of the x86 family
 show all stores in the order in which they were made; others, such as ARM's, are told to (`_fence`).
@@ -11,6 +13,7 @@ show all stores in the order in which they were made; others, such as ARM's, are
 
 from __future__ import annotations
 
+import os
 import platform
 import threading
 import time
@@ -22,7 +25,10 @@ from charrnn.arrays import Array
 from charrnn.training.shared_memory import LINE, ArrayLayout
 
 SPINS = 2000
-"""Times that the counter of one who is late is looked at before the first sleep: some 100 microseconds."""
+"""Times that the counter of one who is late is looked at before the core is offered: some 100 microseconds."""
+
+YIELDS, SPINS_OF_A_YIELD = 1000, 400
+"""Times that the core is offered before the first sleep, and looks after each: some 20 milliseconds in all."""
 
 FIRST_SLEEP, LAST_SLEEP = 20e-6, 20e-3
 """Seconds of the first sleep and of the longest; each is a twentieth of what has been waited, and no more is lost."""
@@ -79,6 +85,11 @@ class Meeting:
         for _ in range(SPINS):
             if seen[other] >= count:
                 return
+        for _ in range(YIELDS):
+            os.sched_yield()
+            for _ in range(SPINS_OF_A_YIELD):
+                if seen[other] >= count:
+                    return
         began = time.monotonic()
         while seen[other] < count:
             waited = time.monotonic() - began

@@ -61,6 +61,7 @@ def test_those_who_meet_see_what_all_wrote_before(in_order, monkeypatch):
 
 def test_those_who_wait_long_sleep_and_wake(monkeypatch):
     monkeypatch.setattr(module, "SPINS", 1)
+    monkeypatch.setattr(module, "YIELDS", 2)
     slept = []
     monkeypatch.setattr(module.time, "sleep", lambda seconds, sleep=time.sleep: (slept.append(seconds), sleep(seconds)))
 
@@ -81,6 +82,7 @@ def test_those_who_wait_long_sleep_and_wake(monkeypatch):
 
 def test_whoever_waits_in_vain_is_told(monkeypatch):
     monkeypatch.setattr(module, "SPINS", 1)
+    monkeypatch.setattr(module, "YIELDS", 2)
     arrivals = np.zeros((2, 8), np.int64)
 
     def lost():
