@@ -44,7 +44,7 @@ READY = b"."
 """What a worker answers once it sees the memory: more it has not to say."""
 
 SIGNALS = "SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"
-"""Signals that a worker leaves to its parent, which may finish an update and save: batch systems and service managers
+"""Signals that a worker leaves to its leader, which may finish an update and save: batch systems and service managers
 send them to every process of a job."""
 
 LOST = "a worker process ended, perhaps for want of memory"
@@ -81,7 +81,7 @@ class Team:
                 self._memories.append(SharedMemory.new())
             layout = self._move_in(model, plan, optim, params, slots, average)
             order = {
-                "parent": os.getpid(),
+                "leader": os.getpid(),
                 "model": address_of(model),
                 "plan": plan,
                 "optim": dataclasses.asdict(optim),
@@ -214,20 +214,21 @@ class Orphaned(Exception):
 
 
 def work() -> None:
-    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its parent ends."""
+    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its leader ends."""
     for name in SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
-    # Where memory is short, it is our parent that says so, as we are gone.
+    # Where memory is short, it is our leader that says so, as we are gone.
     ends = contextlib.suppress(Orphaned, BrokenPipeError, MemoryError)
     with ends, open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
         order = _heard(commands)
 
         def check() -> None:
-            if os.getppid() != order["parent"]:
+            if os.getppid() != order["leader"]:
                 raise Orphaned
 
+        check()
         memories = [SharedMemory(descriptor) for descriptor in order["memory"]]
         plan, optim = Plan(*order["plan"]), OptimConfig(**order["optim"])
         fixed = Fixed.of(memories[0].arrays(order["fixed"]))
@@ -246,7 +247,7 @@ def work() -> None:
 
 
 def _heard(commands: BinaryIO) -> dict[str, Any]:
-    """Returns what our parent tells us. Raises Orphaned where it has ended before it had told all of it."""
+    """Returns what our leader tells us. Raises Orphaned where it has ended before it had told all of it."""
     line = commands.readline()
     if not line.endswith(b"\n"):
         raise Orphaned

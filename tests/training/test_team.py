@@ -225,7 +225,7 @@ def test_memory_that_cannot_be_had_for_a_team_is_told_as_that(begin, always_two,
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
-def test_a_worker_leaves_signals_to_its_parent_who_may_save(name, team, rng):
+def test_a_worker_leaves_signals_to_its_leader_who_may_save(name, team, rng):
     model = CharLM(V, cell="gru", hidden_size=4)
     params, batch, state = window(model, np.float32, rng)
     together = team(model, params, Plan(2))
@@ -275,7 +275,7 @@ ENDINGS = {"before it is told anything": b"", "in the middle of a line": b'{"mod
 
 
 @pytest.mark.parametrize("told", ENDINGS.values(), ids=ENDINGS)
-def test_a_worker_whose_parent_is_gone_ends_without_a_word(told, team, rng):
+def test_a_worker_whose_leader_is_gone_ends_without_a_word(told, team, rng):
     order = told
     if told is None:  # it has its whole order, of a process that was another's before this one began
         model = CharLM(V, cell="gru", hidden_size=4)
@@ -283,7 +283,7 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_word(told, team, rng):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(team_module, "_tell", lambda worker, what: (heard.append(what), tell(worker, what)))
             together = team(model, window(model, np.float32, rng)[0], Plan(2))
-        order = json.dumps({**heard[0], "parent": 1}).encode() + b"\n"
+        order = json.dumps({**heard[0], "leader": 1}).encode() + b"\n"
         passed = [memory.descriptor for memory in together._memories]
     command = [sys.executable, "-P", "-c", team_module.WORKER, json.dumps(sys.path)]
     with subprocess.Popen(
