@@ -12,7 +12,8 @@ from charrnn.nn import tiles
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.nn.tensor_parallel import Partner, Section
+from charrnn.nn.partner import Partner
+from charrnn.nn.tensor_parallel import Section
 
 T, B, V = 5, 6, 11
 SPLITTING = [name for name in CELLS if CharLM(V, cell=name).splits_units]
