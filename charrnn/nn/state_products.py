@@ -6,20 +6,17 @@ order of the tiles once for a batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from charrnn.arrays import Array
 from charrnn.nn.layout import Layout
-from charrnn.nn.tiles import Tiles, parts, tiles
+from charrnn.nn.tiles import Tiles, add_all, parts, tiles, transpose_into_tiles
 
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 """Gives memory for an array of a shape and type, with anything in it."""
-
-COLUMNS_AT_ONCE = 16
-"""Columns of W that are transposed at a time: as many as a cache line holds."""
 
 
 class StateProducts:
@@ -103,17 +100,7 @@ class StateProducts:
         W_h = W[: self.hidden_size]
         if self.shape[1] == 1:  # a product with one row is as fast with a view
             return W_h.T[None, None, None]
-        return self.transposed_in_tiles(W_h.reshape(len(W_h), -1, self.hidden_size))
-
-    def transposed_in_tiles(self, W_h: Array) -> Array:
-        """Returns the transpose of `W_h (N, G, H)` in its tiles."""
-        _, G, H = W_h.shape
-        p, _, n, _, c = self._W_hT.shape
-        rows, out = W_h.reshape(n, c, p, G // p, H), self._W_hT.reshape(p, n, G // p, H, c)
-        for tile in range(n):
-            for columns in columns_at_once(c):
-                out[:, tile, :, :, columns] = rows[tile, columns].transpose(1, 2, 3, 0)
-        return self._W_hT
+        return transpose_into_tiles(W_h.reshape(len(W_h), -1, self.hidden_size), self._W_hT)
 
     def multiply_back(self, t: int, terms: Array) -> None:
         """Computes what reaches `h[t]` through the product with W_h: `terms (parts, B, N)`, of which it is the sum."""
@@ -128,16 +115,3 @@ class StateProducts:
         else:
             self.multiply_back(t, self._terms)
             add_all(list(self._terms), dh)
-
-
-def add_all(terms: Sequence[Array], out: Array) -> None:
-    """Writes the sum of at least two arrays to `out`, added in their order."""
-    np.add(terms[0], terms[1], out)
-    for term in terms[2:]:
-        np.add(out, term, out)
-
-
-def columns_at_once(count: int) -> Iterator[slice]:
-    """Yields slices of `count` columns for a transposing copy, which as a whole would be half as fast."""
-    for start in range(0, count, COLUMNS_AT_ONCE):
-        yield slice(start, min(count, start + COLUMNS_AT_ONCE))

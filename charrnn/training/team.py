@@ -121,7 +121,7 @@ class Team:
             self.average = Parameters(model.shapes, fixed.average)
             self.average.vector[...] = average.vector
         self._layout: list[ArrayLayout | None] = []
-        """How the arrays of the last batch lie in memory, as all workers know."""
+        """Where the arrays of the last batch lie, which all workers know."""
         return layout
 
     def _start(self, order: dict[str, Any]) -> None:
