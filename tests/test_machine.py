@@ -77,7 +77,7 @@ def test_the_work_of_a_network_is_that_of_all_its_layers():
     assert work_of(EncoderDecoder(9, 9, hidden_size=8), 4, 4).layers == 2
 
 
-def test_where_rows_are_few_units_are_split_and_where_they_are_many_it_matters_little():
+def test_units_are_split_where_rows_are_few():
     assert seconds(512, 16, ProcessGrid(1, 4)) < 0.8 * seconds(512, 16, ProcessGrid(4, 1))
     assert seconds(128, 512, ProcessGrid(1, 4)) == pytest.approx(seconds(128, 512, ProcessGrid(4, 1)), rel=0.1)
 
@@ -139,7 +139,7 @@ def test_a_machine_is_measured_once_for_all_processes(measured):
     assert known_machine.known() == measured[1]
 
 
-def test_machines_that_share_a_home_are_kept_side_by_side_and_the_oldest_is_forgotten(measured, monkeypatch):
+def test_machines_that_share_a_home_are_kept_side_by_side(measured, monkeypatch):
     for number in range(known_machine.MOST + 1):
         monkeypatch.setattr(known_machine, "key", lambda number=number: f"machine {number}")
         known_machine.known(again=True)

@@ -255,7 +255,8 @@ class Section:
 
     def _output_layer(self, h: Array, batch: Batch, count: float, space: Workspace) -> tuple[float, Array]:
         """Returns our rows' part of the loss, and the gradient of our units of h: (T, B, H)."""
-        logits, (W, b) = space.tapes[-1].whole["logits"], (self.params["head.W"], self.params["head.b"])  # type: ignore[attr-defined]
+        logits = space.tapes[-1].whole["logits"]  # type: ignore[attr-defined]
+        W, b = self.params["head.W"], self.params["head.b"]
         dW, db = self.grads["head.W"], self.grads["head.b"]
         h = h.reshape(len(logits), -1)
         # Of some of the rows, all outputs: a softmax needs them together ...

@@ -11,12 +11,17 @@ from charrnn.optim.blocks import blocks
 
 
 def norm(vector: Array) -> float:
-    """Returns the Euclidean norm of a flat vector, summed in float64 so that large models lose no digits."""
+    """Returns the Euclidean norm of a flat vector."""
+    return math.sqrt(sum_of_squares(vector))
+
+
+def sum_of_squares(vector: Array) -> float:
+    """Returns the square of the norm of a flat vector, summed in float64 so that large models lose no digits."""
     total = 0.0
     for (part,) in blocks(vector, dtype=np.float64):
         exact = part.astype(np.float64)
         total += float(np.dot(exact, exact))
-    return math.sqrt(total)
+    return total
 
 
 def clip_by_norm(gradient: Array, limit: float, size: float | None = None) -> None:

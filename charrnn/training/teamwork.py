@@ -13,8 +13,6 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
 
-import numpy as np
-
 from charrnn.arrays import Array, Batch
 from charrnn.cores import Plan
 from charrnn.nn.model import CharLM
@@ -23,6 +21,7 @@ from charrnn.nn.partner import Partner
 from charrnn.nn.stack import State
 from charrnn.nn.tensor_parallel import Section
 from charrnn.optim.blocks import blocks
+from charrnn.optim.clipping import sum_of_squares
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model
 from charrnn.training.meeting import Meeting
@@ -141,13 +140,10 @@ class TeamWork:
         order = TeamOrder(int(self.fixed.order[0]))
         if order == TeamOrder.COMPUTE:
             self._compute(message)
-            if self.plan.rows > 1:
-                self.meeting.meet()
-                self._add()
-            elif self.section:
-                self.meeting.meet()  # our part of the vector is not what we have written
+            self.meeting.meet()  # our part of the vector is not what we have written
+            self._add()
         if order in (TeamOrder.COMPUTE, TeamOrder.MEASURE):
-            self._measure()
+            self.fixed.squares[self.process] = sum_of_squares(self.fixed.grads[0, self.part])
         if order == TeamOrder.UPDATE:
             rate, norm, count, number = self.fixed.step.tolist()
             self.updater.update(UpdateStep(rate, norm, int(count), int(number)))
@@ -182,18 +178,9 @@ class TeamWork:
 
     def _add(self) -> None:
         """Adds up our part of the gradients of all groups, in the order of the rows."""
-        first, *others = (gradient[self.part] for gradient in self.fixed.grads)
-        for total, *parts in blocks(first, *others):
+        for total, *parts in blocks(*(gradient[self.part] for gradient in self.fixed.grads)):
             for part in parts:
                 total += part
-
-    def _measure(self) -> None:
-        """Notes the square of the norm of our part of the gradient."""
-        total = 0.0
-        for (part,) in blocks(self.fixed.grads[0, self.part], dtype=np.float64):
-            exact = part.astype(np.float64)
-            total += float(np.dot(exact, exact))
-        self.fixed.squares[self.process] = total
 
 
 def norm_of(squares: Array) -> float:
