@@ -114,7 +114,9 @@ def table_of_choices(key: str, table: dict[str, Choice], module: types.ModuleTyp
         words, formulas, source = parts_of_docstring(getattr(module, name))
         cells_of_row = [words, "<br>".join(f"`{formula}`" for formula in formulas)]
         own_keys = dict.fromkeys(row.keys) | row.defaults
-        cells_of_row.append(", ".join(f"`{k}`{f' ({value})' if value else ''}" for k, value in own_keys.items()))
+        cells_of_row.append(
+            ", ".join(f"`{k}`{'' if value is None else f' ({value:g})'}" for k, value in own_keys.items())
+        )
         if keeps:
             cells_of_row.append(", ".join(f"`{slot}`" for slot in (*row.slots, *(["count"] if row.counts else []))))
         lines.append(f"| `{name}` | {' | '.join([*cells_of_row, source])} |")
