@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pages import DOCS, FENCED, ROOT, blocks, command_lines, equations, page, section
 
 import charrnn
@@ -352,6 +353,11 @@ def test_every_shipped_config_loads(path):
 def test_every_shipped_config_begins_with_what_it_reaches(path):
     first = path.read_text("utf-8").splitlines()[0]
     assert re.match(r"# .*\b(\d\.\d+ (nats|bits)|\d+(\.\d+)? %)", first), first
+
+
+def test_the_readme_lists_the_configs_as_the_program_does():
+    listed = CliRunner().invoke(cli, ["config", "list"]).output
+    assert f"```console\n$ charrnn config list\n{listed}```" in (ROOT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("document", WITH_KEYS)
