@@ -45,8 +45,8 @@ class Cell(ABC):
     vectors: tuple[str, ...] = ()
     """Parameters of shape (H,) beyond W and b; they begin at zero, but for those among `state_biases`."""
     state_biases: Mapping[str, str] = NO_NAMES
-    """Those of `vectors` that are biases of the product with the state where that is no part of a sum, each with its
-    gate. What adds the two products needs one bias: it is that of both."""
+    """Which of `vectors` are biases, each with its gate: of a product with the state that stands apart. Where both
+    products are simply added, one bias serves both."""
     matrices: Mapping[str, int] = NOTHING
     """Parameters of shape (n*H, n*H), each with its n; they begin as the recurrent rows of W do."""
     saved: tuple[str, ...] = ()
