@@ -1,4 +1,4 @@
-"""Do biases that begin at random help? `python tools/experiments/first_biases.py RECIPE TEXT... [--seeds 3]`
+"""Do biases that begin at random help? `python tools/experiments/first_biases.py RECIPE TEXT... [--seeds 1,2,3]`
 
 It trains the same network with biases at zero, with biases drawn as PyTorch does, and with all drawn so, and prints
 the validation loss along the way: a line for each run, and at the end a table in Markdown of the means, with the
@@ -83,13 +83,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("texts", nargs="+", help="files, or names of corpora")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--variants", default=",".join(map(str, range(len(VARIANTS)))), help="their numbers: 0,1")
     args = parser.parse_args()
     recipe, layers, at = RECIPES[args.recipe]
     chosen = [list(VARIANTS)[int(number)] for number in args.variants.split(",")]
     found: dict[tuple[str, int, str], list[list[float]]] = defaultdict(list)
-    for seed in range(1, args.seeds + 1):
+    for seed in map(int, args.seeds.split(",")):
         for text in args.texts:
             for L in layers:
                 for name in chosen:
