@@ -110,6 +110,8 @@ def test_every_row_of_a_text_has_a_config_that_follows_its_source(name):
     assert config.task.name == "language_model"
     if name != "torch-rnn":  # which takes the mean, as is done here
         assert config.optim.clip_value * config.train.seq_length == pytest.approx(5)
+    if config.optim.name == "rmsprop":
+        assert config.optim.eps * config.train.seq_length == pytest.approx(1e-8)
     if texts.ROWS[name].published is not None:
         assert config.data.split[2]
 
