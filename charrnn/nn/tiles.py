@@ -6,7 +6,7 @@ columns is at most a million, and its kernels for AVX-512 are as fast then as fo
 the rows are cut into groups and the columns into blocks, small enough for that. One NumPy call does them all.
 
 Measured on one core of an AMD EPYC with AVX-512, in billions of operations a second, whole and in tiles: 25 rows with
-128 x 512, 167 and 228; 64 with 512 x 1024, 194 and 250; 8 with 512 x 1024, 73 and 218 (`python tools/bench/tiles.py`).
+128 x 512, 156 and 244; 64 with 512 x 1024, 170 and 256; 8 with 512 x 1024, 66 and 242 (`python tools/bench/tiles.py`).
 """
 
 from __future__ import annotations
