@@ -58,11 +58,21 @@ def two_draws(run: Run) -> None:
                 b += drawn
 
 
+def no_draw(run: Run) -> None:
+    """Puts all biases to zero but for what opens the forget gate."""
+    for name, b in run.params.items():
+        if name.endswith(".b"):
+            b[...] = 0
+        if name.endswith(".b") and name != "head.b":
+            run.model.stacks[0].cell.init_bias(b, run.config.model.hidden_size, run.config.model.forget_bias)
+
+
 VARIANTS: dict[str, tuple[Values, Callable[[Run], None]]] = {
     "`he`, biases zero": ({"model.init": "he"}, as_they_are),
     "`he`, biases drawn": ({"model.init": "he"}, two_draws),
     "`torch`, forget bias 1": ({"model.init": "torch", "model.forget_bias": 1.0}, as_they_are),
     "`torch`, forget bias 0": ({"model.init": "torch"}, as_they_are),
+    "`torch`, biases zero": ({"model.init": "torch"}, no_draw),
 }
 
 
