@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pages import DOCS, FENCED, ROOT, blocks, command_lines, equations, page, section
 
 import charrnn
@@ -114,7 +115,9 @@ def table_of_choices(key: str, table: dict[str, Choice], module: types.ModuleTyp
         words, formulas, source = parts_of_docstring(getattr(module, name))
         cells_of_row = [words, "<br>".join(f"`{formula}`" for formula in formulas)]
         own_keys = dict.fromkeys(row.keys) | row.defaults
-        cells_of_row.append(", ".join(f"`{k}`{f' ({value})' if value else ''}" for k, value in own_keys.items()))
+        cells_of_row.append(
+            ", ".join(f"`{k}`{'' if value is None else f' ({value:g})'}" for k, value in own_keys.items())
+        )
         if keeps:
             cells_of_row.append(", ".join(f"`{slot}`" for slot in (*row.slots, *(["count"] if row.counts else []))))
         lines.append(f"| `{name}` | {' | '.join([*cells_of_row, source])} |")
@@ -350,6 +353,11 @@ def test_every_shipped_config_loads(path):
 def test_every_shipped_config_begins_with_what_it_reaches(path):
     first = path.read_text("utf-8").splitlines()[0]
     assert re.match(r"# .*\b(\d\.\d+ (nats|bits)|\d+(\.\d+)? %)", first), first
+
+
+def test_the_readme_lists_the_configs_as_the_program_does():
+    listed = CliRunner().invoke(cli, ["config", "list"]).output
+    assert f"```console\n$ charrnn config list\n{listed}```" in (ROOT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("document", WITH_KEYS)

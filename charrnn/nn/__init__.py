@@ -14,6 +14,7 @@ INITIALIZERS: dict[str, Choice] = {
     "glorot": Choice(),
     "orthogonal": Choice(),
     "identity": Choice(),
+    "torch": Choice(defaults={"forget_bias": 0.0}),
 }
 """The choices of `model.init`."""
 

@@ -127,10 +127,13 @@ class Network:
         params = Parameters.zeros(self.shapes, dtype)
         for stack in self.stacks:
             stack.init_params(params, rng, init, init_scale, forget_bias)
-        fill = initializers.build(self.init_above.get(init, init))
+        init = self.init_above.get(init, init)
+        fill, fill_bias = initializers.build(init), initializers.build_bias(init)
         for name in self.above:
-            if name.endswith("W"):
+            if name.endswith(".W"):
                 fill(rng, params[name], 0, init_scale)
+            elif name.endswith(".b"):
+                fill_bias(rng, params[name], len(params[f"{name[:-1]}W"]), init_scale)
         return params
 
     @property

@@ -64,6 +64,6 @@ class ModelConfig:
     recurrent_dropout: float = key(0.0, "probability, on the candidate of a gated cell", at_least=0, below=1)
     zoneout_h: float = key(0.0, "probability that a unit's h keeps its old value for a step", at_least=0, below=1)
     zoneout_c: float = key(0.0, "the same for c, of cells that have one", at_least=0, below=1)
-    forget_bias: float = key(1.0, "the LSTM's forget gate's bias at initialization")
-    init: str = key("he", "how weights begin", choices=INITIALIZERS)
+    forget_bias: float = key(1.0, "what an LSTM's forget gate has in its bias at first, beside what `init` draws")
+    init: str = key("he", "how weights begin; `uniform` and `torch` draw biases too", choices=INITIALIZERS)
     init_scale: float = key(0.08, "r of `init: uniform`, which draws from [-r, r]", above=0)

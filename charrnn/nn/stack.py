@@ -102,11 +102,10 @@ class Stack:
         init_scale: float,
         forget_bias: float,
     ) -> None:
-        """Draws the weights in `params`, which are zero before; biases stay zero but for the forget gate's."""
+        """Draws the weights in `params`, which are zero before; `forget_bias` is added to what a forget gate has."""
         fill = initializers.build(init)
         if self.embedding_size:
-            drawn = rng.standard_normal(params[self.embedding].shape)
-            params[self.embedding][...] = drawn / np.sqrt(self.embedding_size)  # vectors of length 1, about
+            initializers.build_embedding(init)(rng, params[self.embedding], init_scale)
         for prefix in self.prefixes:
             p = self.layer_params(params, prefix)
             fill(rng, p["W"], self.hidden_size, init_scale)
@@ -115,7 +114,20 @@ class Stack:
                     fill(rng, rows, self.hidden_size, init_scale)
             if self.layer_norm:
                 p["gain"][...] = 1
+            self._draw_biases(p, rng, init, init_scale)
             self.cell.init_bias(p["b"], self.hidden_size, forget_bias)
+
+    def _draw_biases(self, p: LayerParams, rng: np.random.Generator, init: str, init_scale: float) -> None:
+        """Draws the biases of one layer, `p`."""
+        fill, H, apart = initializers.build_bias(init), self.hidden_size, self.cell.state_biases
+        for name in ("b", *apart):
+            fill(rng, p[name], H, init_scale)
+        if init in initializers.TWO_BIASES:
+            of_state = np.empty_like(p["b"])
+            fill(rng, of_state, H, init_scale)
+            for k, gate in enumerate(self.cell.gates):
+                if gate not in apart.values():
+                    p["b"][k * H : (k + 1) * H] += of_state[k * H : (k + 1) * H]
 
     def zero_state(self, batch_size: int, dtype: npt.DTypeLike) -> State:
         """Returns a state of zeros: the one before any text, or the gradient of a final state that nothing follows."""

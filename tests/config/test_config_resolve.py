@@ -69,6 +69,7 @@ def test_the_choices_of_a_key_are_what_the_code_has(key, registry):
     [
         ({"optim.name": "adamw"}, "optim.weight_decay", 0.0, 0.01),
         ({"optim.schedule": "plateau"}, "optim.decay", 0.97, 0.5),
+        ({"model.init": "torch"}, "model.forget_bias", 1.0, 0.0),
     ],
 )
 def test_a_choice_may_have_defaults_of_its_own_for_keys_that_nobody_set(chosen, key, default, of_the_choice):

@@ -134,17 +134,22 @@ def begins_at_zero(params, apart_from):
         np.testing.assert_array_equal(rest, 0, err_msg=name)
 
 
+DRAW_BIASES = ("uniform", "torch")
+ALL_BUT_THOSE = [name for name in INITIALIZERS if name not in DRAW_BIASES]
+
+
 FORGETTING = {"lstm_nfg": (None, 0), "lstm_cifg": (0, -1.7), "lstm_nig": (0, 1.7)} | dict.fromkeys(
     ("lstm", "lstm_peephole", "lstm_nog", "lstm_niaf", "lstm_noaf", "lstm_fgr"), (1, 1.7)
 )
 """Which block of an LSTM's bias begins at what, where the forget bias is 1.7: coupled gates know i = 1 - f alone."""
 
 
-def test_vectors_begin_at_zero_but_for_the_bias_of_an_lstms_forget_gate(cell, rng):
+@pytest.mark.parametrize("init", ALL_BUT_THOSE)
+def test_vectors_begin_at_zero_but_for_the_bias_of_an_lstms_forget_gate(cell, rng, init):
     model = CharLM(V, hidden_size=H, num_layers=L, initial_state="learned", **cell)
     gate, value = FORGETTING.get(model.cell, (None, 0))
     assert (model.cell in FORGETTING) == model.cell.startswith("lstm")
-    blocks = list(begins_at_zero(model.init_params(rng, forget_bias=1.7), gate))
+    blocks = list(begins_at_zero(model.init_params(rng, init=init, forget_bias=1.7), gate))
     assert len(blocks) == (0 if gate is None else L)
     for block in blocks:
         np.testing.assert_array_equal(block, np.float32(value))

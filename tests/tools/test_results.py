@@ -6,11 +6,13 @@ import json
 import sys
 
 import pytest
-from results import baselines, cutting, measure
+from results import baselines, cutting, measure, texts
 from results.rows import ROWS
 
+import charrnn
 from charrnn.cli.common import config_names, read_config
 from charrnn.config.resolve import resolve
+from charrnn.nn.build import build_model
 
 
 def test_a_text_is_held_out_by_its_checksum_alone():
@@ -88,4 +90,68 @@ def test_a_row_is_measured_beside_its_baselines(tmp_path, monkeypatch, capsys):
 def test_data_that_are_not_there_are_a_clear_line(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["measure.py", "names", "--data", str(tmp_path), "--scratch", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"names_by_language\.tsv is not there; say where the data are: --data DIR"):
+        measure.main()
+
+
+BYTES_OF_WAR_AND_PEACE = 87
+
+
+def test_the_networks_of_a_column_of_the_paper_are_equally_large():
+    sizes = {name: build_model(config_of(name).model, BYTES_OF_WAR_AND_PEACE).num_parameters for name in texts.ROWS}
+    for units in (64, 128):
+        of_lstm, *others = (sizes[f"wp-{cell}-{units}"] for cell in ("lstm", "gru", "rnn"))
+        for other in others:
+            assert other == pytest.approx(of_lstm, rel=0.01)
+
+
+@pytest.mark.parametrize("name", texts.ROWS)
+def test_every_row_of_a_text_has_a_config_that_follows_its_source(name):
+    config = config_of(name)
+    assert config.task.name == "language_model"
+    if name != "torch-rnn":  # which takes the mean, as is done here
+        assert config.optim.clip_value * config.train.seq_length == pytest.approx(5)
+    if config.optim.name == "rmsprop":
+        assert config.optim.eps * config.train.seq_length == pytest.approx(1e-8)
+    if texts.ROWS[name].published is not None:
+        assert config.data.split[2]
+
+
+def config_of(name):
+    return resolve(read_config(name))[0]
+
+
+def measure_text(name, text, tmp_path, monkeypatch, *more):
+    """Runs `make results ROW=name` on a text, with tiny networks."""
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / text).write_text("".join(f"{n} and {n * n}; " for n in range(250)), "utf-8")
+    quickly = ["train.epochs=2", "model.hidden_size=3", "train.batch_size=4", "train.seq_length=20", "train.threads=1"]
+    options = [word for setting in (*quickly, "train.eval_every=7") for word in ("--set", setting)]
+    given = ["measure.py", name, "--data", tmp_path / "pairs", "--scratch", tmp_path / "scratch", *options, *more]
+    monkeypatch.setattr(sys, "argv", list(map(str, given)))
+    measure.main()
+
+
+def test_a_text_is_measured_beside_what_was_published(tmp_path, monkeypatch, capsys):
+    measure_text("wp-lstm-64", "warpeace_input.txt", tmp_path, monkeypatch, "--seeds", 2)
+    *_, one, two, both = (line.split(" | ") for line in capsys.readouterr().out.splitlines())
+    kept = json.loads((tmp_path / "scratch/wp-lstm-64/figures.json").read_text())
+    assert [one[1], two[1], both[1]] == ["1", "2", "mean of 2"]
+    assert one[2:5] == [f"{kept[0]['validation']:.4f}", f"{kept[0]['test']:.4f}", "1.449"]
+    assert both[3].startswith(f"{(kept[0]['test'] + kept[1]['test']) / 2:.4f} (")
+    best = charrnn.load(tmp_path / "scratch/wp-lstm-64/2/best.npz")
+    said = best.evaluate(tmp_path / "warpeace_input.txt", split="test")
+    assert said["nats_per_char"] == pytest.approx(kept[1]["test"])
+
+
+def test_a_recipe_without_a_test_part_is_judged_by_its_validation_part(tmp_path, monkeypatch, capsys):
+    measure_text("char-rnn", "tinyshakespeare.txt", tmp_path, monkeypatch)
+    *_, row = (line.split(" | ") for line in capsys.readouterr().out.splitlines())
+    assert row[:2] == ["| char-rnn", "1"]
+    assert float(row[2]) > 0
+    assert row[3:5] == ["", ""]
+
+
+def test_a_text_that_is_not_there_is_a_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["measure.py", "warpeace", "--data", str(tmp_path), "--scratch", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"warpeace_input\.txt is not there; say where the data are: --data DIR"):
         measure.main()

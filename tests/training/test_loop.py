@@ -172,6 +172,24 @@ def test_a_run_resumed_is_bit_for_bit_the_run_that_was_not_interrupted(stop, beg
     assert lines(second) == lines(whole)
 
 
+def test_a_resumed_run_draws_no_weights(begin, text, monkeypatch):
+    """So a run goes on from the weights it has, whatever its initializer would draw today."""
+    first = begin(model__init="uniform", train__iterations=40)
+    for record in first.records():
+        if record.iteration == 5:
+            first.run.params["head.b"][...] = 7
+            first.saver.save()
+            break
+    first.close()
+    monkeypatch.setattr(CharLM, "init_params", None)
+    directory = RunDirectory(first.directory.path, resume=True)
+    checkpoint = checkpoints.load(directory.path / "last.npz")
+    second = Trainer.resume(directory, checkpoint, checkpoint.config, text)
+    np.testing.assert_array_equal(second.run.params["head.b"], 7)
+    assert next(second.records()).iteration > 5
+    second.close()
+
+
 def test_validation_nats_are_those_of_the_weights_and_best_is_the_lowest(begin):
     run = begin(train__iterations=40, optim__learning_rate=1.0, optim__name="rmsprop")
     told = []

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `results`, as in the tests
 
-from results.measure import HERE, charrnn
+from results.running import HERE, charrnn
 
 ALIKE = ("-c", "quickstart", "--set", "data.split=[0.9,0.1,0]", "--set", "train.time_budget=null", "--seed", "1")
 LARGER = ("--epochs", "4", "--dropout", "0.2", "--batch-size", "32")

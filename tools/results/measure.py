@@ -2,7 +2,8 @@
 
     python tools/results/measure.py ROW [--data DIR] [--scratch DIR] [--seeds N] [--variant NAME] [--set KEY=VALUE ...]
 
-Each figure stands beside what baselines reach that learn from the same examples. Without a row it lists them.
+Each figure stands beside what baselines reach that learn from the same examples, or in the rows of `texts`, beside what
+was published. Without a row it lists them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `results`, a
 from charrnn.cli.common import library
 from charrnn.runs.checkpoint import load
 from charrnn.runs.run import Run
-from results import baselines, cutting, machine
+from results import baselines, cutting, machine, texts
 from results.rows import PRETRAINED, ROWS, Row
+from results.running import HERE, charrnn, line, settings, written
 
-HERE = Path(__file__).resolve().parents[2]
 DATA = HERE.parent / "shared" / "data" / "pairs"
 
 
@@ -45,13 +45,6 @@ def prepare(row: Row, data: Path, scratch: Path) -> tuple[Path, Path]:
     return paths
 
 
-def charrnn(*arguments: str | Path) -> None:
-    """Runs a command as a user would, in the project's directory."""
-    command = [sys.executable, "-m", "charrnn", *map(str, arguments)]
-    print("charrnn", *command[3:], file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, cwd=HERE)
-
-
 def pretrained(row: Row, train: Path, scratch: Path, seed: int) -> Path:
     """Trains a language model of the inputs to begin with; its run."""
     out, text = scratch / f"language-model-{seed}", scratch / "train.txt"
@@ -60,11 +53,6 @@ def pretrained(row: Row, train: Path, scratch: Path, seed: int) -> Path:
     shutil.rmtree(out, ignore_errors=True)
     charrnn("train", text, "-q", "-o", out, "--seed", seed, *settings(row.pretrain))
     return out
-
-
-def settings(assignments: Any) -> list[str]:
-    """As options of a command."""
-    return [word for assignment in assignments for word in ("--set", assignment)]
 
 
 def train(name: str, row: Row, variant: str, seed: int, args: argparse.Namespace) -> tuple[Path, float]:
@@ -126,20 +114,11 @@ def show(variant: str, which: str, row: Row, runs: list[dict[str, Any]]) -> None
     print(line([f"{variant}, {which}", *cells, f"{runs[0]['parameters']:,}", f"{seconds:.0f}"]), flush=True)
 
 
-def written(value: float | None) -> str:
-    """A figure with four digits behind the point; nothing for None."""
-    return "" if value is None else f"{value:.4f}"
-
-
-def line(cells: list[str]) -> str:
-    """A row of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"
-
-
 def main() -> None:
     """Measures a row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("row", nargs="?", help=", ".join(ROWS))
+    known = [*ROWS, *texts.GROUPS, *texts.ROWS]
+    parser.add_argument("row", nargs="?", help=", ".join(known))
     given = os.environ.get("CHARRNN_PAIRS")
     parser.add_argument("--data", type=Path, default=Path(given) if given else DATA, help="where the tables are")
     parser.add_argument("--scratch", type=Path, default=HERE / "runs" / "results", help="where runs are kept")
@@ -147,10 +126,15 @@ def main() -> None:
     parser.add_argument("--variant", help="only this one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `charrnn train`")
     args = parser.parse_args()
-    if args.row not in ROWS:
-        raise SystemExit(f"{args.row or 'no row'}: say which result, as in `make results ROW=names`: {', '.join(ROWS)}")
+    if args.row not in known:
+        raise SystemExit(
+            f"{args.row or 'no row'}: say which result, as in `make results ROW=names`: {', '.join(known)}"
+        )
     args.scratch = args.scratch.resolve()
-    measure(args.row, ROWS[args.row], args)
+    if args.row in ROWS:
+        measure(args.row, ROWS[args.row], args)
+    else:
+        texts.measure(texts.GROUPS.get(args.row, (args.row,)), args)
 
 
 if __name__ == "__main__":

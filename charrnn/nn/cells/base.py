@@ -29,6 +29,7 @@ from charrnn.nn.parameters import LayerParams
 from charrnn.nn.tape import LayerState, Tape, product_grads
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 class Cell(ABC):
@@ -42,7 +43,10 @@ class Cell(ABC):
     state: tuple[str, ...] = ("h",)
     """What crosses time."""
     vectors: tuple[str, ...] = ()
-    """Parameters of shape (H,) beyond W and b; they begin at zero."""
+    """Parameters of shape (H,) beyond W and b; they begin at zero, but for those among `state_biases`."""
+    state_biases: Mapping[str, str] = NO_NAMES
+    """Which of `vectors` are biases, each with its gate: of a product with the state that stands apart. Where both
+    products are simply added, one bias serves both."""
     matrices: Mapping[str, int] = NOTHING
     """Parameters of shape (n*H, n*H), each with its n; they begin as the recurrent rows of W do."""
     saved: tuple[str, ...] = ()
@@ -69,7 +73,7 @@ class Cell(ABC):
         )
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
-        """Sets what is not zero of a new layer's `b (G*H,)`: for most cells nothing."""
+        """Adds to a new layer's `b (G*H,)` what opens a forget gate: for most cells nothing."""
         return
 
     @abstractmethod

@@ -21,6 +21,7 @@ from charrnn.nn.tape import LayerState, Tape
 
 class GRU(GRUBase):
     vectors = ("b_hn",)
+    state_biases = {"b_hn": "n"}
     saved = ("p",)
     partials = {"dh_dhW": 3, "dh_da_n": 1}
     product = "gated"

@@ -35,8 +35,8 @@ class LSTM(Cell):
     partials = {"dc_da_ifg": 3, "dh_da_o": 1, "dh_dc": 1}
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
-        """Sets the forget gate's bias: a positive one opens it, and gradients reach far (Jozefowicz et al. 2015)."""
-        b[hidden_size : 2 * hidden_size] = forget_bias
+        """Adds to the forget gate's bias: a positive one opens it, and gradients reach far (Jozefowicz et al. 2015)."""
+        b[hidden_size : 2 * hidden_size] += forget_bias
 
     def step(self, params: LayerParams, tape: Tape, t: int) -> None:
         c, c_next = tape.rows["c"][t], tape.rows["c"][t + 1]

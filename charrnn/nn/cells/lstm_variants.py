@@ -60,9 +60,9 @@ class LSTMVariant(Cell):
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
         """Opens the forget gate at first, as the LSTM does; where f = 1 - i, closes the input gate as far instead."""
         if "f" in self.gates:
-            self._block(b, "f", hidden_size)[...] = forget_bias
+            self._block(b, "f", hidden_size)[...] += forget_bias
         elif self.coupled:
-            self._block(b, "i", hidden_size)[...] = -forget_bias
+            self._block(b, "i", hidden_size)[...] -= forget_bias
 
     def _block(self, columns: Array, gate: str, hidden_size: int) -> Array:
         start = list(self.gates).index(gate) * hidden_size
