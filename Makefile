@@ -34,7 +34,7 @@ check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed)
+bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed, --time-to-loss)
 	$(VENV)-bench/bin/python tools/bench/bench.py $(ARGS)
 	$(if $(ARGS),,$(VENV)-bench/bin/python tools/bench/items.py)
 
