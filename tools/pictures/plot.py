@@ -36,8 +36,10 @@ def curves(
 ) -> str:
     """Draws curves in one field. `labels` are those of both axes; `levels` are heights to compare with.
 
-    What is higher than `top` is left out, so that a steep beginning does not press the rest flat.
+    What is higher than `top` is left out, so that a steep beginning does not press the rest flat; but not if that is all.
     """
+    if all(y > top for curve in drawn for _, y in curve.points):
+        top = math.inf
     points = [point for curve in drawn for point in curve.points if point[1] <= top]
     ys = [*(y for _, y in points), *levels]
     margin = 0.06 * (max(ys) - min(ys)) or 0.1
