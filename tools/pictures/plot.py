@@ -36,7 +36,7 @@ def curves(
 ) -> str:
     """Draws curves in one field. `labels` are those of both axes; `levels` are heights to compare with.
 
-    What is higher than `top` is left out, so that a steep beginning does not press the rest flat; but not if that is all.
+    What is higher than `top` is left out, so that a steep beginning does not press the rest flat; unless that is all.
     """
     if all(y > top for curve in drawn for _, y in curve.points):
         top = math.inf
