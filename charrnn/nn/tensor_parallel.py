@@ -122,13 +122,14 @@ class SharedTape(Tape):
 
     def transposed(self, W: Array, name: str) -> Array:
         """Returns the transpose of `W (N, G*R)`: (G*R, N), with the rows in the order of the columns of da."""
-        R = self.read.shape[-1]
-        W = W.reshape(len(W), -1, R)
-        out = self._named(name, (W[0].size, len(W)))
+        N, R = len(W), self.read.shape[-1]
+        G = W.shape[1] // R
+        W = W.reshape(N, G, R)
+        out = self._named(name, (G * R, N))
         for number in range(self.member.members):
             units = self.member.part(R, number)
-            block = out[len(W[0]) * units.start : len(W[0]) * units.stop].reshape(len(W[0]), -1, len(W))
-            for columns in columns_at_once(len(W)):
+            block = out[G * units.start : G * units.stop].reshape(G, units.stop - units.start, N)
+            for columns in columns_at_once(N):
                 block[:, :, columns] = W[columns, :, units].transpose(1, 2, 0)
         return out
 
@@ -155,7 +156,7 @@ class SharedTape(Tape):
         """Writes to `dx (T, B, n)` the gradient of our part of x, of which `W_x (D, G*R)` has the rows of all."""
         self.member.meet()  # a cell may write to da until it has its parameters' gradients
         W_xT = self.transposed(W_x[self.member.part(len(W_x))], "W_xT")
-        np.matmul(self.whole["da"].reshape(-1, len(W_xT)), W_xT, out=dx.reshape(-1, W_xT.shape[1]))
+        np.matmul(self.whole["da"].reshape(-1, len(W_xT)), W_xT, out=dx.reshape(self.shape[0] * self.shape[1], -1))
 
     def output(self, mask: Array | None) -> Array:
         """Returns the output of all units, (T, B, R), once they have it: h, times the mask of dropout."""
