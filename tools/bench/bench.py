@@ -9,6 +9,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
