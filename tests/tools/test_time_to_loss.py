@@ -12,17 +12,24 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+FOLDER = Path(__file__).parents[2] / "tools" / "bench"
+
 
 def module(name):
-    """A file of the benchmark, which is no package."""
-    spec = util.spec_from_file_location(name, Path(__file__).parents[2] / "tools" / "bench" / f"{name}.py")
+    """A file of the benchmark, which is no package: as a script, it imports from the files beside it."""
+    spec = util.spec_from_file_location(f"race_{name}", FOLDER / f"{name}.py")
     loaded = util.module_from_spec(spec)
     sys.modules[spec.name] = loaded
-    spec.loader.exec_module(loaded)
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec.loader.exec_module(loaded)
+    finally:
+        sys.path.remove(str(FOLDER))
     return loaded
 
 
 race, learners = module("time_to_loss"), module("learners")
+racing = sys.modules["racing"]
 
 SETTINGS = {"model.hidden_size": 6, "model.num_layers": 2, "train.batch_size": 4, "train.seq_length": 8}
 WORK = {
@@ -43,13 +50,13 @@ def test_a_loss_is_reached_between_two_points(nats, seconds):
 
 
 def test_what_is_no_number_is_farthest_apart():
-    assert race.farthest_apart([[3.0, 2.0], [3.5, 2.0]]) == 0.5
-    assert math.isnan(race.farthest_apart([[3.0, 2.0], [math.nan, 9.0]]))
+    assert racing.farthest_apart([[3.0, 2.0], [3.5, 2.0]]) == 0.5
+    assert math.isnan(racing.farthest_apart([[3.0, 2.0], [math.nan, 9.0]]))
 
 
 def test_the_race_is_kept_printed_and_drawn(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(race.util, "find_spec", lambda name: None)  # without PyTorch
-    monkeypatch.setattr(race, "SETTLE", 0)
+    monkeypatch.setattr(racing, "SETTLE", 0)
     places = ["--points", tmp_path / "p.json", "--picture", tmp_path / "p.svg"]
     small = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     given = ["--text", "harbour", "--updates", 6, "--evaluations", 3, "--threads", 1, "--to", 4.2, 0.1, *small, *places]
@@ -76,9 +83,9 @@ def test_contenders_that_do_not_train_the_same_are_stopped(monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr(race, "Contender", Contender)
+    monkeypatch.setattr(racing, "Contender", Contender)
     with pytest.raises(SystemExit, match=r"do not train the same: their first losses are 0\.1 nats apart"):
-        race.race(["charrnn", "torch"], WORK, 1)
+        racing.race(["charrnn", "torch"], WORK, 1)
 
 
 def test_a_key_that_only_one_has_is_refused():
@@ -110,7 +117,7 @@ def test_the_first_losses_have_no_dropout_and_are_those_of_the_weights():
 def test_pytorch_trains_the_same_and_gives_its_weights_back():
     pytest.importorskip("torch", reason="the benchmark alone has PyTorch")
     ours, theirs = (learners.first_losses(name, WORK) for name in ("charrnn", "torch"))
-    assert race.farthest_apart([ours, theirs]) < race.TOLERANCE
+    assert racing.farthest_apart([ours, theirs]) < racing.TOLERANCE
     still = WORK | {"settings": WORK["settings"] | {"model.dropout": 0.0}}
     runs = {}
     for name, kind in learners.LEARNERS.items():

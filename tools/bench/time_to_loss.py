@@ -11,13 +11,8 @@ which `--redraw` draws the picture again.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import itertools
 import json
-import math
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from importlib import metadata, util
 from pathlib import Path
@@ -26,6 +21,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `pictures` and `results`, as in the tests
 
 from pictures import plot
+from racing import CHECKED, race
 from results import machine
 
 from charrnn import cores
@@ -35,12 +31,8 @@ HERE = Path(__file__).resolve().parents[2]
 POINTS, PICTURE = HERE / "docs" / "results" / "time-to-loss.json", HERE / "docs" / "images" / "time-to-loss.svg"
 BENCHMARK = HERE.parent / "shared" / "data" / "tinyshakespeare.txt"
 
-CHECKED, TOLERANCE = 10, 1e-4
-"""First updates whose losses are compared, and how far apart they may be, in nats."""
-SETTLE = 0.05
-"""Seconds before a turn: so long, the threads of the turn before may wait for more work in a loop that fills a core."""
 EVALUATIONS = 60
-STEEP = 1.4
+STEEP = 0.9
 """The picture leaves out losses that are more than this above the last threshold."""
 
 COMMON = {
@@ -50,7 +42,6 @@ COMMON = {
     "model.dropout": 0.4,
     "optim.learning_rate": 4e-3,
 }
-
 
 MIRRORED = (
     *("data.split", "data.split_by", "data.encoding", "data.newlines", "train.batch_size", "train.seq_length"),
@@ -75,44 +66,6 @@ SMALL = Plan((1.8, 1.7), 1200, COMMON | {"model.hidden_size": 256, "train.batch_
 """For texts of a megabyte, and for the shipped one."""
 
 
-class Contender:
-    """A process of `learners.py`."""
-
-    def __init__(self, name: str, work: dict[str, Any]) -> None:
-        self.name, self.seconds, self.done = name, 0.0, 0
-        self.points: list[tuple[int, float, float]] = []
-        """Updates, seconds of work so far, and the validation loss."""
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("learners.py")), name, json.dumps(work)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def answer(self) -> dict[str, Any]:
-        """What it says next."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended; what it said is above")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def train(self, updates: int) -> None:
-        """Makes so many updates, and adds a point."""
-        assert self.process.stdin is not None
-        time.sleep(SETTLE)
-        self.process.stdin.write(f"{updates}\n")
-        self.process.stdin.flush()
-        answer = self.answer()
-        self.seconds, self.done = self.seconds + answer["seconds"], self.done + updates
-        self.points.append((self.done, self.seconds, answer["nats"]))
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.communicate()  # closes its input, which ends it
-
-
 def chosen_text() -> tuple[str, Plan]:
     """The usual benchmark where it is at hand, else the text that is shipped."""
     fetched = library().path("tinyshakespeare")
@@ -121,42 +74,6 @@ def chosen_text() -> tuple[str, Plan]:
             return str(path), LARGE
     print("tinyshakespeare is not here, so that the shipped text is learnt; `charrnn corpus fetch` has it, or --text")
     return "harbour", SMALL
-
-
-def race(names: Sequence[str], work: dict[str, Any], evaluations: int) -> dict[str, Any]:
-    """Lets them work in turns to the end. Ends at once where their first losses are not the same."""
-    with contextlib.ExitStack() as stack:
-        contenders = [Contender(name, work) for name in names]
-        for contender in contenders:
-            stack.callback(contender.close)
-        first = {contender.name: contender.answer()["first"] for contender in contenders}
-        apart = farthest_apart(list(first.values()))
-        if not apart <= TOLERANCE:
-            raise SystemExit(f"they do not train the same: their first losses are {apart:.2g} nats apart: {first}")
-        if len(names) > 1:
-            print(f"the losses of the first {work['checked']} updates agree to {apart:.1g} nats", flush=True)
-        marks = [round(work["updates"] * k / evaluations) for k in range(evaluations + 1)]
-        for before, mark in itertools.pairwise(sorted(set(marks))):
-            for contender in contenders:
-                contender.train(mark - before)
-            print("; ".join(in_words(contender) for contender in contenders), file=sys.stderr, flush=True)
-    return {
-        "apart": apart,
-        "first": first,
-        "points": {contender.name: contender.points for contender in contenders},
-    }
-
-
-def farthest_apart(losses: list[list[float]]) -> float:
-    """The largest difference between the losses of the same update; not a number where one is none."""
-    differences = [abs(one - other) for each in zip(*losses, strict=True) for one in each for other in each]
-    return max(differences, key=lambda difference: (math.isnan(difference), difference))
-
-
-def in_words(contender: Contender) -> str:
-    """Where it stands."""
-    done, seconds, nats = contender.points[-1]
-    return f"{contender.name} {done:,} updates, {seconds:.0f} s, {nats:.3f} nats"
 
 
 def seconds_to(points: Sequence[Sequence[float]], nats: float) -> float | None:

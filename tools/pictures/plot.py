@@ -72,7 +72,7 @@ def dots(panels: Sequence[Panel], names: Sequence[str], title: str, label: str, 
     """Draws, for each name, a row of dots and a bar at their mean, in panels beside each other.
 
     `label` is that of all scales. `beside` is a name whose mean is a line through the panel, to compare with. Where a
-    dot is infinite, a word stands at the edge.
+    dot is infinite, there is no mean, and a word stands at the edge.
     """
     height = ROW * len(names)
     parts = [_text(8, 26, title, size=15, colour=INK)]
@@ -105,7 +105,7 @@ def _panel(panel: Panel, names: Sequence[str], left: float, height: float, besid
         y = top + ROW * (k + 0.5)
         if len(found[name]) < len(panel.dots.get(name, ())):
             yield _text(left + PANEL, y + 4, "diverged", "end")
-        if found[name]:
+        elif found[name]:
             mean = sum(found[name]) / len(found[name])
             yield f'<path d="M{x(mean):.1f} {y - 7}v14" stroke="{COLOURS[0]}" stroke-width="3"/>'
         for value in found[name]:
