@@ -38,8 +38,8 @@ from charrnn.nn.noise import Noise
 from charrnn.nn.numerics import IN_CACHE, overflow_allowed
 from charrnn.nn.parameters import LayerParams, Parameters
 from charrnn.nn.stack import Stack, State, padding_of
-from charrnn.nn.tape import Empty, LayerState, Tape, add_all, columns_at_once
-from charrnn.nn.tiles import parts
+from charrnn.nn.tape import Empty, LayerState, Tape
+from charrnn.nn.tiles import add_all, columns_at_once, parts, transpose_into_tiles
 from charrnn.nn.workspace import Workspace, Workspaces
 
 LEAST_ROWS_OF_INPUT = 512
@@ -111,7 +111,7 @@ class SharedTape(Tape):
         """Returns the transpose of our columns of the rows of W that meet the state: (parts, 1, n, G*H/parts, R/n)."""
         own = self.own_columns(W[: self.read.shape[-1]])
         if self.shape[1] > 1:
-            return self.transposed_in_tiles(own)
+            return transpose_into_tiles(own, self._W_hT)
         copy = self._named("W_hT", (len(own), own[0].size))  # a product with one row is as fast with a view
         copy.reshape(own.shape)[...] = own
         return copy.T[None, None, None]

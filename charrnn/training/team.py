@@ -121,7 +121,7 @@ class Team:
             self.average = Parameters(model.shapes, fixed.average)
             self.average.vector[...] = average.vector
         self._layout: list[ArrayLayout | None] = []
-        """That of the arrays of the last batch, which all workers know."""
+        """Where the arrays of the last batch lie, which all workers know."""
         return layout
 
     def _start(self, order: dict[str, Any]) -> None:
