@@ -34,7 +34,7 @@ racing = sys.modules["racing"]
 SETTINGS = {"model.hidden_size": 6, "model.num_layers": 2, "train.batch_size": 4, "train.seq_length": 8}
 WORK = {
     "text": "harbour",
-    "settings": SETTINGS | {"model.dropout": 0.5, "train.seed": 1, "optim.clip_norm": 0.5, "optim.warmup": 2},
+    "settings": SETTINGS | {"model.dropout": 0.5, "train.seed": 1, "optim.clip_norm": 0.05, "optim.warmup": 2},
     "updates": 8,
     "checked": 4,
     "threads": 1,
@@ -128,7 +128,7 @@ def test_pytorch_trains_the_same_and_gives_its_weights_back():
         learner.write_weights()
         learner.close()
         runs[name] = given.run
-    assert np.abs(runs["torch"].params.vector - runs["charrnn"].params.vector).max() < 1e-4
+    assert np.abs(runs["torch"].params.vector - runs["charrnn"].params.vector).max() < 1e-5
 
 
 @pytest.mark.skipif(not race.POINTS.exists(), reason="no race is kept yet")

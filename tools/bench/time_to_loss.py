@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
         keep(json.loads(args.points.read_text("utf-8")), args.points, args.picture)
         return
     settings = settings_of(args.set)
-    text, plan = (args.text, LARGE) if args.text else chosen_text()
+    text, plan = (args.text, SMALL if args.text == "harbour" else LARGE) if args.text else chosen_text()
     work = {"text": text, "settings": plan.settings | settings, "updates": args.updates or plan.updates}
     work |= {"checked": min(CHECKED, work["updates"]), "threads": args.threads}
     names = ["charrnn", *(["torch"] if util.find_spec("torch") else [])]
