@@ -108,6 +108,8 @@ def test_rows_of_another_text_or_time_are_others(tmp_path):
 def test_a_text_without_a_name_is_asked_for(command):
     with pytest.raises(SystemExit, match="--texts: write NAME=TEXT"):
         command("--texts", "novel.txt")
+    with pytest.raises(SystemExit, match=r"novel\.txt"):
+        command("--texts", "prose=novel.txt")
 
 
 LOSSES = {entry: [2.0, 2.01, 1.99] for entry in cell_runs.ENTRIES} | {

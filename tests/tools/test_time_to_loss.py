@@ -70,6 +70,7 @@ def test_the_race_is_kept_printed_and_drawn(tmp_path, monkeypatch, capsys):
     (tmp_path / "p.svg").unlink()
     race.main(["--redraw", *map(str, places)])
     assert (tmp_path / "p.svg").read_text() == first
+    assert capsys.readouterr().out in printed
 
 
 def test_contenders_that_do_not_train_the_same_are_stopped(monkeypatch):
@@ -85,7 +86,7 @@ def test_contenders_that_do_not_train_the_same_are_stopped(monkeypatch):
 
     monkeypatch.setattr(racing, "Contender", Contender)
     with pytest.raises(SystemExit, match=r"do not train the same: their first losses are 0\.1 nats apart"):
-        racing.race(["charrnn", "torch"], WORK, 1)
+        next(racing.race(["charrnn", "torch"], WORK, 1))
 
 
 def test_a_key_that_only_one_has_is_refused():
@@ -94,13 +95,24 @@ def test_a_key_that_only_one_has_is_refused():
         race.settings_of(["model.cell=gru"])
 
 
+def test_what_cannot_be_raced_is_a_line(tmp_path, monkeypatch, capfd):
+    with pytest.raises(SystemExit, match=r"no points are kept in .*; leave out --redraw"):
+        race.main(["--redraw", "--points", str(tmp_path / "p.json")])
+    monkeypatch.setattr(race.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="charrnn ended; what it said is above"):
+        race.main(["--text", str(tmp_path / "novel.txt")])
+    said = capfd.readouterr().err
+    assert "novel.txt" in said
+    assert "Traceback" not in said
+
+
 def test_ratios_are_of_the_other_to_ours():
     points = {"charrnn": [(5, 10.0, 2.0)], "torch": [(5, 15.0, 2.1)]}
     lines = race.table({"points": points, "thresholds": [2.0], "work": {"updates": 5}})
     assert lines[0] == "| | charrnn | torch | ratio |"
     assert lines[2:] == [
         "| 2 nats | 10 s | not reached |  |",
-        "| all 5 updates | 10 s | 15 s | 1.50 |",
+        "| 5 updates | 10 s | 15 s | 1.50 |",
         "| best validation loss | 2.000 | 2.100 |  |",
     ]
 

@@ -25,6 +25,7 @@ from charrnn import tasks
 from charrnn.arrays import Array
 from charrnn.cli.common import library
 from charrnn.config.resolve import Setting, resolve
+from charrnn.errors import CharrnnError
 from charrnn.optim import schedules
 from charrnn.optim.schedules import Position
 from charrnn.training import gradients, loop
@@ -178,4 +179,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CharrnnError as error:
+        raise SystemExit(str(error)) from None

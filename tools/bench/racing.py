@@ -9,7 +9,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,11 @@ class Contender:
         self.process.communicate()  # closes its input, which ends it
 
 
-def race(names: Sequence[str], work: dict[str, Any], evaluations: int) -> dict[str, Any]:
-    """Lets them work in turns to the end, each first as often. Ends where their first losses are not the same."""
+def race(names: Sequence[str], work: dict[str, Any], evaluations: int) -> Iterator[dict[str, Any]]:
+    """Lets them work in turns to the end, each first as often; yields all points after each round.
+
+    Raises SystemExit where their first losses are not the same.
+    """
     with contextlib.ExitStack() as stack:
         rivals = {name: Contender(name, work) for name in names}
         for rival in rivals.values():
@@ -76,7 +79,7 @@ def race(names: Sequence[str], work: dict[str, Any], evaluations: int) -> dict[s
                 rival.train(mark - before)
             print("; ".join(in_words(rival) for rival in rivals.values()), file=sys.stderr, flush=True)
             turns.reverse()
-    return {"apart": apart, "first": first, "points": {name: rival.points for name, rival in rivals.items()}}
+            yield {"apart": apart, "first": first, "points": {name: rival.points for name, rival in rivals.items()}}
 
 
 def farthest_apart(losses: list[list[float]]) -> float:

@@ -4,8 +4,8 @@
 
 Both begin with the same weights and read the same batches, with the same optimizer, clipping and learning rates; the
 losses of their first updates must agree. Each is a process of its own, which waits while the other works, and only its
-own time of work counts: validation has none, and is done by one function for both. The points are kept as JSON, from
-which `--redraw` draws the picture again.
+own time of work counts: validation has none, and is done by one function for both. The points are kept as JSON after
+each round, and `--redraw` prints and draws them again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from results import machine
 
 from charrnn import cores
 from charrnn.cli.common import library, read_assignments
+from charrnn.errors import ConfigError
 
 HERE = Path(__file__).resolve().parents[2]
 POINTS, PICTURE = HERE / "docs" / "results" / "time-to-loss.json", HERE / "docs" / "images" / "time-to-loss.svg"
@@ -98,7 +99,7 @@ def table(kept: dict[str, Any]) -> list[str]:
     lines.append("| --- |" + " ---: |" * (len(names) + (len(names) > 1)))
     last = {name: points[name][-1][1] for name in names}
     rows = [(f"{nats:g} nats", {name: seconds_to(points[name], nats) for name in names}) for nats in kept["thresholds"]]
-    for title, seconds in [*rows, (f"all {kept['work']['updates']:,} updates", last)]:
+    for title, seconds in [*rows, (f"{points[names[0]][-1][0]:,} updates", last)]:
         cells = [in_seconds(seconds[name]) for name in names]
         ours, theirs = seconds[names[0]], seconds[names[-1]]
         if len(names) > 1:
@@ -134,12 +135,14 @@ def keep(kept: dict[str, Any], points: Path, drawn: Path) -> None:
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value)}" for name, value in kept.items())
     points.write_text(f"{{\n{lines}\n}}\n", "utf-8", newline="\n")
     drawn.write_text(picture(kept), "utf-8", newline="\n")
-    print(f"kept in {points}, drawn in {drawn}")
 
 
 def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
     """The keys of `--set`. Ends where one of them means nothing to PyTorch here."""
-    found = {setting.path: setting.value for setting in read_assignments(assignments)}
+    try:
+        found = {setting.path: setting.value for setting in read_assignments(assignments)}
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
     for key in found:
         if key not in MIRRORED:
             raise SystemExit(f"--set {key}: this is not the same for both here; what is: {', '.join(MIRRORED)}")
@@ -157,10 +160,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `charrnn train`")
     parser.add_argument("--points", type=Path, default=POINTS, help="where the points are kept")
     parser.add_argument("--picture", type=Path, default=PICTURE, help="where the picture is drawn")
-    parser.add_argument("--redraw", action="store_true", help="only draw the points that are kept")
+    parser.add_argument("--redraw", action="store_true", help="only print and draw the points that are kept")
     args = parser.parse_args(arguments)
     if args.redraw:
-        keep(json.loads(args.points.read_text("utf-8")), args.points, args.picture)
+        if not args.points.exists():
+            raise SystemExit(f"no points are kept in {args.points}; leave out --redraw to let them race")
+        kept = json.loads(args.points.read_text("utf-8"))
+        keep(kept, args.points, args.picture)
+        print("\n".join(table(kept)))
         return
     settings = settings_of(args.set)
     text, plan = (args.text, SMALL if args.text == "harbour" else LARGE) if args.text else chosen_text()
@@ -169,10 +176,13 @@ def main(arguments: list[str] | None = None) -> None:
     names = ["charrnn", *(["torch"] if util.find_spec("torch") else [])]
     on = {"machine": machine.describe(), "versions": {name: metadata.version(name) for name in names}}
     print(f"{on['machine']}; {', '.join(f'{name} {version}' for name, version in on['versions'].items())}")
-    found = race(names, work, args.evaluations)
-    kept = on | {"work": work | {"text": Path(text).name}, "thresholds": list(args.to or plan.thresholds)} | found
+    on |= {"work": work | {"text": Path(text).name}, "thresholds": list(args.to or plan.thresholds)}
+    kept = {}
+    for found in race(names, work, args.evaluations):
+        kept = on | found
+        keep(kept, args.points, args.picture)
     print("\n".join(table(kept)))
-    keep(kept, args.points, args.picture)
+    print(f"kept in {args.points}, drawn in {args.picture}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from charrnn import tasks
 from charrnn.cli.common import library
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import Config
-from charrnn.errors import DivergedError
+from charrnn.errors import CharrnnError, DivergedError
 from charrnn.nn.cells import CELLS
 from charrnn.tasks.base import Task
 from charrnn.training import loop
@@ -108,4 +108,7 @@ def run(job: Job) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(Job(*json.loads(sys.argv[1])))))
+    try:
+        print(json.dumps(run(Job(*json.loads(sys.argv[1])))))
+    except CharrnnError as error:
+        raise SystemExit(str(error)) from None

@@ -27,6 +27,7 @@ from pictures import plot
 
 from charrnn import cores
 from charrnn.cli.common import library
+from charrnn.errors import CharrnnError
 from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.options import DataConfig
 from results import cell_findings
@@ -119,7 +120,10 @@ class Study:
 
 
 def _sha256(source: str) -> str:
-    return LanguageModel.read(library(), [source], DataConfig()).sha256
+    try:
+        return LanguageModel.read(library(), [source], DataConfig()).sha256
+    except CharrnnError as error:
+        raise SystemExit(str(error)) from None
 
 
 def table(entries: Mapping[str, Sequence[Row]]) -> Iterator[str]:
