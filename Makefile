@@ -34,12 +34,12 @@ check: $(VENV)/developed ## Lint, format, types, tests
 	$(BIN)/mypy
 	$(MAKE) test
 
-bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed)
+bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JAX (ARGS=--quick, --json, --grow, --disturbed, --time-to-loss)
 	$(VENV)-bench/bin/python tools/bench/bench.py $(ARGS)
 	$(if $(ARGS),,$(VENV)-bench/bin/python tools/bench/items.py)
 
 results: $(VENV)/installed ## Train and judge a row of docs/results.md: ROW=names (ARGS="--seeds 1 --data DIR")
-	$(BIN)/python tools/results/measure.py $(ROW) $(ARGS)
+	$(BIN)/python $(if $(filter cells,$(ROW)),tools/results/cells.py,tools/results/measure.py $(ROW)) $(ARGS)
 
 clean: ## Remove what these commands made, but never runs/
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -9,6 +9,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
@@ -176,6 +177,12 @@ def show_machine(on: dict[str, Any], effort: Effort, around: str) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measures, and prints a table or JSON."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if "--time-to-loss" in given:
+        import time_to_loss
+
+        time_to_loss.main([word for word in given if word != "--time-to-loss"])
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
     parser.add_argument("--quick", action="store_true", help="about a minute: fewer shapes, shorter rounds")
@@ -188,6 +195,7 @@ def main(arguments: list[str] | None = None) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--grow", action="store_true", help="instead, how speed changes with H, B, T, V and threads")
     mode.add_argument("--disturbed", action="store_true", help="only the speed beside a process that fills a core")
+    mode.add_argument("--time-to-loss", action="store_true", help="instead, how soon a loss is reached")
     args = parser.parse_args(arguments)
     on = machine(args.threads)
     if not args.json:
