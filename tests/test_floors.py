@@ -182,6 +182,7 @@ FLOORS = {
     "charrnn.training.fine_tuning": 18,
     "charrnn.training.few_updates": 18,
     "charrnn.training.limits": 18,
+    "charrnn.training.patience": 17,
     "charrnn.training.progress": 18,
     "charrnn.training.hopeless": 18,
     "charrnn.training.saving": 19,

@@ -212,7 +212,7 @@ def _read_again(run: Run, library: Library, wanted: Options, data: DataConfig) -
 
 
 def _train(trainer: Trainer, wanted: Options) -> None:
-    from charrnn.training import resuming
+    from charrnn.training import patience, resuming
     from charrnn.training.more import as_much_again
 
     place, run, progress = trainer.directory.path, trainer.run, trainer.progress
@@ -222,8 +222,9 @@ def _train(trainer: Trainer, wanted: Options) -> None:
         display.warn(message)
     trainer.warn = display.warn
     if progress.complete:
+        by = ", where train.patience ended it" if patience.is_over(run) else ""
         raise ConfigError(
-            f"{place} is complete at iteration {run.iteration:,}; to do as much again: "
+            f"{place} is complete at iteration {run.iteration:,}{by}; to do as much again: "
             f"{resuming.command(run, place, *wanted.again(), '--more', as_much_again(progress))}"
         )
     world = trainer.world
@@ -245,7 +246,7 @@ def _train(trainer: Trainer, wanted: Options) -> None:
                     f"{'under the same launcher ' if world else ''}with: {resuming.command(run, place)}",
                 )
     display.close()
-    display.say(*ending.words(progress), run.task.invite(place))
+    display.say(*ending.words(progress, len(trainer.split.validation or ())), run.task.invite(place))
 
 
 def _summary(trainer: Trainer) -> list[str]:
