@@ -232,6 +232,11 @@ FLOORS = {
     "charrnn.planning.timing": 26,
     "charrnn.planning.plan": 27,
     "charrnn.planning.remarks": 28,
+    # the recipe where none is named
+    "charrnn.recipes": 0,
+    "charrnn.recipes.rule": 0,
+    "charrnn.recipes.speed": 26,
+    "charrnn.recipes.choosing": 27,
     # many runs
     "charrnn.sweeping": 0,
     "charrnn.sweeping.naming": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,11 +73,20 @@ class Trainer:
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
-    def begin(cls, directory: RunDirectory, prepared: Prepared, world: World | None = None) -> Trainer:
-        """Begins a run, which `preparing.prepare` made, in a directory of its own."""
+    def begin(
+        cls,
+        directory: RunDirectory,
+        prepared: Prepared,
+        world: World | None = None,
+        chosen: Collection[str] = (),
+    ) -> Trainer:
+        """Begins a run, which `preparing.prepare` made, in a directory of its own.
+
+        `chosen` are the keys that no user has set: so they are marked in `config.yaml`.
+        """
         trainer = cls(directory, prepared.run, prepared.split, world)
         trainer.notes += prepared.notes
-        directory.write_config(writing.to_yaml(prepared.run.config))
+        directory.write_config(writing.with_chosen(prepared.run.config, chosen))
         trainer._note_environment()
         return trainer
 
@@ -113,7 +122,8 @@ class Trainer:
             patience.begin_anew(run)
         trainer = cls(directory, run, split, world, layout)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
-        directory.write_config(writing.to_yaml(run.config))
+        chosen = writing.still_chosen(run.config, directory.config_before())
+        directory.write_config(writing.with_chosen(run.config, chosen))
         trainer._note_environment()
         return trainer
 

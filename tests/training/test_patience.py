@@ -15,7 +15,6 @@ from charrnn.training import patience
 from charrnn.training.more import as_much_again, parse
 from charrnn.training.trainer import Trainer
 
-
 pytestmark = pytest.mark.usefixtures("no_sync")
 
 
@@ -149,18 +148,18 @@ def test_one_that_is_judged_on_other_text_has_nothing_to_beat(begin, losses, pro
 
 
 def test_there_must_be_something_to_judge_by(begin, prose, tmp_path):
-    with pytest.raises(ConfigError, match=r"train.patience waits .* --patience null"):
+    with pytest.raises(ConfigError, match=r"train\.patience waits .* --patience null"):
         begin(train__patience=3, data__split=[1, 0, 0])
     trainer = begin(data__split=[1, 0, 0], train__iterations=3)
     to_the_end(trainer)
     trainer.close()
-    with pytest.raises(ConfigError, match="train.patience waits"):
+    with pytest.raises(ConfigError, match=r"train\.patience waits"):
         resumed(tmp_path / "run", prose, patience=3)
 
 
 @pytest.mark.parametrize("written", [0, "often", 2.5])
 def test_it_is_a_whole_number_of_evaluations(settle, written):
-    with pytest.raises(ConfigError, match="train.patience"):
+    with pytest.raises(ConfigError, match=r"train\.patience"):
         settle(train__patience=written)
 
 
