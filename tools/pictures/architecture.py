@@ -24,6 +24,7 @@ PURPOSES = {
     ROOF: "what people type: the only wing that prints, reads the environment and exits",
     "interface": "what Python programs call",
     "planning": "what a run will be",
+    "recipes": "the recipe where none is named",
     "sweeping": "many runs, one table",
     "pages": "what is shown in a browser",
     "reporting": "what is known of runs",
