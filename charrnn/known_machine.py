@@ -8,7 +8,6 @@ again, and nobody is told. It has several machines, as a home directory may be o
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def _measured() -> Machine:
     if path := place():
         kept = _machines(path)
         kept.pop(key(), None)
-        kept[key()] = {"measured": round(time.time()), **machine.to_dict()}
+        kept[key()] = machine.to_dict()
         newest = dict(list(kept.items())[-MOST:])
         try:
             make_directory(path.parent)

@@ -208,7 +208,7 @@ def halted(folder: Path, together: world.World) -> list[Any]:
 def two_processes() -> Any:
     """Ranks of two processes each within the block."""
     real = leading.plan
-    leading.plan = lambda run, ranks: Plan(2, 1, ranks.size)
+    leading.plan = lambda run, ranks: Plan(2, ranks=ranks.size)
     try:
         yield
     finally:

@@ -173,6 +173,9 @@ SITUATIONS = {
     ),
     "a worker is lost": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft),
     "a worker is lost later": Situation("charrnn train {text} -c {tiny} -o {new}", 6, patch=_bereft_later),
+    "a worker of a layout that is set is lost": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --set train.layout=2x1", 6, patch=_bereft_later
+    ),
     "the text of a run is gone": Situation(
         "charrnn train -o {new} --resume", 3, then=3, before=("charrnn train {text} -c {tiny} -o {new}", "rm -- {text}")
     ),
@@ -192,6 +195,10 @@ SITUATIONS = {
     "complete, and asked for another rate": Situation(
         "charrnn train -o {new} --resume --lr 0.001 --set train.threads=1 --iterations 12",
         before=("charrnn train {text} -c {tiny} -o {new}",),
+    ),
+    "units that cannot be shared": Situation(
+        "charrnn train {text} -c {tiny} -o {new} --cell gru_reset_before --set train.layout=1x2",
+        instead="--set train.layout=1x2",
     ),
     "what ranks cannot share": Situation(
         "charrnn train {text} -c {tiny} -o {new} --set train.gradient=rtrl",
@@ -309,6 +316,10 @@ SITUATIONS = {
     "a word to be answered": Situation("charrnn predict {classify} 'red $cat'", 3),
     "a table in place of inputs": Situation("charrnn predict {classify} {pairs}", 0),
     "gradients of answers": Situation("charrnn gradflow {classify}"),
+    # files made small
+    "nothing to compress": Situation("charrnn compress {lm} -o {new}"),
+    "three files to restore": Situation("charrnn decompress {lm} {text} {text} -o {new}"),
+    "a slip in the name of a file to compress": Situation("charrnn compress {lm} {text}2 -o {new}", 3, count=0),
     # old weights
     "characters lost": Situation("charrnn train {verse} -c {tiny} --init-from {lm}", 0, count=2),
     "a gentler rate": Situation(

@@ -587,7 +587,7 @@ NAMES = """
     state pre-activation ids input target logits loss nats bits perplexity gradient params step iteration epoch
     learning_rate clip_norm clip_value momentum beta1 beta2 eps batch window stream checkpoint tape oracle average
     plateau item pair label document source padding pooling embedding_size encoder decoder context attention beam
-    unknown boundary classify generate tag transduce
+    unknown boundary classify generate tag transduce grid layout rank tile
 """
 """The names that the program, its files and its documents are made of."""
 

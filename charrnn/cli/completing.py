@@ -6,6 +6,7 @@ Nothing heavy is loaded, as a person waits with a finger on the key.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -47,12 +48,14 @@ def _completer(metavar: str) -> Complete | None:
     }
     if metavar in kinds:
         return partial(_completed, kinds[metavar])
-    words = metavar.strip("[].").replace("...", "").split("|")
+    words = re.findall(r"[A-Z_]+", metavar)
     sources: list[Callable[[str], Iterable[CompletionItem]]] = []
     if {"RUN_DIR", "CHECKPOINT", "RUN"} & {*words}:
         sources.append(_runs)
     if {"TEXT", "PAIRS"} & {*words}:
         sources.append(_texts)
+    if sources and {"FILE", "ARCHIVE"} & {*words}:
+        sources.append(_files)
     return partial(_completed, *sources) if sources else None
 
 
@@ -69,6 +72,11 @@ def _runs(begun: str) -> Iterator[CompletionItem]:
     yield from map(CompletionItem, runs)
     if not runs:
         yield CompletionItem(begun, type="file")
+
+
+def _files(begun: str) -> Iterator[CompletionItem]:
+    """Yields any path."""
+    yield CompletionItem(begun, type="file")
 
 
 def _texts(begun: str) -> Iterator[CompletionItem]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli import common
+from charrnn.cli import adapting, common
 from charrnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from charrnn.judging.dynamic import Adapting
     from charrnn.judging.surprise import SurprisingPlace
     from charrnn.runs.judgement import Judgement
     from charrnn.runs.run import Run
@@ -35,6 +36,7 @@ class Options:
     heat: Path | None
     confusion: Path | None
     beam: int | None
+    dynamic: Adapting | None
 
     @property
     def paths(self) -> list[Path | str]:
@@ -51,6 +53,7 @@ class Options:
         pages = {"--heat": self.heat, "--confusion": self.confusion}
         values |= {option: "-" if str(page) == "-" else page for option, page in pages.items()} | {"--beam": self.beam}
         given = [word for option, value in values.items() if value is not None for word in (option, value)]
+        given += adapting.typed(self.dynamic)
         return given + ["--lines"] * self.lines + ["--json"] * self.as_json
 
     @property
@@ -104,6 +107,7 @@ class Options:
     help="Write a page with which label was taken for which, for classify; '-' for stdout, and nothing else.",
 )
 @click.option("--beam", type=click.IntRange(1, 1000), metavar="N", help="Search with a beam, for transduce [1].")
+@adapting.options("Tell also how well the model does if it goes on learning from what it has scored; the run stays.")
 def command(**options: Any) -> None:
     """Measure how well a model predicts a text, or answers pairs: a file, '-' for stdin, or the name of a corpus.
 
@@ -112,7 +116,7 @@ def command(**options: Any) -> None:
     training.
 
     \b
-    charrnn eval runs/harbour-1 harbour --split validation
+    charrnn eval runs/harbour-1 harbour --split validation --dynamic
     charrnn eval runs/harbour-1 letters.txt --lines --unknown skip | sort -rn -k 2 | head
     charrnn eval runs/names-1 names.tsv --split test --confusion confusion.html
     """  # noqa: D301  # click wants the backspace itself
@@ -120,7 +124,7 @@ def command(**options: Any) -> None:
     from charrnn.runs.judgement import joint_report
     from charrnn.text.origin import listed
 
-    wanted = Options(**options)
+    wanted = Options(dynamic=adapting.chosen(options), **options)
     run = load(wanted.checkpoint)
     _refuse(run, wanted)
     sources = listed(wanted.sources)
@@ -145,6 +149,9 @@ def _refuse(run: Run, wanted: Options) -> None:
     for ability, (option, value) in asked.items():
         if value is not None:
             common.require(run, ability, option)
+    if wanted.dynamic:
+        common.require(run, "dynamic", "--dynamic")
+        adapting.refuse({"--lines": wanted.lines, "--surprising": wanted.surprising, "--heat": wanted.heat})
     if wanted.lines or len(wanted.sources) > 1:
         common.require(run, "lines", "--lines" if wanted.lines else "more than one text")
     for option, value in (("--heat", wanted.heat), ("--surprising", wanted.surprising)):
@@ -188,7 +195,8 @@ def _judge(run: Run, wanted: Options, sources: Sequence[str]) -> Judgement:
 
 def _asked(wanted: Options) -> dict[str, Any]:
     """Returns what a report is asked for besides."""
-    return {"beam": wanted.beam} if wanted.beam else {}
+    asked = {"beam": wanted.beam, "dynamic": wanted.dynamic}
+    return {name: value for name, value in asked.items() if value}
 
 
 def _worst(judged: Sequence[Judgement], count: int) -> list[tuple[str, SurprisingPlace]]:

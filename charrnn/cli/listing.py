@@ -15,6 +15,8 @@ def report_lines(task: Any, report: dict[str, Any], name: str) -> Iterator[str]:
     """Yields a line for each score, and one for each baseline."""
     for score, words in task.in_words.items():
         yield f"{report[score]:.4f} {words}"
+    if adapted := report.get("dynamic"):
+        yield f"{adapted['nats_per_char']:.4f} nats, {adapted['bits_per_char']:.4f} bits per character, learning on"
     yield f"over {task.extent(report)} of {one_line(name)}"
     for baseline, scores in report.get("baselines", {}).items():
         told = ", ".join(f"{score.replace('_', ' ')} {value:.4f}" for score, value in scores.items())
@@ -22,13 +24,17 @@ def report_lines(task: Any, report: dict[str, Any], name: str) -> Iterator[str]:
 
 
 def table(task: Any, reports: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterator[str]:
-    """Yields a heading and a line for each report: its scores, how much it is about, and its name."""
+    """Yields a heading and a line for each report: its scores, how much it is about, and its name.
+
+    Those of a model that goes on learning are told as its nats per character.
+    """
     counts = [key for key, value in reports[-1].items() if type(value) is int]
-    rows = [[*task.in_words, *counts]]
-    rows += [
-        [*(f"{report[score]:.4f}" for score in task.in_words), *(f"{report[key]:,}" for key in counts)]
-        for report in reports
-    ]
+    learns = "dynamic" in reports[-1]
+    rows = [[*task.in_words, *(["dynamic nats"] if learns else []), *counts]]
+    for report in reports:
+        scores = [report[score] for score in task.in_words]
+        scores += [report["dynamic"]["nats_per_char"]] if learns else []
+        rows.append([*(f"{score:.4f}" for score in scores), *(f"{report[key]:,}" for key in counts)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row, name in zip(rows, ["text", *names], strict=True):
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]

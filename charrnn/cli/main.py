@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from charrnn.training.world import World
 
 COMMANDS = (
-    "plan", "train", "sweep", "sample", "predict", "eval", "report", "gradcheck", "gradflow", "info", "config",
-    "corpus", "completion",
+    "plan", "train", "sweep", "sample", "predict", "eval", "report", "compress", "decompress", "gradcheck", "gradflow",
+    "info", "config", "corpus", "completion",
 )  # fmt: skip
 
 COMPLETE = "_CHARRNN_COMPLETE"

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from charrnn.arrays import Array, Ids
+from charrnn.judging.dynamic import Adapting, evaluate_dynamically
 from charrnn.judging.evaluation import Score, evaluate, guesses_of_characters
 from charrnn.judging.surprise import Guesses, Passage
 from charrnn.nn.model import CharLM
+from charrnn.nn.parameters import Parameters
 from charrnn.text.encoding import encoded_size
 from charrnn.text.streams import Streams
 from charrnn.text.text import Text
@@ -39,6 +42,15 @@ class Stretch:
         """Returns how well a model predicts them."""
         size = encoded_size(self.predicted(), self.text.encoding)
         return Score(evaluate(model, params, self.streams), len(self), size)
+
+    def report(self, model: CharLM, params: Parameters, dynamic: Adapting | None) -> dict[str, Any]:
+        """Returns the score by name; with `dynamic`, under that name also that of a model which learns from them."""
+        score = self.score(model, params)
+        report: dict[str, Any] = score.facts()
+        if dynamic is not None:
+            nats = evaluate_dynamically(model, params, self.streams, dynamic)
+            report["dynamic"] = Score(nats, score.chars, score.bytes).facts() | dynamic.facts()
+        return report
 
     @property
     def skipped(self) -> int:

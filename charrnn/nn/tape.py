@@ -6,7 +6,7 @@ allocated once for batches of one shape, and every batch writes over the one bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,7 @@ from charrnn.nn.layout import Layout, split
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.numerics import IN_CACHE
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tiles import Tiles, parts, tiles
+from charrnn.nn.tiles import Tiles, add_all, parts, tiles, transpose_into_tiles
 
 LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
@@ -28,9 +28,6 @@ Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 
 Padding = list[Array | None]
 """For each step, the numbers of the rows that have ended before it: (n,); None where none has."""
-
-COLUMNS_AT_ONCE = 16
-"""Columns of W that are transposed at a time: as many as a cache line holds."""
 
 
 class Tape:
@@ -146,17 +143,7 @@ class Tape:
         W_h = W[: self.hidden_size]
         if self.shape[1] == 1:  # a product with one row is as fast with a view
             return W_h.T[None, None, None]
-        return self.transposed_in_tiles(W_h.reshape(len(W_h), -1, self.hidden_size))
-
-    def transposed_in_tiles(self, W_h: Array) -> Array:
-        """Returns the transpose of `W_h (N, G, H)` in its tiles."""
-        _, G, H = W_h.shape
-        p, _, n, _, c = self._W_hT.shape
-        rows, out = W_h.reshape(n, c, p, G // p, H), self._W_hT.reshape(p, n, G // p, H, c)
-        for tile in range(n):
-            for columns in columns_at_once(c):
-                out[:, tile, :, :, columns] = rows[tile, columns].transpose(1, 2, 3, 0)
-        return self._W_hT
+        return transpose_into_tiles(W_h.reshape(len(W_h), -1, self.hidden_size), self._W_hT)
 
     def _cut_backward_product(self) -> None:
         """Makes the memory of the transpose of W_h, and the views in which the product with it is one call.
@@ -311,19 +298,6 @@ class Tape:
     def dropped(self, shape: tuple[int, ...]) -> Array:
         """Returns memory for the layer's output after dropout; its shape is always the same."""
         return self._named("dropped", shape)
-
-
-def add_all(terms: Sequence[Array], out: Array) -> None:
-    """Writes the sum of at least two arrays to `out`, added in their order."""
-    np.add(terms[0], terms[1], out)
-    for term in terms[2:]:
-        np.add(out, term, out)
-
-
-def columns_at_once(count: int) -> Iterator[slice]:
-    """Yields slices of `count` columns for a transposing copy, which as a whole would be half as fast."""
-    for start in range(0, count, COLUMNS_AT_ONCE):
-        yield slice(start, min(count, start + COLUMNS_AT_ONCE))
 
 
 def product_grads(left: Array, dproduct: Array, out: Array) -> None:

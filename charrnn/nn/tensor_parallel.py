@@ -38,8 +38,8 @@ from charrnn.nn.noise import Noise
 from charrnn.nn.numerics import IN_CACHE, overflow_allowed
 from charrnn.nn.parameters import LayerParams, Parameters
 from charrnn.nn.stack import Stack, State, padding_of
-from charrnn.nn.tape import Empty, LayerState, Tape, add_all, columns_at_once
-from charrnn.nn.tiles import parts
+from charrnn.nn.tape import Empty, LayerState, Tape
+from charrnn.nn.tiles import add_all, columns_at_once, parts, transpose_into_tiles
 from charrnn.nn.workspace import Workspace, Workspaces
 
 LEAST_ROWS_OF_INPUT = 512
@@ -111,7 +111,7 @@ class SharedTape(Tape):
         """Returns the transpose of our columns of the rows of W that meet the state: (parts, 1, n, G*H/parts, R/n)."""
         own = self.own_columns(W[: self.read.shape[-1]])
         if self.shape[1] > 1:
-            return self.transposed_in_tiles(own)
+            return transpose_into_tiles(own, self._W_hT)
         copy = self._named("W_hT", (len(own), own[0].size))  # a product with one row is as fast with a view
         copy.reshape(own.shape)[...] = own
         return copy.T[None, None, None]
@@ -122,13 +122,14 @@ class SharedTape(Tape):
 
     def transposed(self, W: Array, name: str) -> Array:
         """Returns the transpose of `W (N, G*R)`: (G*R, N), with the rows in the order of the columns of da."""
-        R = self.read.shape[-1]
-        W = W.reshape(len(W), -1, R)
-        out = self._named(name, (W[0].size, len(W)))
+        N, R = len(W), self.read.shape[-1]
+        G = W.shape[1] // R
+        W = W.reshape(N, G, R)
+        out = self._named(name, (G * R, N))
         for number in range(self.member.members):
             units = self.member.part(R, number)
-            block = out[len(W[0]) * units.start : len(W[0]) * units.stop].reshape(len(W[0]), -1, len(W))
-            for columns in columns_at_once(len(W)):
+            block = out[G * units.start : G * units.stop].reshape(G, units.stop - units.start, N)
+            for columns in columns_at_once(N):
                 block[:, :, columns] = W[columns, :, units].transpose(1, 2, 0)
         return out
 
@@ -155,7 +156,7 @@ class SharedTape(Tape):
         """Writes to `dx (T, B, n)` the gradient of our part of x, of which `W_x (D, G*R)` has the rows of all."""
         self.member.meet()  # a cell may write to da until it has its parameters' gradients
         W_xT = self.transposed(W_x[self.member.part(len(W_x))], "W_xT")
-        np.matmul(self.whole["da"].reshape(-1, len(W_xT)), W_xT, out=dx.reshape(-1, W_xT.shape[1]))
+        np.matmul(self.whole["da"].reshape(-1, len(W_xT)), W_xT, out=dx.reshape(self.shape[0] * self.shape[1], -1))
 
     def output(self, mask: Array | None) -> Array:
         """Returns the output of all units, (T, B, R), once they have it: h, times the mask of dropout."""

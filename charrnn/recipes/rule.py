@@ -1,6 +1,6 @@
 """The rule by which a recipe is chosen: every number of it is in a table here, and each table is read in one place.
 
-It was drawn from few runs, which docs/decisions/0012-recipes.md lists; `tools/experiments/regret.py` measures how far
+It was drawn from few runs, which docs/decisions/0013-recipes.md lists; `tools/experiments/regret.py` measures how far
 what it chooses is from the best of a grid.
 """
 

@@ -46,6 +46,7 @@ ABILITIES = {
     "attention": "may know what each character of an answer looked at: the `looks` of an answer, if `predict` is asked",
     "lines": "knows the loss of each line or item, and sums up several parts: it has `lines` and `total`",
     "surprise": "knows how much each character of a text surprised it: it has `passages` and `spell`",
+    "dynamic": "may go on learning from what it has scored: `report` and `total` take `dynamic`, an `Adapting`",
     "skip": "may leave out characters that it does not know: `part` takes `skip`, and has `skipped` and `strange`",
     "pieces": "is judged in pieces by several processes at once: it has `pieces`, `tally` and `scores_of`",
     "confusion": "knows which label was taken for which: `confusion` and `labels` of `report`",

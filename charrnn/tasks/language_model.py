@@ -14,6 +14,7 @@ from charrnn import advice
 from charrnn.arrays import Array, Batch
 from charrnn.errors import ConfigError, DataError
 from charrnn.judging import text_baselines
+from charrnn.judging.dynamic import Adapting
 from charrnn.judging.evaluation import evaluate, piece_of
 from charrnn.judging.gradcheck.subject import VOCAB_SIZE, random_batch
 from charrnn.judging.stretch import Stretch
@@ -24,6 +25,7 @@ from charrnn.nn.build import build_model
 from charrnn.nn.model import CharLM
 from charrnn.nn.numerics import overflow_allowed
 from charrnn.nn.options import ModelConfig
+from charrnn.nn.parameters import Parameters
 from charrnn.nn.stack import State
 from charrnn.tasks import rare
 from charrnn.tasks.base import Batches, Batching, Model, Scores, Split, Symbols, Task
@@ -59,6 +61,7 @@ class LanguageModel(Writer):
 
     vocabulary: Vocabulary
 
+    abilities: ClassVar[frozenset[str]] = Writer.abilities | {"dynamic"}
     data_keys: ClassVar[frozenset[str]] = frozenset({"split_by", *VOCABULARY_KEYS})
     measure: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
@@ -210,10 +213,11 @@ class LanguageModel(Writer):
             raise DataError(f"the run's data.split leaves no {name} text; leave out --split")
         return Stretch(text, streams, examples)
 
-    def report(self, model: CharLM, params: dict[str, Array], part: Stretch) -> dict[str, Any]:
-        """Returns the loss per character in several units, over how many characters and bytes."""
-        score = part.score(model, params)
-        return score.facts()
+    def report(
+        self, model: CharLM, params: Parameters, part: Stretch, dynamic: Adapting | None = None
+    ) -> dict[str, Any]:
+        """Returns the loss per character in several units; as `dynamic`, that of a model that goes on learning too."""
+        return part.report(model, params, dynamic)
 
     def passages(self, model: CharLM, params: dict[str, Array], part: Stretch) -> Iterator[Passage]:
         """Yields each piece of the text that is judged, with what the model thinks of its characters."""

@@ -69,12 +69,21 @@ class Writer:
         return self.vocabulary.name(symbol)
 
     def total(
-        self, model: CharLM, params: dict[str, Array], parts: Sequence[Any], reports: Sequence[dict[str, Any]]
+        self,
+        model: CharLM,
+        params: dict[str, Array],
+        parts: Sequence[Any],
+        reports: Sequence[dict[str, Any]],
+        dynamic: Any = None,
     ) -> dict[str, Any]:
-        """Returns the report on several parts as one, of which each has its own: every character counts as much."""
-        chars, size = (sum(report[name] for report in reports) for name in ("chars", "bytes"))
-        nats = math.fsum(report["nats_per_char"] * report["chars"] for report in reports)
-        return Score(nats / chars, chars, size).facts()
+        """Returns the report on several parts as one, of which each has its own: every character counts as much.
+
+        With `dynamic`, an `Adapting`, that of the model that learns too; in each part it begins with the first weights.
+        """
+        report: dict[str, Any] = _joined(reports).facts()
+        if dynamic is not None:
+            report["dynamic"] = _joined([one["dynamic"] for one in reports]).facts() | dynamic.facts()
+        return report
 
     @property
     def end(self) -> int | None:
@@ -124,6 +133,13 @@ class Writer:
                 f"{advice.setting('task.name', 'generate')}"
             )
         return None
+
+
+def _joined(reports: Sequence[dict[str, Any]]) -> Score:
+    """Returns the score of all characters that these reports are about."""
+    chars, size = (sum(report[name] for report in reports) for name in ("chars", "bytes"))
+    nats = math.fsum(report["nats_per_char"] * report["chars"] for report in reports)
+    return Score(nats / chars, chars, size)
 
 
 def writer_of(task: Any, model: Any, run: object = "RUN") -> tuple[Writer, CharLM]:

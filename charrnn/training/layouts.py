@@ -63,7 +63,7 @@ def asked_for(config: Config, model: Model, rows: int) -> Plan:
         wrong = "the units of this network cannot be shared"
     if wrong:
         instead = advice.setting("train.layout", f"{min(groups * units, rows)}x1")
-        raise ConfigError(f"train.layout is {layout}, and {wrong}; use {instead}, or leave it out")
+        raise ConfigError(f"train.layout is {layout}, and {wrong}; leave it out, or use {instead}")
     if groups * units > 1 and not can_have_several():
         raise ConfigError(f"train.layout is {layout}, and processes cannot share a batch on this system; leave it out")
     return Plan(groups, units)

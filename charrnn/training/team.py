@@ -13,10 +13,11 @@ import dataclasses
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from threadpoolctl import threadpool_limits
 
@@ -38,6 +39,13 @@ from charrnn.training.updating import UpdateStep
 WORKER = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from charrnn.training.team import work; work()"
 """What a worker runs: it imports from where this process does, and not first from the directory that it happens to be
 in, in which a `json.py` may stand beside the text."""
+
+READY = b"."
+"""What a worker answers once it sees the memory: more it has not to say."""
+
+SIGNALS = "SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"
+"""Signals that a worker leaves to its leader, which may finish an update and save: batch systems and service managers
+send them to every process of a job."""
 
 LOST = "a worker process ended, perhaps for want of memory"
 
@@ -65,16 +73,42 @@ class Team:
         average: Parameters | None = None,
     ) -> None:
         """From now on `params`, `slots` and `average` of the team, which all processes see, stand for what is given."""
-        names, count, dtype = OPTIMIZERS[optim.name].slots, model.num_parameters, params.vector.dtype.str
+        self._memories: list[SharedMemory] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
         with contextlib.ExitStack() as undo:
-            self._memories = []
+            undo.callback(self.close)
             for _ in range(2 + plan.rows):
                 self._memories.append(SharedMemory.new())
-                undo.callback(self._memories[-1].close)
+            layout = self._move_in(model, plan, optim, params, slots, average)
+            order = {
+                "leader": os.getpid(),
+                "model": address_of(model),
+                "plan": plan,
+                "optim": dataclasses.asdict(optim),
+                "fixed": layout,
+                "memory": [memory.descriptor for memory in self._memories],
+            }
+            for process in range(1, plan.processes):
+                self._start({**order, "process": process})
+            for worker in self.workers:  # all load NumPy at once, which takes a tenth of a second
+                assert worker.stdout is not None
+                if worker.stdout.read(1) != READY:
+                    raise LostWorkerError(LOST)
             undo.pop_all()
+
+    def _move_in(
+        self,
+        model: Model,
+        plan: Plan,
+        optim: OptimConfig,
+        params: Parameters,
+        slots: Slots,
+        average: Parameters | None,
+    ) -> list[ArrayLayout]:
+        """Copies the numbers into memory that all processes see, and returns the layout of its fixed arrays."""
+        names, count, dtype = OPTIMIZERS[optim.name].slots, model.num_parameters, params.vector.dtype.str
         layout = Fixed.layout(count, len(names), average is not None, plan, dtype)
         self.fixed = fixed = Fixed.of(self._memories[0].arrays(layout))
-        self.workers: list[subprocess.Popen[bytes]] = []
         self.work = TeamWork(model, optim, fixed, plan, 0, shared=self._memories[2:], check=self._check)
         self.params, self.grads = self.work.params, Parameters(model.shapes, fixed.grads[0])
         self.params.vector[...] = params.vector
@@ -87,20 +121,10 @@ class Team:
             self.average = Parameters(model.shapes, fixed.average)
             self.average.vector[...] = average.vector
         self._layout: list[ArrayLayout | None] = []
-        order = {
-            "model": address_of(model),
-            "plan": plan,
-            "optim": dataclasses.asdict(optim),
-            "fixed": layout,
-            "memory": [memory.descriptor for memory in self._memories],
-        }
-        try:
-            self.workers += [self._start({**order, "process": process}) for process in range(1, plan.processes)]
-        except BaseException:
-            self.close()
-            raise
+        """Where the arrays of the last batch lie, which all workers know."""
+        return layout
 
-    def _start(self, order: dict[str, Any]) -> subprocess.Popen[bytes]:
+    def _start(self, order: dict[str, Any]) -> None:
         worker = subprocess.Popen(
             [sys.executable, "-P", "-c", WORKER, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
@@ -109,11 +133,8 @@ class Team:
             env=cores.environment_of(1),
             process_group=0,  # the terminal's Ctrl-C is for us; in our session still, so that `nice` means both
         )
+        self.workers.append(worker)
         _tell(worker, order)
-        assert worker.stdout is not None
-        if worker.stdout.read(1) != b".":  # that it has mapped the memory
-            raise LostWorkerError(LOST)
-        return worker
 
     def compute(self, batches: Sequence[Batch], state: State, seeds: Sequence[int]) -> tuple[float, State]:
         """Returns the loss of an update's batches and the state after them; writes the gradient to `grads`.
@@ -130,11 +151,11 @@ class Team:
         layout = [None if array is None else layout_of(array) for array in given.arrays()]
         fixed.order[1] = layout != self._layout
         if layout != self._layout:
-            self._layout = layout
             names = [list(entry) for entry in given.state]
             self._message = Message.of(self._memories[1].arrays(layout), names)
             for worker in self.workers:
                 _tell(worker, {"layout": layout, "state": names})
+            self._layout = layout
         for mine, theirs in zip(self._message.arrays(), given.arrays(), strict=True):
             if mine is not None:
                 mine[...] = theirs
@@ -179,6 +200,7 @@ class Team:
         """Ends the workers, and gives the shared memory back."""
         for worker in self.workers:
             worker.kill()  # it has nothing of its own to keep, and may be waiting for us in the middle of a batch
+        for worker in self.workers:
             worker.wait()
             for pipe in (worker.stdin, worker.stdout):
                 with contextlib.suppress(OSError):  # what we told it last, it may not have heard
@@ -192,15 +214,21 @@ class Orphaned(Exception):
 
 
 def work() -> None:
-    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its parent ends."""
-    parent = os.getppid()
+    """Lives a worker's life: reads its order from stdin, then does its part of each batch, until its leader ends."""
+    for name in SIGNALS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
-    def check() -> None:
-        if os.getppid() != parent:
-            raise Orphaned
+    # Where memory is short, it is our leader that says so, as we are gone.
+    ends = contextlib.suppress(Orphaned, BrokenPipeError, MemoryError)
+    with ends, open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
+        order = _heard(commands)
 
-    with contextlib.suppress(Orphaned), open(0, "rb") as commands, open(1, "wb", buffering=0) as answers:
-        order = json.loads(commands.readline())
+        def check() -> None:
+            if os.getppid() != order["leader"]:
+                raise Orphaned
+
+        check()
         memories = [SharedMemory(descriptor) for descriptor in order["memory"]]
         plan, optim = Plan(*order["plan"]), OptimConfig(**order["optim"])
         fixed = Fixed.of(memories[0].arrays(order["fixed"]))
@@ -208,14 +236,23 @@ def work() -> None:
             model_at(order["model"]), optim, fixed, plan, order["process"], shared=memories[2:], check=check
         )
         with threadpool_limits(1, user_api="blas"):
-            answers.write(b".")
+            answers.write(READY)
             message = Message(Batch(*[None] * len(Batch._fields)), [])  # type: ignore[arg-type]
             while True:
                 mine.meeting.meet()
                 if fixed.order[0] == TeamOrder.COMPUTE and fixed.order[1]:
-                    where = json.loads(commands.readline())
+                    where = _heard(commands)
                     message = Message.of(memories[1].arrays(where["layout"]), where["state"])
                 mine.do(message)
+
+
+def _heard(commands: BinaryIO) -> dict[str, Any]:
+    """Returns what our leader tells us. Raises Orphaned where it has ended before it had told all of it."""
+    line = commands.readline()
+    if not line.endswith(b"\n"):
+        raise Orphaned
+    heard: dict[str, Any] = json.loads(line)
+    return heard
 
 
 def address_of(model: Any) -> dict[str, Any]:

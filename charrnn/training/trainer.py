@@ -155,7 +155,8 @@ class Trainer:
         except LostWorkerError as error:
             saved = not error.torn and bool(self.run.iteration) and self.saver.try_to_save()
             saved = saved or self.directory.holds_a_run()
-            one = advice.setting("train.threads", 1)
+            layout = self.run.config.train.layout  # where it is set, nothing else says how many processes there are
+            one = advice.setting("train.threads", 1) if layout is None else advice.setting("train.layout", "1x1")
             resume = resuming.command(self.run, self.directory.path)
             what = f"go on with that too: {resume} {one}" if saved else f"try {one}"
             raise LostWorkerError(f"{error}; {what}") from None

@@ -113,6 +113,11 @@ def test_runs_are_offered_where_a_run_is_asked_for(completed):
     assert runs == {"runs/tales-1"}
 
 
+def test_runs_and_files_are_offered_where_both_may_stand(completed):
+    assert {name.rstrip("/") for name in completed("compress", "runs/t")} >= {"runs/tales-1"}
+    assert "mytext.txt" in completed("compress", "x", "my")
+
+
 def test_texts_are_corpora_and_files(completed):
     assert completed("train", "harb") >= {"harbour"}
     assert "mytext.txt" in completed("train", "my")

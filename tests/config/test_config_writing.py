@@ -31,6 +31,8 @@ def values_of(path):
         )
     if path == "data.documents":
         return st.none() | st.sampled_from(["lines", "files", "\n\n", "%%\n", "null", "3", "# no comment", "é\t\\"])
+    if path == "train.layout":
+        return st.none() | st.sampled_from(["1x1", "2x1", "1x4", "12x340"])
     if path == "data.columns":
         return st.none() | st.lists(st.integers(1, 10**20), min_size=2, max_size=2)
     if rules["parse"] is parse_duration:

@@ -513,7 +513,7 @@ SHARED += ["--set", "data.split=[1,0,0]"]
 def test_row_11_where_temporary_files_go_has_no_effect(process, charrnn, tmp_path, threads, place):
     prepare(tmp_path / "here")
     (tmp_path / "text.txt").write_text((tmp_path / "here/text.txt").read_text())
-    command = [*SHARED, "--set", f"train.threads={threads}"]
+    command = [*SHARED, "--set", f"train.layout={threads}x1"]
     charrnn(*command, "-o", "usual").ok()
     result = process(*command, env={"TMPDIR": place, "TMP": place, "TEMP": place}).ok()
     assert result.err == ""

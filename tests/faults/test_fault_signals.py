@@ -400,6 +400,8 @@ COMMANDS = {
     "several samples": "sample RUN -n 10 --samples 3 --prompt fox",
     "eval": "eval RUN TEXT",
     "eval with a page": "eval RUN TEXT --heat page.html",
+    "eval that learns on": "eval RUN TEXT --dynamic",
+    "compress": "compress RUN TEXT -o small --rows 40",
     "gradcheck": "gradcheck --cell rnn",
     "gradflow": "gradflow --cell gru --length 9",
     "gradflow of a model": "gradflow RUN --length 9 --plot curves.svg",

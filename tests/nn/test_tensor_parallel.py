@@ -24,6 +24,7 @@ OPTIONS = {
     "a mask for all steps": {"num_layers": 2, "dropout": 0.3, "dropout_per": "window"},
     "a learned state": {"initial_state": "learned", "num_layers": 2},
     "a random state": {"initial_state": "random"},
+    "an embedding of one number, which not all have a part of": {"embedding_size": 1},
     "labels": {"labels": 3},
     "other answers": {"outputs": 4},
 }

@@ -78,9 +78,9 @@ def test_what_is_no_layout_is_refused(layout):
 @pytest.mark.parametrize(
     ("layout", "splits", "said"),
     [
-        ("5x1", True, "4 rows to share; use --set train.layout=4x1"),
-        ("1x900", True, "units to share; use --set train.layout=4x1"),
-        ("2x2", False, "the units of this network cannot be shared; use --set train.layout=4x1"),
+        ("5x1", True, "4 rows to share; leave it out, or use --set train.layout=4x1"),
+        ("1x900", True, "units to share; leave it out, or use --set train.layout=4x1"),
+        ("2x2", False, "the units of this network cannot be shared; leave it out, or use --set train.layout=4x1"),
     ],
 )
 def test_a_layout_that_cannot_be_is_told_with_one_that_can(begin, monkeypatch, layout, splits, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -24,7 +25,9 @@ from charrnn.optim import OPTIMIZERS, optimizers
 from charrnn.optim.clipping import norm
 from charrnn.optim.options import OptimConfig
 from charrnn.runs import checkpoint as checkpoints
+from charrnn.training import team as team_module
 from charrnn.training.gradients import Alone
+from charrnn.training.shared_memory import SharedMemory
 from charrnn.training.team import LOST, LostWorkerError, Team
 from charrnn.training.updating import UpdateStep
 
@@ -174,9 +177,16 @@ def test_what_a_worker_left_half_updated_is_known_as_that(team, rng):
     assert lost.value.torn
 
 
-@pytest.mark.parametrize(("saves", "advice"), [(True, "--resume"), (False, "try --set train.threads=1")])
-def test_what_is_advised_when_a_worker_dies_can_be_done(saves, advice, begin, always_two):
-    run = begin(train__batch_size=6)
+ADVICE = {
+    "saved": (True, None, "--resume --set train.threads=1"),
+    "not saved": (False, None, "try --set train.threads=1"),
+    "with a layout that was set": (True, "2x1", "--resume --set train.layout=1x1"),
+}
+
+
+@pytest.mark.parametrize(("saves", "layout", "advice"), ADVICE.values(), ids=ADVICE)
+def test_what_is_advised_when_a_worker_dies_can_be_done(saves, layout, advice, begin, always_two):
+    run = begin(train__batch_size=6, train__layout=layout)
     records = run.records()
     for _ in range(7 if saves else 0):
         next(records)
@@ -212,6 +222,79 @@ def test_memory_that_cannot_be_had_for_a_team_is_told_as_that(begin, always_two,
     monkeypatch.setattr("charrnn.training.shared_memory.mmap.mmap", none_left)
     with pytest.raises(OutputError, match="out of memory: 1 x 6 units"):
         list(run.records())
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_worker_leaves_signals_to_its_leader_who_may_save(name, team, rng):
+    model = CharLM(V, cell="gru", hidden_size=4)
+    params, batch, state = window(model, np.float32, rng)
+    together = team(model, params, Plan(2))
+    os.kill(together.workers[0].pid, getattr(signal, name))
+    time.sleep(0.05)
+    together.compute([batch], state, [0])
+    assert together.workers[0].poll() is None
+
+
+def test_a_batch_for_which_there_was_no_memory_is_told_again(team, rng, monkeypatch):
+    model = CharLM(V, cell="gru", hidden_size=4)
+    params, batch, state = window(model, np.float64, rng)
+    together = team(model, params, Plan(2))
+
+    def none_left(self, layout):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedMemory, "arrays", none_left)
+        with pytest.raises(MemoryError):
+            together.compute([batch], state, [0])
+    assert_a_team_agrees(together, model, params, batch, state, SEEDS)
+
+
+def test_a_team_that_is_interrupted_as_it_begins_leaves_nobody(monkeypatch, rng):
+    model, started = CharLM(V, hidden_size=4), []
+    params, _, _ = window(model, np.float32, rng)
+    popen = subprocess.Popen
+
+    def begins(*arguments, **options):
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    closed, close = [], SharedMemory.close
+    monkeypatch.setattr(SharedMemory, "close", lambda memory: (closed.append(memory), close(memory)))
+    monkeypatch.setattr(subprocess, "Popen", begins)
+    with pytest.raises(KeyboardInterrupt):
+        Team(model, Plan(4), OptimConfig(name="sgd"), params, {})
+    assert [worker.returncode for worker in started] == [-signal.SIGKILL] * 2
+    assert all(worker.stdin.closed and worker.stdout.closed for worker in started)
+    assert len(set(closed)) == 2 + 4
+
+
+ENDINGS = {"before it is told anything": b"", "in the middle of a line": b'{"model": ', "before it is heard": None}
+
+
+@pytest.mark.parametrize("told", ENDINGS.values(), ids=ENDINGS)
+def test_a_worker_whose_leader_is_gone_ends_without_a_word(told, team, rng):
+    order = told
+    if told is None:  # it has its whole order, of a process that was another's before this one began
+        model = CharLM(V, cell="gru", hidden_size=4)
+        heard, tell = [], team_module._tell
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(team_module, "_tell", lambda worker, what: (heard.append(what), tell(worker, what)))
+            together = team(model, window(model, np.float32, rng)[0], Plan(2))
+        order = json.dumps({**heard[0], "leader": 1}).encode() + b"\n"
+        passed = [memory.descriptor for memory in together._memories]
+    command = [sys.executable, "-P", "-c", team_module.WORKER, json.dumps(sys.path)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=passed if told is None else (),
+    ) as worker:
+        _, err = worker.communicate(order, timeout=60)
+    assert (worker.returncode, err) == (0, b"")
 
 
 @pytest.mark.anywhere

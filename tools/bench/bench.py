@@ -1,218 +1,33 @@
 """`make bench`: charrnn against PyTorch and JAX on the same work, and against what the matrix product allows.
 
-Each contender has a process of its own, which waits while another is measured. A round measures each once; the figures
-are medians over the rounds, and ratios are medians of the rounds' own ratios, since a shared machine drifts.
+What is measured is in `shapes.py`, how in `measuring.py`, and the programs that do the work are in `contenders.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import platform
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Iterable, Iterator
-from importlib import metadata, util
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
 
+import measuring
+from measuring import Effort, measure, measure_disturbed, speed_up
+from shapes import AROUND, CENTRE, FEW_SHAPES, NINE, SHAPES, Shape
 
-class Shape(NamedTuple):
-    """A network and its window."""
-
-    cell: str
-    L: int
-    H: int
-    B: int
-    T: int
-    V: int = 65
-
-
-class Effort(NamedTuple):
-    """How long to measure."""
-
-    rounds: int
-    seconds: float
-    """For each contender in a round, about."""
-
+from charrnn import cores, processor
+from charrnn.environment import environment
 
 FULL, QUICK, GROWTH = Effort(5, 1.5), Effort(3, 0.5), Effort(3, 0.8)
 
-TRAINING = [
-    Shape("lstm", 1, 128, 1, 25),
-    Shape("lstm", 1, 128, 50, 50),
-    Shape("lstm", 1, 256, 64, 64),
-    Shape("lstm", 1, 512, 64, 64),
-    Shape("lstm", 1, 512, 128, 64),
-    Shape("lstm", 1, 1024, 64, 50),
-    Shape("lstm", 2, 128, 50, 50),
-    Shape("lstm", 2, 512, 128, 100),
-    Shape("gru", 1, 256, 64, 64),
-    Shape("rnn", 1, 256, 64, 64),
-]
-SAMPLING = [Shape("lstm", 1, 128, 1, 1), Shape("lstm", 1, 512, 1, 1)]
-DISTURBED = [Shape("lstm", 1, 256, 64, 64), Shape("lstm", 1, 128, 1, 25)]
-FOR_JAX = TRAINING[:1]
-"""One row and a small network: there a compiled loop is the peer to beat, and elsewhere PyTorch is."""
-SHAPES = {"training": TRAINING, "sampling": SAMPLING, "disturbed": DISTURBED}
-FEW_SHAPES = {"training": [TRAINING[i] for i in (0, 1, 2, 4)], "sampling": SAMPLING[:1], "disturbed": DISTURBED[:1]}
-
-CENTRE = Shape("lstm", 1, 256, 64, 64)
-AROUND = {"H": [64, 128, 256, 512, 1024], "B": [1, 4, 16, 64, 256], "T": [16, 32, 64, 128, 256]}
-AROUND |= {"V": [32, 65, 128, 256, 1024]}
-
-PRODUCT_SIZE = 2000
-"""Rows and columns of the two matrices whose product is the limit."""
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-WARM = 0.3
-"""Seconds that each works before it is measured."""
-SETTLE = 0.05
-"""Seconds before a turn: so long, the threads of the turn before may wait for more work in a loop that fills a core."""
-
-
-class Contender:
-    """A process of `contenders.py`, or of another file that is given work of another kind."""
-
-    def __init__(
-        self, name: str, shape: Shape, threads: int, file: Path | None = None, other: dict[str, Any] | None = None
-    ) -> None:
-        cell, L, H, B, T, V = shape
-        work = {"cell": cell, "num_layers": L, "hidden_size": H, "batch_size": B, "seq_length": T, "vocab_size": V}
-        work |= {"threads": threads, "product_size": PRODUCT_SIZE}
-        here = file or Path(__file__).with_name("contenders.py")
-        self.name = name
-        self.process = subprocess.Popen(
-            [sys.executable, str(here), name, json.dumps(other or work)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, seconds: float) -> float:
-        """Works so long, or for one iteration if that takes longer; iterations per second."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        time.sleep(SETTLE)
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended; what it said is above")
-        answer = json.loads(line)
-        self.peak_mib: float | None = answer["peak_mib"]
-        rate: float = answer["rate"]
-        return rate
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.communicate()  # closes its input, which ends it
-
-
-@contextlib.contextmanager
-def started(names: list[str], kind: str, shape: Shape, threads: int) -> Iterator[dict[str, Contender]]:
-    """The contenders of these names, warm, and ended afterwards; "limit" is the matrix product."""
-    with contextlib.ExitStack() as stack:
-        found = {}
-        for name in names:
-            found[name] = Contender("matrix_product" if name == "limit" else f"{name}_{kind}", shape, threads)
-            stack.callback(found[name].close)
-            found[name].run(WARM)
-        yield found
-
-
-@contextlib.contextmanager
-def busy_core() -> Iterator[None]:
-    """Meanwhile, another process keeps one core busy, whichever the system gives it."""
-    spin = "import os\nparent = os.getppid()\nprint(flush=True)\nwhile os.getppid() == parent: pass"
-    process = subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def products_per_character(cell: str, layers: int, H: int, V: int) -> int:
-    """Multiply-adds that one character needs forward; the gathered input needs none."""
-    G = GATES[cell]
-    return G * H * H + (layers - 1) * 2 * G * H * H + H * V
-
-
-def installed(name: str) -> bool:
-    """Whether a peer is there to be measured."""
-    return util.find_spec(name) is not None
-
-
-def peers(kind: str, shape: Shape) -> list[str]:
-    """The other libraries that do this work here."""
-    wanted = ["torch", "jax"] if kind == "training" and shape in FOR_JAX else ["torch"]
-    return [name for name in wanted if installed(name)]
-
-
-def heading(kind: str, shape: Shape) -> dict[str, Any]:
-    """What was measured: the first entries of its row."""
-    network = f"{shape.cell} {shape.L}x{shape.H}"
-    return {"what": kind, "network": network, "batch_size": shape.B, "seq_length": shape.T, "vocab_size": shape.V}
-
-
-def measure(kind: str, shape: Shape, threads: int, effort: Effort) -> dict[str, Any]:
-    """A row: speed and memory of all contenders in one kind of work, "training" or "sampling", on one shape."""
-    names = ["charrnn", *peers(kind, shape)]
-    limit = ["limit"] if kind == "training" else []
-    with started(names + limit, kind, shape, threads) as contenders:
-        rates: dict[str, list[float]] = {name: [] for name in contenders}
-        for _ in range(effort.rounds):
-            for name, contender in contenders.items():
-                rates[name].append(contender.run(effort.seconds / (4 if name == "limit" else 1)))
-    characters = shape.B * shape.T
-    row = heading(kind, shape)
-    for name in names:
-        prefix = "" if name == "charrnn" else f"{name}_"
-        row[f"{prefix}chars_per_s"] = statistics.median(rates[name]) * characters
-        row[f"{prefix}peak_mib"] = contenders[name].peak_mib
-        if name != "charrnn":
-            row[f"{prefix}ratio"] = median_ratio(rates["charrnn"], rates[name])
-    if kind == "training":
-        used = 3 * 2 * products_per_character(shape.cell, shape.L, shape.H, shape.V) * characters
-        row["share_of_limit"] = used / (2 * PRODUCT_SIZE**3) * median_ratio(rates["charrnn"], rates["limit"])
-    return row
-
-
-def measure_disturbed(shape: Shape, threads: int, effort: Effort) -> dict[str, Any]:
-    """A row: the share of its speed in training that each contender keeps beside a process that fills a core."""
-    row = heading("disturbed", shape)
-    names = ["charrnn", *peers("disturbed", shape)]
-    with started(names, "training", shape, threads) as contenders:
-        quiet: dict[str, list[float]] = {name: [] for name in names}
-        disturbed: dict[str, list[float]] = {name: [] for name in names}
-        for _ in range(effort.rounds):
-            for name, contender in contenders.items():
-                quiet[name].append(contender.run(effort.seconds))
-            with busy_core():
-                for name, contender in contenders.items():
-                    disturbed[name].append(contender.run(effort.seconds))
-    for name in names:
-        prefix = "" if name == "charrnn" else f"{name}_"
-        row[f"{prefix}share_of_undisturbed"] = median_ratio(disturbed[name], quiet[name])
-    return row
-
-
-def median_ratio(rates: list[float], others: list[float]) -> float:
-    """Of the rounds' own ratios."""
-    return statistics.median(a / b for a, b in zip(rates, others, strict=True))
-
-
 COLUMNS = [  # heading, width, key of the row, format
     ("", -10, "what", ""),
-    ("network", -12, "network", ""),
+    ("network", -19, "network", ""),
     ("B", 4, "batch_size", "d"),
     ("T", 5, "seq_length", "d"),
+    ("layout", 10, "layout", ""),
     ("chars/s", 10, "chars_per_s", ",.0f"),
     ("torch", 10, "torch_chars_per_s", ",.0f"),
     ("ratio", 6, "torch_ratio", ".2f"),
@@ -242,12 +57,26 @@ def show_line(texts: Iterable[str]) -> None:
     print("".join(cells).rstrip(), flush=True)
 
 
+def window(row: dict[str, Any]) -> str:
+    """The network and window of a line below the table."""
+    return f"{row['network']}, B {row['batch_size']}, T {row['seq_length']}"
+
+
 def show_disturbed(row: dict[str, Any]) -> None:
     """A line below the table."""
     shares = [f"charrnn keeps {row['share_of_undisturbed']:.2f} of its speed"]
     shares += [f"torch {row['torch_share_of_undisturbed']:.2f}"] if "torch_share_of_undisturbed" in row else []
-    window = f"B {row['batch_size']}, T {row['seq_length']}"
-    print(f"beside a busy core, {row['network']}, {window}: {', '.join(shares)}", flush=True)
+    print(f"beside a busy core, {window(row)}: {', '.join(shares)}", flush=True)
+
+
+def show_speed_up(row: dict[str, Any]) -> None:
+    """A line below the table."""
+    how = "by the cost model" if row["modelled"] else "measured"
+    figure = f"{row['speed_up']:.2f} times the speed of one, as {row['layout']}"
+    print(f"{row['cores']} cores, {window(row)}: {figure} ({how})", flush=True)
+
+
+SHOW = {"disturbed": show_disturbed, "speed-up": show_speed_up}
 
 
 def compare(kinds: list[str], args: argparse.Namespace) -> dict[str, Any]:
@@ -255,27 +84,50 @@ def compare(kinds: list[str], args: argparse.Namespace) -> dict[str, Any]:
     shapes, effort = (FEW_SHAPES, QUICK) if args.quick else (SHAPES, FULL)
     chosen = [(kind, shape) for kind in kinds for shape in shapes[kind]]
     chosen = [(kind, shape) for kind, shape in chosen if args.only in f"{kind} {' '.join(map(str, shape))}"]
-    found: dict[str, Any] = {"rows": [], "disturbed": []}
-    if not args.json and any(kind != "disturbed" for kind, _ in chosen):
+    found: dict[str, Any] = {"rows": [], "disturbed": [], "speed_up": []}
+    if not args.json and any(kind not in SHOW for kind, _ in chosen):
         show_line(title for title, _, _, _ in COLUMNS)
+    against_torch: dict[Shape, float] = {}
     for kind, shape in chosen:
         if kind == "disturbed":
-            row = measure_disturbed(shape, args.threads, effort)
-            found["disturbed"].append(row)
+            row, place = measure_disturbed(shape, args.threads, effort), "disturbed"
+        elif kind == "speed-up":
+            row, place = speed_up(shape, effort), "speed_up"
         else:
-            row = measure(kind, shape, args.threads, effort)
-            found["rows"].append(row)
+            row, place = measure(kind, shape, args.threads, effort), "rows"
+            if kind == "training" and shape in NINE and "torch_ratio" in row:
+                against_torch[shape] = row["torch_ratio"]
+        found[place].append(row)
         if not args.json:
-            (show_disturbed if kind == "disturbed" else show)(row)
-    ratios = [row["torch_ratio"] for row in found["rows"] if row["what"] == "training" and "torch_ratio" in row]
-    if ratios:
-        found |= {"geometric_mean": statistics.geometric_mean(ratios), "worst": min(ratios)}
+            SHOW.get(kind, show)(row)
+    if against_torch:
+        found |= summed_up(against_torch)
         if not args.json:
-            print(f"training against torch: geometric mean {found['geometric_mean']:.2f}, worst {found['worst']:.2f}")
+            print(in_words(found))
     return found
 
 
+def summed_up(against_torch: dict[Shape, float]) -> dict[str, Any]:
+    """The mean of ratios to torch, and the worst: of those of the nine shapes that were measured."""
+    worst = min(against_torch, key=lambda shape: against_torch[shape])
+    return {
+        "shapes": len(against_torch),
+        "geometric_mean": statistics.geometric_mean(against_torch.values()),
+        "worst": against_torch[worst],
+        "worst_shape": str(worst),
+    }
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """The last line."""
+    several = f"{len(NINE)} shapes" if found["shapes"] == len(NINE) else f"{found['shapes']} of the {len(NINE)} shapes"
+    mean = f"geometric mean {found['geometric_mean']:.2f}"
+    worst = f"worst {found['worst']:.2f} ({found['worst_shape']})"
+    return f"training against torch, {several} (all but lstm 2x512): {mean}, {worst}"
+
+
 GROWTH_COLUMNS = [  # heading, key of the row, format
+    ("layout", "layout", ""),
     ("characters/s", "chars_per_s", ",.0f"),
     ("torch", "torch_chars_per_s", ",.0f"),
     ("ratio", "torch_ratio", ".2f"),
@@ -286,10 +138,10 @@ GROWTH_COLUMNS = [  # heading, key of the row, format
 
 def grow(args: argparse.Namespace) -> dict[str, Any]:
     """A table for each of H, B, T, V and the threads, all else as in the centre; and as an object."""
-    cores = [n for n in (1, 2, 4, 8, 16, 32, 64) if n < args.threads] + [args.threads]
+    numbers = [n for n in (1, 2, 4, 8, 16, 32, 64) if n < args.threads] + [args.threads]
     measured: dict[tuple[Shape, int], dict[str, Any]] = {}  # the centre stands in every table
     found: dict[str, Any] = {}
-    for quantity, values in (AROUND | {"threads": cores}).items():
+    for quantity, values in (AROUND | {"threads": numbers}).items():
         found[quantity] = []
         if not args.json:
             print(f"\n| {quantity} | {' | '.join(title for title, _, _ in GROWTH_COLUMNS)} |")
@@ -309,17 +161,17 @@ def grow(args: argparse.Namespace) -> dict[str, Any]:
 
 def machine(threads: int) -> dict[str, Any]:
     """On what it was measured, and with which versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
-    names = ["charrnn", "numpy", *filter(installed, ("torch", "jax"))]
+    names = ["charrnn", "numpy", *filter(measuring.installed, ("torch", "jax"))]
     versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
-    return {"processor": processor or platform.machine(), "threads": threads, "versions": versions}
+    return {"processor": processor.name(), "threads": threads, "blas": environment()["blas"], "versions": versions}
 
 
-def usable_cores() -> int:
-    """What this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def show_machine(on: dict[str, Any], effort: Effort, around: str) -> None:
+    """The first two lines."""
+    versions = ", ".join(f"{name} {version}" for name, version in on["versions"].items())
+    threads = "1 thread" if on["threads"] == 1 else f"{on['threads']} threads"
+    print(f"{threads} on {on['processor']}, {on['blas']}; {versions}")
+    print(f"float32, Adam, clipped by norm; medians of {effort.rounds} interleaved rounds; {around}")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -327,7 +179,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
     parser.add_argument("--quick", action="store_true", help="about a minute: fewer shapes, shorter rounds")
-    parser.add_argument("--threads", type=int, default=usable_cores(), help="of each contender (default: the cores)")
+    parser.add_argument(
+        "--threads", type=int, default=cores.available_cores(), help="of each contender (default: the cores)"
+    )
     parser.add_argument(
         "--only", default="", help="of the table, the lines with this text, as in 'training lstm 1 512'"
     )
@@ -337,14 +191,9 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     on = machine(args.threads)
     if not args.json:
-        versions = ", ".join(f"{name} {version}" for name, version in on["versions"].items())
-        rounds = (GROWTH if args.grow else QUICK if args.quick else FULL).rounds
-        print(f"{on['threads']} threads on {on['processor']}; {versions}")
-        print(f"float32, Adam, clipped by norm; medians of {rounds} interleaved rounds", end="")
-        around = "; around {} {}x{}, B {}, T {}, V {}".format(*CENTRE)
-        print(around if args.grow else f"; V {CENTRE.V}")
-    kinds = ["disturbed"] if args.disturbed else ["training", "sampling", "disturbed"]
-    found = grow(args) if args.grow else compare(kinds, args)
+        effort = GROWTH if args.grow else QUICK if args.quick else FULL
+        show_machine(on, effort, f"around {CENTRE}, V {CENTRE.V}" if args.grow else f"V {CENTRE.V}")
+    found = grow(args) if args.grow else compare(["disturbed"] if args.disturbed else [*SHAPES], args)
     if args.json:
         print(json.dumps(on | found, indent=2))
 

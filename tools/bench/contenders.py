@@ -3,7 +3,7 @@
     python contenders.py NAME '{"cell": "lstm", "hidden_size": 128, ...}'
 
 reads from stdin a line with a number of seconds at a time, works so long, and answers with a line of JSON: iterations
-per second, and the peak memory since the process began.
+per second, the peak memory since the process began, and how the work is laid out over cores, where that was chosen.
 
 All contenders of a kind do the same work on random characters: the same network, window, optimizer and clipping in
 float32, the state carried from window to window, the loss read after every update. Where a library can do it in several
@@ -45,6 +45,7 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
         "model.cell": work["cell"],
         "model.hidden_size": work["hidden_size"],
         "model.num_layers": work["num_layers"],
+        "model.embedding_size": work["embedding_size"],
         "train.batch_size": B,
         "train.seq_length": T,
         "train.seed": 0,
@@ -62,40 +63,44 @@ def charrnn_training(work: dict[str, Any]) -> Callable[[], object]:
     run = Run.new(config, LanguageModel(vocabulary), Corpus("random", len(ids), ""))
     shared, stack = plan(run), ExitStack()
     threadpool_limits(shared.blas_threads, user_api="blas")
-    updates = loop.updates(run, windows, stack.enter_context(gradients.choose(run, shared)), lambda: 0.0)
+    found = stack.enter_context(gradients.choose(run, shared, warn=sys.exit))
+    updates = loop.updates(run, windows, found, lambda: 0.0)
 
     def iteration() -> object:
         assert stack, "it holds the processes for as long as this function is there"
         return next(updates)
 
+    several = f"{shared.rows}x{shared.units}" if shared.processes > 1 else ""
+    iteration.layout = several or ("1" if shared.blas_threads == 1 else str(shared))  # type: ignore[attr-defined]
     return iteration
 
 
 def torch_training(work: dict[str, Any]) -> Callable[[], object]:
-    """The same in PyTorch, as its users write it: nn.LSTM on one-hot rows, Adam, clip_grad_norm_, detached state.
+    """The same in PyTorch, as its users write it: nn.LSTM, Adam, clip_grad_norm_, detached state.
 
-    In its favour: the windows are ready, one-hot rows are looked up in an identity matrix instead of made by
-    `one_hot(x).float()`, and Adam is the fused one, a quarter faster on the smallest network here.
+    It reads one-hot rows, or those of nn.Embedding where there is one. In its favour: the windows are ready, one-hot
+    rows are looked up in an identity matrix instead of made by `one_hot(x).float()`, and Adam is the fused one, a
+    quarter faster on the smallest network here.
     """
     import torch
     from torch import nn
 
     torch.set_num_threads(work["threads"])
     torch.manual_seed(0)
-    H, V = work["hidden_size"], work["vocab_size"]
+    H, V, E = work["hidden_size"], work["vocab_size"], work["embedding_size"]
     kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[work["cell"]]
-    stack, head = kind(V, H, work["num_layers"]), nn.Linear(H, V)
-    parameters = [*stack.parameters(), *head.parameters()]
+    stack, head = kind(E or V, H, work["num_layers"]), nn.Linear(H, V)
+    vectors = nn.Embedding(V, E).weight if E else torch.eye(V)
+    parameters = [*([vectors] if E else []), *stack.parameters(), *head.parameters()]
     adam = torch.optim.Adam(parameters, LEARNING_RATE, (BETA1, BETA2), EPS, fused=True)
     batches = [torch.from_numpy(window) for window in random_windows(work)]
-    identity = torch.eye(V)
     carried: list[Any] = [None]
     count = [0]
 
     def iteration() -> float:
         x, y = batches[count[0] % len(batches)]
         count[0] += 1
-        h, state = stack(nn.functional.embedding(x, identity), carried[0])
+        h, state = stack(nn.functional.embedding(x, vectors), carried[0])
         loss = nn.functional.cross_entropy(head(h).flatten(0, 1), y.flatten())
         adam.zero_grad()
         loss.backward()
@@ -266,7 +271,8 @@ def main(found: dict[str, Callable[[dict[str, Any]], Callable[[], object]]]) -> 
             iteration()
             n += 1
             elapsed = time.perf_counter() - began
-        print(json.dumps({"rate": n / elapsed, "peak_mib": peak_mib()}), flush=True)
+        layout = getattr(iteration, "layout", None)
+        print(json.dumps({"rate": n / elapsed, "peak_mib": peak_mib(), "layout": layout}), flush=True)
 
 
 if __name__ == "__main__":

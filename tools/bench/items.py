@@ -14,8 +14,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import bench
 import item_contenders
+import measuring
+from bench import written
+from shapes import Shape
+
+from charrnn import cores
 
 ROUNDS, SECONDS = 5, 2.0
 SYMBOLS = 4096
@@ -34,14 +38,14 @@ def works(threads: int) -> list[dict[str, Any]]:
 def measure(work: dict[str, Any], rounds: int, seconds: float) -> dict[str, Any]:
     """A row of the table."""
     here = Path(__file__).with_name("item_contenders.py")
-    names = ["charrnn", *(["torch"] if bench.installed("torch") else [])]
-    window = bench.Shape("lstm", 1, work["hidden_size"], 64, SYMBOLS // 64)
+    names = ["charrnn", *(["torch"] if measuring.installed("torch") else [])]
+    window = Shape("lstm", 1, work["hidden_size"], 64, SYMBOLS // 64)
     with contextlib.ExitStack() as stack:
-        rivals = {name: bench.Contender(name, window, work["threads"], here, work) for name in names}
-        rivals["text"] = bench.Contender("charrnn_training", window, work["threads"])
+        rivals = {name: measuring.Contender(name, window, work["threads"], here, work) for name in names}
+        rivals["text"] = measuring.Contender("charrnn_training", window, work["threads"])
         for rival in rivals.values():
             stack.callback(rival.close)
-            rival.run(bench.WARM)
+            rival.run(measuring.WARM)
         rates: dict[str, list[float]] = {name: [] for name in rivals}
         for _ in range(rounds):
             for name, rival in rivals.items():
@@ -51,7 +55,7 @@ def measure(work: dict[str, Any], rounds: int, seconds: float) -> dict[str, Any]
     row["charrnn"] = statistics.median(rates["charrnn"]) * facts["symbols"]
     if "torch" in rates:
         row["torch"] = statistics.median(rates["torch"]) * facts["symbols"]
-        row["ratio"] = bench.median_ratio(rates["charrnn"], rates["torch"])
+        row["ratio"] = measuring.median_ratio(rates["charrnn"], rates["torch"])
     row["text"] = statistics.median(rates["text"]) * SYMBOLS
     return row
 
@@ -59,7 +63,7 @@ def measure(work: dict[str, Any], rounds: int, seconds: float) -> dict[str, Any]
 def main() -> None:
     """Prints the table, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=bench.usable_cores())
+    parser.add_argument("--threads", type=int, default=cores.available_cores())
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each contender in a round, about")
     parser.add_argument("--only", default="", help="this task alone")
@@ -70,7 +74,7 @@ def main() -> None:
         if args.only in work["task"]:
             row = measure(work, args.rounds, args.seconds)
             cells = [work["task"], str(1 + work["both"]), str(work["hidden_size"]), f"{row['padded']:.1%}"]
-            cells += [f"{row['charrnn']:,.0f}", bench.written(row, "torch", ",.0f"), bench.written(row, "ratio", ".2f")]
+            cells += [f"{row['charrnn']:,.0f}", written(row, "torch", ",.0f"), written(row, "ratio", ".2f")]
             print(f"| {' | '.join([*cells, format(row['text'], ',.0f')])} |", flush=True)
 
 

@@ -25,6 +25,7 @@ PURPOSES = {
     "interface": "what Python programs call",
     "planning": "what a run will be",
     "recipes": "the recipe where none is named",
+    "compressing": "files made small",
     "sweeping": "many runs, one table",
     "pages": "what is shown in a browser",
     "reporting": "what is known of runs",
