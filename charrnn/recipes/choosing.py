@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charrnn.config.resolve import Setting, resolve
 from charrnn.config.schema import Config
@@ -11,9 +11,11 @@ from charrnn.config.writing import CHOSEN
 from charrnn.recipes import rule
 from charrnn.recipes.rule import Recipe, Situation
 from charrnn.recipes.speed import foresee
-from charrnn.tasks.base import Examples
 from charrnn.text.text import Text
 from charrnn.training.more import duration
+
+if TYPE_CHECKING:
+    from charrnn.tasks.base import Examples
 
 OF_ADAM = "adam", "adamw"
 """Optimizers for which the table of rates holds; with any other, the rate is not chosen."""
@@ -108,6 +110,7 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
         values["train.epochs"] = recipe.epochs
     if found.judged:
         values["train.eval_every"] = recipe.eval_every
+    if found.judged and found.has_no_length:  # passes or updates that are given are all made
         values["train.patience"] = recipe.patience
     return values
 
@@ -129,8 +132,8 @@ def _line(values: dict[str, Any], recipe: Recipe, found: Situation) -> str:
     said = [words.format(values[path]) for path, words in WORDS.items() if path in values]
     if not said:
         return ""
-    often = "once" if recipe.passes < 1.5 else f"about {recipe.passes:,.0f} times"
-    read = f"{recipe.passes:.0%} of them" if recipe.passes < 0.75 else f"read {often}"
+    often = "in part" if recipe.passes < 0.75 else "once"
+    read = f"read {often if recipe.passes < 1.5 else f'about {recipe.passes:,.0f} times'}"
     why = []
     if "model.hidden_size" in values:
         too_few = "a wider network would make too few updates in that time"

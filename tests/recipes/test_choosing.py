@@ -19,7 +19,7 @@ from charrnn.runs import checkpoint as checkpoints
 from charrnn.text.encoding import decode
 
 CHOSEN = {
-    "model.hidden_size", "model.dropout", "train.batch_size", "train.seq_length", "train.patience", "train.eval_every",
+    "model.hidden_size", "model.dropout", "train.batch_size", "train.seq_length", "train.eval_every",
     "optim.learning_rate",
 }  # fmt: skip
 
@@ -36,7 +36,7 @@ def chosen(characters=30_000, **given):
 
 def test_what_is_left_free_is_chosen_and_what_is_given_is_kept():
     _, found = chosen(train__time_budget=60)
-    assert {*found.keys} == CHOSEN | {"train.epochs"}
+    assert {*found.keys} == CHOSEN | {"train.epochs", "train.patience"}
     config, found = chosen(train__time_budget=60, model__hidden_size=77, model__dropout=0.25, train__patience=None)
     assert (config.model.hidden_size, config.model.dropout, config.train.patience) == (77, 0.25, None)
     assert not {"model.hidden_size", "model.dropout", "train.patience"} & {*found.keys}
@@ -56,6 +56,12 @@ def test_nothing_ends_a_run_but_what_is_given_or_chosen():
     assert chosen()[0].train.epochs > 1
     assert chosen(train__iterations=70)[0].train.epochs is None
     assert chosen(train__epochs=3)[0].train.epochs == 3
+
+
+def test_passes_and_updates_that_are_given_are_all_made():
+    assert "train.patience" in chosen(train__time_budget=60)[1].keys
+    for length in ({"train__epochs": 3}, {"train__iterations": 70}):
+        assert "train.patience" not in chosen(train__time_budget=60, **length)[1].keys
 
 
 def test_without_a_validation_part_nothing_waits_for_it():
@@ -113,12 +119,14 @@ def test_a_recipe_that_is_named_is_never_changed(charrnn, text, tiny, tmp_path):
 def test_a_run_that_goes_on_is_not_chosen_for_anew_and_still_tells(charrnn, text, tmp_path):
     charrnn("train", text, "-o", "run", "--iterations", 2).ok()
     before = checkpoints.load(tmp_path / "run" / "last.npz").config
-    said = charrnn("train", "-o", "run", "--resume", "--more", 2, "--patience", 99).ok().err
+    written = tmp_path / "run" / "config.yaml"
+    written.write_text(re.sub("dropout: [^ ]+ ", "dropout: 0.77 ", written.read_text(), count=1))  # another one's
+    said = charrnn("train", "-o", "run", "--resume", "--more", 2).ok().err
     assert "chosen" not in said
     after = checkpoints.load(tmp_path / "run" / "last.npz").config
     assert after.model == before.model
     marked = re.findall(r"^  (\w+): .*# chosen$", (tmp_path / "run" / "config.yaml").read_text(), re.M)
-    assert {*marked} == {path.partition(".")[2] for path in CHOSEN} - {"patience"}
+    assert {*marked} == {path.partition(".")[2] for path in CHOSEN} - {"dropout"}
 
 
 def test_old_weights_choose_for_themselves(charrnn, text):
