@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from charrnn.config.resolve import resolve
 from charrnn.errors import ConfigError
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import RunDirectory
+from charrnn.sweeping.looking_back import look
 from charrnn.training import patience
 from charrnn.training.more import as_much_again, parse
 from charrnn.training.trainer import Trainer
@@ -179,3 +181,15 @@ def test_a_copy_of_its_checkpoint_waits_on(begin, losses, tmp_path):
     shutil.copy(tmp_path / "run" / "last.npz", tmp_path / "copy.npz")
     run = checkpoints.load(tmp_path / "copy.npz")
     assert (run.to_beat, run.without_improvement) == (2.0, 3)
+
+
+def test_a_sweep_takes_a_run_that_it_ended_for_done(begin, losses, tmp_path):
+    losses(2.0)
+    run = to_the_end(begin(train__patience=2, train__iterations=100))
+    assert look(tmp_path / "run", run.config.train).complete
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes share a batch where they can be forked")
+def test_a_team_ends_when_one_process_would(begin, losses):
+    losses(3.0, 2.0, 2.5)
+    assert to_the_end(begin(train__patience=3, train__iterations=100, train__layout="2x1")).iteration == 25
