@@ -17,7 +17,8 @@ import numpy.typing as npt
 from charrnn.arrays import Array
 from charrnn.nn.layout import Layout
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tape import Empty, Tape
+from charrnn.nn.state_products import Empty
+from charrnn.nn.tape import Tape
 
 EPS = 1e-5
 

@@ -15,7 +15,8 @@ from charrnn.nn.cells.base import Cell
 from charrnn.nn.layer_norm import NormalizedTape
 from charrnn.nn.noise import LayerNoise, Noise
 from charrnn.nn.parameters import LayerParams, Shapes
-from charrnn.nn.tape import Empty, LayerState, Padding, Tape
+from charrnn.nn.state_products import Empty
+from charrnn.nn.tape import LayerState, Padding, Tape
 
 State = list[LayerState]
 """For each layer, from the input up, an array (B, H) for each name in the cell's `state`: h, and for the LSTM c. A

@@ -6,9 +6,7 @@ allocated once for batches of one shape, and every batch writes over the one bef
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +16,16 @@ from charrnn.nn.layout import Layout, split
 from charrnn.nn.noise import LayerNoise
 from charrnn.nn.numerics import IN_CACHE
 from charrnn.nn.parameters import LayerParams
-from charrnn.nn.tiles import Tiles, add_all, parts, tiles, transpose_into_tiles
+from charrnn.nn.state_products import Empty, StateProducts
 
 LayerState = dict[str, Array]
 """The state of one layer, or the gradient of it: an array (B, H) for each of its names, h and for the LSTM c."""
-
-Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
-"""Gives memory for an array of a shape and type, with anything in it."""
 
 Padding = list[Array | None]
 """For each step, the numbers of the rows that have ended before it: (n,); None where none has."""
 
 
-class Tape:
+class Tape(StateProducts):
     """Is the memory of one layer for batches of T steps and B rows.
 
     In `a (T, G, B, H)` the gates of a step are one contiguous block, and each gate of it another, so that elementwise
@@ -102,27 +97,6 @@ class Tape:
         self.b = empty((G * H,), dtype)  # times `scale`, as all of W will be
         self._cut_state_product()
 
-    def _cut_state_product(self) -> None:
-        """Makes the memory of W_h, and the views in which `h[t] @ W_h` is one call: all gates, in tiles.
-
-        For one row BLAS is faster with all gates at once. A cell that multiplies them apart has a matrix of each.
-        """
-        (T, B), H, R = self.shape, self.hidden_size, self.read.shape[-1]
-        G = len(self.layout.scales)
-        if B == 1:
-            self.W_h = self.empty((1, R, G * H), self.dtype)
-            self._W_h_rows = self.W_h.reshape(R, G, H)
-            self._read_tiles = list(self.read)
-            self._products = [block.reshape(1, 1, G * H) for block in self.a]
-        else:
-            cut = tiles(B, R, H, self.dtype) if self.layout.product != "of a gated state" else Tiles(B, H)
-            r, c = cut
-            self.W_h = self.empty((G, H // c, R, c), self.dtype)
-            self._W_h_rows = self.W_h.transpose(2, 0, 1, 3)
-            self._read_tiles = list(self.read.reshape(T + 1, B // r, 1, 1, r, R))
-            self._products = list(self.a.reshape(T, G, B // r, r, H // c, c).transpose(0, 2, 1, 4, 3, 5))
-        self.W_h_of = list(self._W_h_rows.reshape(R, G, H).transpose(1, 0, 2))  # of a cell with a matrix for each gate
-
     # --- what is otherwise where a tape is of some of the units, and others compute the rest (`tensor_parallel`) ---
 
     def memory_of(self, name: str, steps: int, width: int) -> Array:
@@ -137,40 +111,6 @@ class Tape:
     def own_columns(self, W: Array) -> Array:
         """Returns a view of `W (..., G*R)`: the columns of each gate that belong to units of this tape, (..., G, H)."""
         return W.reshape(*W.shape[:-1], -1, self.hidden_size)
-
-    def transposed_state_rows(self, W: Array) -> Array:
-        """Returns the transpose of the rows of W that meet the state: (parts, 1, n, G*H/parts, H/n)."""
-        W_h = W[: self.hidden_size]
-        if self.shape[1] == 1:  # a product with one row is as fast with a view
-            return W_h.T[None, None, None]
-        return transpose_into_tiles(W_h.reshape(len(W_h), -1, self.hidden_size), self._W_hT)
-
-    def _cut_backward_product(self) -> None:
-        """Makes the memory of the transpose of W_h, and the views in which the product with it is one call.
-
-        It has n tiles of columns, and where very many numbers are summed, parts of them: (parts, 1, n, G*H/parts, N/n).
-        """
-        (T, B, inner), N = self.dhW.shape, self.read.shape[-1]
-        p, (r, c) = 1, Tiles(B, N)
-        if self.layout.product != "of a gated state":
-            p = self.parts_of_sum()
-            r, c = tiles(B, inner // p, N, self.dtype)
-        cut = self.dhW.reshape(T, B // r, r, p, inner // p).transpose(0, 3, 1, 2, 4)
-        self._dhW_tiles = list(cut[:, :, :, None])
-        self._rows_of_tile = r
-        self._terms = self.empty((p, B, N), self.dtype) if p > 1 else None
-        if B > 1:
-            self._W_hT = self.empty((p, 1, N // c, inner // p, c), self.dtype)
-
-    def parts_of_sum(self) -> int:
-        """Returns in how many parts the gates are, whose products with the transpose of W_h are added up."""
-        return parts(self.shape[1], len(self.layout.scales), self.hidden_size, self.dtype)
-
-    def multiply_back(self, t: int, terms: Array) -> None:
-        """Computes what reaches `h[t]` through the product with W_h: `terms (parts, B, N)`, of which it is the sum."""
-        p, B, N = terms.shape
-        n, r = self.W_hT.shape[2], self._rows_of_tile
-        np.matmul(self._dhW_tiles[t], self.W_hT, terms.reshape(p, B // r, r, n, N // n).transpose(0, 1, 3, 2, 4))
 
     def _named(self, name: str, shape: tuple[int, ...]) -> Array:
         """Returns the memory of a name, whose shape is always the same."""
@@ -210,12 +150,6 @@ class Tape:
         if reads_ids and self.adds_bias_to_input:
             self.W_input += self.b
         self.is_recorded = True
-
-    def multiply_state(self, t: int) -> Array:
-        """Computes `a[t] = h[t] @ W_h`, scaled, and returns it: (G, B, H)."""
-        np.matmul(self._read_tiles[t], self.W_h, self._products[t])
-        a: Array = self.a_blocks[t]
-        return a
 
     def add_state_product(self, t: int) -> Array:
         """Returns the pre-activations of step t, scaled: `a[t] = x[t] @ W_x + b + h[t] @ W_h`, (G, B, H)."""
@@ -275,14 +209,6 @@ class Tape:
         first = steps.start % self.chunk
         slots = self._partials[first : first + steps.stop - steps.start]
         return split(slots.swapaxes(0, 1), self.layout.partials)
-
-    def backward_state_product(self, t: int, dh: Array) -> None:
-        """Writes to `dh (B, H)` the gradient that reaches `h[t]` through the product with W_h."""
-        if self._terms is None:
-            self.multiply_back(t, dh[None])
-        else:
-            self.multiply_back(t, self._terms)
-            add_all(list(self._terms), dh)
 
     def own_grads(self, grads: LayerParams) -> None:
         """Writes the gradients of parameters that belong to the tape and not to the cell: here none."""

@@ -1,22 +1,30 @@
 """Tensor parallelism: several processes compute one network for the same rows, each of them some of its units.
 
 A layer's step is a product, `a = x @ W_x + h @ W_h + b`, and then elementwise work in which no unit meets another. So
-let each of n processes own H/n units of every layer, with their columns of W: one for each gate of a unit.
+let each of n processes, the *members*, own H/n units of every layer, with their columns of W: one for each gate of a
+unit. Of member p these columns are W_h[:, p], and a[p] is what belongs to its units:
 
-    forward    a[p] = h @ W_h[:, p]             needs the h of all units, and makes that of its own
-    backward   dh = sum of da[p] @ W_h[:, p].T   makes a term of the dh of all units, and takes the sum for its own
-    gradient   dW_h[:, p] = h.T @ da[p]         needs the h of all units; nobody else writes to these columns
+    forward    a[p] = h @ W_h[:, p]                    reads the h of all units, and makes that of its own
+    backward   dh = sum over p of da[p] @ W_h[:, p].T  makes a term of the dh of all units; reads all terms of its own
+    gradient   dW_h[:, p] = h.T @ da[p]                reads the h of all units; nobody else writes these columns
 
-Here W_h[:, p] are the columns of process p. No product is computed twice. What each needs of the others is h, one step
-after another, and on the way back its own units' part of their terms: these lie in memory that all see, each writes
-its own, and they *meet*: none goes on until all have arrived. (It could also take da of all units and the rows W_h[p],
-and no sum would be needed; but da is G times as much to read from the cache of another core.) The input product of a
-higher layer and the embeddings follow the same scheme, for all steps at once. In the output layer each process takes
-some of the T*B rows for the softmax, and afterwards its own units' rows of W.
+No product is computed twice. Two things cross between members, at every step: on the way forward each gathers what all
+have made (an *all-gather* of h), and on the way back each gets the sum of all terms for its own part (a
+*reduce-scatter* of dh). Both are done in memory that all see: each writes what is its own, all *meet*, that is none
+goes on until all have arrived, and each reads what it needs. (Members could also gather da and multiply by the rows
+W_h[p], and no sum would be needed; but da is G times as much to read from the cache of another core.) These are all
+places where they meet, in the order of a batch:
 
-Beside that, rows can be split (see `team`): then each group of processes has its own rows, and gradients must be added.
-Splitting units keeps the products of a step wide in rows. BLAS copies a matrix of weights into an order of its own for
-each product, which is much of the work where the rows are few, and here each process copies 1/n of it.
+    `SharedTape.multiply_state`          before each step, whose product reads the h of all
+    `SharedTape.output`                  after the last step: the layer above reads the output of all
+    `Section._output_layer`              each has done the softmax of some of the T*B rows; now of all, for its units
+    `SharedTape.backward_state_product`  at each step back, between the terms and their sum
+    `SharedTape.backward_input_product`  before the layer below: `da @ W_x.T`, for its part of x, reads the da of all
+
+Beside that, rows can be split (`charrnn.training.teamwork`): then each group of processes has its own rows, and
+gradients must be added. Splitting units keeps the products of a step wide in rows. BLAS copies a matrix of weights into
+an order of its own for each product, which is much of the work where the rows are few, and here each member copies 1/n
+of it.
 
 The scheme is that of Megatron-LM (Shoeybi et al. 2019, arXiv 1909.08053) taken to a layer that depends on its own
 output: there a sum over processes ends a block, and here every step begins with a gathered state.
@@ -24,7 +32,6 @@ output: there a sum over processes ends a block, and here every step begins with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +44,10 @@ from charrnn.nn.model import CharLM
 from charrnn.nn.noise import Noise
 from charrnn.nn.numerics import IN_CACHE, overflow_allowed
 from charrnn.nn.parameters import LayerParams, Parameters
+from charrnn.nn.partner import Partner
 from charrnn.nn.stack import Stack, State, padding_of
-from charrnn.nn.tape import Empty, LayerState, Tape
+from charrnn.nn.state_products import Empty
+from charrnn.nn.tape import LayerState, Tape
 from charrnn.nn.tiles import add_all, columns_at_once, parts, transpose_into_tiles
 from charrnn.nn.workspace import Workspace, Workspaces
 
@@ -46,30 +55,11 @@ LEAST_ROWS_OF_INPUT = 512
 """Rows of the input product of a higher layer that are multiplied at once, at least: a large product is a fast one."""
 
 
-@dataclass(frozen=True)
-class Partner:
-    """Is one of the processes that share the units of a network."""
-
-    number: int
-    """Which of them: 0, 1, ..."""
-    members: int
-    """How many there are."""
-    meet: Callable[[], None]
-    """Returns once all have called it."""
-    shared: Callable[[Sequence[tuple[tuple[int, ...], str]]], Sequence[Array | None]]
-    """Returns arrays of these shapes and types, in one place for all. Those of the next call take the same place."""
-
-    def part(self, size: int, number: int | None = None) -> slice:
-        """Returns which of `size` things are this member's, or another's: as equal parts as can be."""
-        number = self.number if number is None else number
-        return slice(size * number // self.members, size * (number + 1) // self.members)
-
-
 class SharedTape(Tape):
-    """Is a tape of the units of one member: h and da are views of arrays of all units, which all members see.
+    """Is a tape of the H units of one member: h and da are views of arrays of all R units, which all members see.
 
     In those of da and dhW, (T, B, G*R), the columns of each member are side by side, gate after gate: so its own are a
-    matrix that BLAS takes as it is. R is the number of all units.
+    matrix that BLAS takes as it is.
     """
 
     def __init__(
@@ -134,7 +124,7 @@ class SharedTape(Tape):
         return out
 
     def multiply_state(self, t: int) -> Array:
-        """Computes `a[t] = h[t] @ W_h` for our units, once all have their h[t]."""
+        """Computes `a[t] = h[t] @ W_h` for our units, once all have written their h[t]."""
         self.member.meet()
         return super().multiply_state(t)
 
@@ -147,7 +137,8 @@ class SharedTape(Tape):
 
     def backward_state_product(self, t: int, dh: Array) -> None:
         """Writes to `dh (B, H)` the gradient that reaches our units of `h[t]`: the sum of the terms of all members."""
-        # Two steps take turns: whoever reads the terms of one has done so before any member comes to the next but one.
+        # Two steps take turns in the memory of the terms, and one meeting a step is enough: who writes those of step
+        # t - 2 has met all at step t - 1, so all have read those of step t.
         self.multiply_back(t, self._terms_of_ours[t % 2])
         self.member.meet()
         add_all(self._terms_of_all[t % 2], dh)
@@ -159,7 +150,7 @@ class SharedTape(Tape):
         np.matmul(self.whole["da"].reshape(-1, len(W_xT)), W_xT, out=dx.reshape(self.shape[0] * self.shape[1], -1))
 
     def output(self, mask: Array | None) -> Array:
-        """Returns the output of all units, (T, B, R), once they have it: h, times the mask of dropout."""
+        """Returns the output of all units, (T, B, R), once all have written theirs: h, times the mask of dropout."""
         h = self.whole["h"][1:]
         if mask is not None:
             h = self.whole["dropped"]
@@ -267,13 +258,13 @@ class Section:
         logits, (W, b) = space.tapes[-1].whole["logits"], (self.params["head.W"], self.params["head.b"])  # type: ignore[attr-defined]
         dW, db = self.grads["head.W"], self.grads["head.b"]
         h = h.reshape(len(logits), -1)
-        # Some of the rows ...
+        # Of some of the rows, all outputs: a softmax needs them together ...
         rows = self.member.part(len(logits))
         weights = None if batch.weights is None else batch.weights.ravel()[rows].astype(logits.dtype)
         head.affine(h[rows], W, b, out=logits[rows])
         loss = head.cross_entropy_(logits[rows], batch.y.ravel()[rows], count, weights)
         self.member.meet()
-        # ... and of all rows, some of the units; `logits` has become its own gradient.
+        # ... and of all rows, our units, as in every layer; `logits` has become its own gradient.
         outputs = self.member.part(len(b))
         np.sum(logits[:, outputs], axis=0, out=db[outputs])
         np.matmul(h[:, self.units].T, logits, out=dW[self.units])

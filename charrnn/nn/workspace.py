@@ -16,7 +16,8 @@ import numpy.typing as npt
 from charrnn.arrays import Array
 from charrnn.nn.noise import Noise
 from charrnn.nn.stack import State
-from charrnn.nn.tape import Empty, Tape
+from charrnn.nn.state_products import Empty
+from charrnn.nn.tape import Tape
 
 
 class Memory:

@@ -33,9 +33,11 @@ YIELDS, SPINS_OF_A_YIELD = 1000, 400
 FIRST_SLEEP, LAST_SLEEP = 20e-6, 20e-3
 """Seconds of the first sleep and of the longest; each is a twentieth of what has been waited, and no more is lost."""
 
-
 SHOWS_STORES_IN_ORDER = platform.machine().lower() in ("x86_64", "amd64", "i686", "i386")
 """Whether this is a processor of the x86 family."""
+
+offer_core: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
+"""Lets another process have this core, if one waits for it; nothing where the system has no such call."""
 
 
 class Meeting:
@@ -86,7 +88,7 @@ class Meeting:
             if seen[other] >= count:
                 return
         for _ in range(YIELDS):
-            os.sched_yield()
+            offer_core()
             for _ in range(SPINS_OF_A_YIELD):
                 if seen[other] >= count:
                     return

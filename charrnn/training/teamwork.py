@@ -19,8 +19,9 @@ from charrnn.arrays import Array, Batch
 from charrnn.cores import Plan
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
+from charrnn.nn.partner import Partner
 from charrnn.nn.stack import State
-from charrnn.nn.tensor_parallel import Partner, Section
+from charrnn.nn.tensor_parallel import Section
 from charrnn.optim.blocks import blocks
 from charrnn.optim.options import OptimConfig
 from charrnn.tasks.base import Model

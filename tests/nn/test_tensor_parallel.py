@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from charrnn.arrays import Batch
-from charrnn.nn import tiles
+from charrnn.nn import tensor_parallel, tiles
 from charrnn.nn.cells import CELLS
 from charrnn.nn.model import CharLM
 from charrnn.nn.parameters import Parameters
-from charrnn.nn.tensor_parallel import Partner, Section
+from charrnn.nn.partner import Partner
+from charrnn.nn.tensor_parallel import Section
 
 T, B, V = 5, 6, 11
 SPLITTING = [name for name in CELLS if CharLM(V, cell=name).splits_units]
@@ -124,11 +125,19 @@ def test_members_compute_what_one_does_of_items_of_unlike_length(rng):
 
 def test_members_compute_what_one_does_in_tiles(rng, monkeypatch):
     monkeypatch.setattr(tiles, "_kernels_are_fast", lambda: True)
-    small = {"WITHOUT_A_COPY": 200, "COLUMNS": 2, "LEAST_COLUMNS": 2, "MOST_INNER": 8, "LEAST_ROWS": 2}
+    small = {"WITHOUT_A_COPY": 50, "COLUMNS": 2, "LEAST_COLUMNS": 2, "MOST_INNER": 8, "LEAST_ROWS": 2}
     for name, value in small.items():
         monkeypatch.setattr(tiles, name, value)
     model = CharLM(V, hidden_size=8, num_layers=2)
     assert_members_agree(model, rng, 2, np.float32, 1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"embedding_size": 4}], ids=["symbols", "an embedding"])
+def test_members_multiply_the_input_of_a_few_steps_at_a_time(options, rng, monkeypatch):
+    monkeypatch.setattr(tensor_parallel, "IN_CACHE", 1)
+    monkeypatch.setattr(tensor_parallel, "LEAST_ROWS_OF_INPUT", 2 * B)  # two steps, so that the last is alone
+    assert T % 2
+    assert_members_agree(CharLM(V, hidden_size=6, num_layers=2, **options), rng, 2)
 
 
 def test_one_row_is_shared_too(rng):

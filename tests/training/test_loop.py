@@ -353,3 +353,28 @@ def test_a_rollback_does_not_bring_back_a_best_of_other_examples(begin, text, mo
     second.divergence.roll_back(DivergedError("made up"))
     assert second.run.best is None
     second.close()
+
+
+def test_an_update_is_told_how_many_were_made_before_and_skipped_ones_do_not_count(settle, text):
+    run, split, _ = prepare(settle(optim__name="adam"), text)
+    run.iteration, run.skipped, run.slots["count"][0] = 5, 2, 3
+    gradients, steps = alone(run), []
+    update = gradients.update
+    gradients.update = lambda step: (steps.append((step.made, step.number)), update(step))
+    for _ in range(2):
+        next(loop.updates(run, split.train, gradients, lambda: 0))
+    assert steps == [(3, 4), (4, 5)]
+    assert run.slots["count"][0] == 5
+
+
+def test_where_a_gradient_cannot_be_computed_the_random_state_is_as_before(settle, text):
+    run, split, _ = prepare(settle(model__dropout=0.5), text)
+    gradients, before = alone(run), run.rng.bit_generator.state
+
+    def fails(*arguments):
+        raise MemoryError
+
+    gradients.compute = fails
+    with pytest.raises(MemoryError):
+        next(loop.updates(run, split.train, gradients, lambda: 0))
+    assert run.rng.bit_generator.state == before

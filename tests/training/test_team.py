@@ -224,6 +224,19 @@ def test_memory_that_cannot_be_had_for_a_team_is_told_as_that(begin, always_two,
         list(run.records())
 
 
+@pytest.mark.parametrize("plan", [Plan(3), Plan(3, 2)], ids=str)
+def test_a_group_without_rows_adds_nothing_of_the_batch_before(plan, team, rng):
+    model = CharLM(V, cell="lstm", hidden_size=4, embedding_size=3)
+    params, batch, state = window(model, np.float64, rng)
+    together, grads = team(model, params, plan), Parameters.zeros(model.shapes, np.float64)
+    for count in (B, 2, 1, 4):
+        rows = slice(0, count)
+        few, begun = batch.rows(rows), [{name: array[rows] for name, array in entry.items()} for entry in state]
+        loss, _ = model.loss_and_grads(params, few, begun, grads)
+        assert together.compute([few], begun, [0])[0] == pytest.approx(loss, abs=1e-12)
+        np.testing.assert_allclose(together.grads.vector, grads.vector, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_a_worker_leaves_signals_to_its_leader_who_may_save(name, team, rng):
     model = CharLM(V, cell="gru", hidden_size=4)
