@@ -217,7 +217,8 @@ class Trainer:
         if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
         run.note_scores(scores, self.saver.is_better(scores))
-        patience.note(run, scores, len(self.split.validation or ()))
+        if run.iteration % run.config.train.eval_every == 0:  # one at the end alone would count in no longer run
+            patience.note(run, scores, len(self.split.validation or ()))
 
     def _judge_alone(self, part: Any, stop: Callable[[], bool]) -> Scores:
         return self.run.task.judge(self.run.model, self.run.weights, part, stop)

@@ -123,6 +123,19 @@ def test_a_run_of_more_patience_is_the_run_that_had_it_from_the_beginning(begin,
     assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
 
 
+def test_an_end_between_two_evaluations_is_none_that_counts(begin, prose, tmp_path):
+    settings = {"train__patience": 4, "optim__schedule": "constant"}
+    to_the_end(begin("whole", train__iterations=20, **settings))
+    trainer = begin("parts", train__iterations=12, **settings)
+    to_the_end(trainer)
+    trainer.close()
+    again = resumed(tmp_path / "parts", prose, iterations=20)
+    to_the_end(again)
+    again.close()
+    runs = [checkpoints.load(tmp_path / name / "last.npz") for name in ("whole", "parts")]
+    assert len({(run.to_beat, run.without_improvement) for run in runs}) == 1
+
+
 def test_a_run_that_it_ended_is_complete_until_there_is_more_to_do(begin, losses, prose, tmp_path):
     losses(2.0)
     trainer = begin(train__patience=2, train__iterations=100)
