@@ -338,6 +338,9 @@ SITUATIONS = {
     "columns of spelled characters": Situation(
         "charrnn train {accents} -c {tiny} --set data.min_count=2 --set data.split_by=columns"
     ),
+    "patience without validation": Situation(
+        "charrnn train {text} -c {tiny} --set data.split=[1,0,0] --patience 3 -o {new}"
+    ),
     "no layer fits": Situation("charrnn train {text} -c {tiny} --set model.hidden_size=5 --init-from {lm} -o {new}", 4),
 }
 SITUATIONS["complete by epochs"] = dataclasses.replace(

@@ -185,6 +185,7 @@ FLOORS = {
     "charrnn.training.fine_tuning": 18,
     "charrnn.training.few_updates": 18,
     "charrnn.training.limits": 18,
+    "charrnn.training.patience": 17,
     "charrnn.training.progress": 18,
     "charrnn.training.hopeless": 18,
     "charrnn.training.saving": 19,
@@ -234,6 +235,11 @@ FLOORS = {
     "charrnn.planning.timing": 26,
     "charrnn.planning.plan": 27,
     "charrnn.planning.remarks": 28,
+    # the recipe where none is named
+    "charrnn.recipes": 0,
+    "charrnn.recipes.rule": 0,
+    "charrnn.recipes.speed": 26,
+    "charrnn.recipes.choosing": 27,
     # files made small
     "charrnn.compressing": 0,
     "charrnn.compressing.coder": 0,

@@ -23,14 +23,25 @@ DROPOUT = 0.3
 """The least dropout that is advised."""
 
 
-def words(progress: Progress) -> list[str]:
-    """Returns the last lines of a run but one, which says what can be done with it; none where nothing was judged."""
+def words(progress: Progress, answers: int) -> list[str]:
+    """Returns the last lines of a run but one, which says what can be done with it; none where nothing was judged.
+
+    `answers` is how many an evaluation judges.
+    """
+    from charrnn.training import patience
+
     run = progress.run
     if run.best is None:
         return []
     at = f", at iteration {run.best_at:,} of {run.iteration:,}" if run.best_at else ""
     lines = [f"best validation {_best(run)}{at}"]
-    if 0 < run.best_at < LONG_AGO * run.iteration and run.without_best >= OFTEN and _is_worse(run):
+    if patience.is_over(run):
+        lines.append(
+            f"ended by train.patience: the last {run.without_improvement:,} evaluations found nothing better than "
+            f"{run.to_beat:.4f} by more than chance, which is {patience.chance(answers):.1g} here"
+        )
+    long_ago = 0 < run.best_at < LONG_AGO * run.iteration or patience.is_over(run)
+    if long_ago and run.without_best >= OFTEN and _is_worse(run):
         lines.append(
             f"since then it has only learnt its training part by heart; what helps: more text, "
             f"{' or '.join(_what_helps(progress))}"
@@ -55,6 +66,7 @@ def _best(run: Run) -> str:
 
 def _what_helps(progress: Progress) -> list[str]:
     """Returns flags with which the next run on the same text would be less overfitted, and which end it earlier."""
+    from charrnn.training import patience
     from charrnn.training.more import as_much_again, duration
 
     run, helpful = progress.run, []
@@ -63,6 +75,8 @@ def _what_helps(progress: Progress) -> list[str]:
         helpful.append(f"--dropout {DROPOUT if model.dropout < DROPOUT else 0.5:g}")
     if model.hidden_size > 32:
         helpful.append(f"--hidden-size {model.hidden_size // 2}")
+    if patience.is_over(run):
+        return helpful or ["a smaller network"]
     ended_by = as_much_again(progress)
     enough = {
         "iterations": f"--iterations {run.best_at}",

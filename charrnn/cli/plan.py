@@ -74,6 +74,7 @@ def command(**options: Any) -> None:
     from charrnn import tasks
     from charrnn.planning.plan import make, with_seed_of
     from charrnn.planning.remarks import remarks
+    from charrnn.recipes.choosing import NOTHING, choose
     from charrnn.training.preparing import prepare
 
     wanted = Options(flags=flags.take(options), **options)
@@ -81,17 +82,26 @@ def command(**options: Any) -> None:
     config, _ = resolve(wanted.settings())
     common.invite(wanted.sources)
     examples = tasks.find(config.task.name, config.data).read(common.library(), wanted.sources, config.data)
+    chosen = NOTHING
+    if wanted.config_name is None:
+        chosen = choose(wanted.settings(), examples)
+        config, _ = resolve(chosen.settings, wanted.settings())
     prepared = prepare(with_seed_of(config, examples), examples)
     plan = make(prepared, examples)
     ends = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=plan.seconds)
-    told = [*prepared.notes, *remarks(plan)]
+    told = [*prepared.notes, *chosen.notes, *remarks(plan)]
     if wanted.out is not None:
         _write(plan, wanted, told)
     if wanted.as_json:
-        facts = {"ends_at": ends.isoformat(timespec="seconds"), "warnings": told, "train": wanted.training()}
+        facts = {
+            "chosen": chosen.keys,
+            "ends_at": ends.isoformat(timespec="seconds"),
+            "warnings": told,
+            "train": wanted.training(),
+        }
         common.print_json(plan.facts() | facts | {"file": None if wanted.out is None else str(wanted.out)})
         return
-    for line in lines(plan, ends):
+    for line in [*lines(plan, ends), *(f"recipe:      {line}" for line in [chosen.line] if line)]:
         click.echo(one_line(line))
     for message in told:
         click.echo(f"think of: {one_line(message)}")

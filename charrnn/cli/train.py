@@ -89,7 +89,8 @@ def command(world: World | None, /, **options: Any) -> None:
     PAIRS are for the other tasks: a row for each item with a tab between the two (label and text, or source and
     target), JSON lines, or for classify and generate a folder with a file for each label.
 
-    Stop with Ctrl-C: the run is saved, and --resume continues it.
+    Where no -c names a recipe, one is chosen for a text from its length, the time and this machine; what you set is
+    kept. Stop with Ctrl-C: the run is saved, and --resume continues it.
 
     \b
     charrnn train harbour --time-budget 2m
@@ -112,6 +113,7 @@ def command(world: World | None, /, **options: Any) -> None:
 
 def _begin(wanted: Options, world: World | None) -> Trainer:
     from charrnn import tasks
+    from charrnn.recipes.choosing import NOTHING, choose
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
@@ -133,14 +135,18 @@ def _begin(wanted: Options, world: World | None) -> Trainer:
     _, origins = resolve(inherited, settings)
     common.invite(() if wanted.quiet else text)
     examples = tasks.find(config.task.name, config.data).read(common.library(), text, config.data)
+    chosen = NOTHING
+    if not old and wanted.config_name is None:
+        chosen = choose(settings, examples, *((world.size, world.cores_each()) if world else ()))
+        config, origins = resolve(chosen.settings, settings)
     if world:
         leading.refuse(config, world)
     prepared = prepare(config, examples, old)
-    prepared.notes.extend(notes)
+    prepared.notes.extend([*notes, *chosen.told])
     stem = stem_of(text)
     directory = RunDirectory(wanted.out) if wanted.out else RunDirectory.numbered(Path("runs"), stem)
     try:
-        trainer = Trainer.begin(directory, prepared, world)
+        trainer = Trainer.begin(directory, prepared, world, chosen.keys)
         trainer.warnings += unread(config, origins)
         progress = trainer.progress
         trainer.notes += few_updates.remark(config, progress.batches_per_epoch, progress.total_iterations)
@@ -212,7 +218,7 @@ def _read_again(run: Run, library: Library, wanted: Options, data: DataConfig) -
 
 
 def _train(trainer: Trainer, wanted: Options) -> None:
-    from charrnn.training import resuming
+    from charrnn.training import patience, resuming
     from charrnn.training.more import as_much_again
 
     place, run, progress = trainer.directory.path, trainer.run, trainer.progress
@@ -222,8 +228,9 @@ def _train(trainer: Trainer, wanted: Options) -> None:
         display.warn(message)
     trainer.warn = display.warn
     if progress.complete:
+        by = ", where train.patience ended it" if patience.is_over(run) else ""
         raise ConfigError(
-            f"{place} is complete at iteration {run.iteration:,}; to do as much again: "
+            f"{place} is complete at iteration {run.iteration:,}{by}; to do as much again: "
             f"{resuming.command(run, place, *wanted.again(), '--more', as_much_again(progress))}"
         )
     world = trainer.world
@@ -245,7 +252,7 @@ def _train(trainer: Trainer, wanted: Options) -> None:
                     f"{'under the same launcher ' if world else ''}with: {resuming.command(run, place)}",
                 )
     display.close()
-    display.say(*ending.words(progress), run.task.invite(place))
+    display.say(*ending.words(progress, len(trainer.split.validation or ())), run.task.invite(place))
 
 
 def _summary(trainer: Trainer) -> list[str]:

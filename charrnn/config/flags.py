@@ -6,6 +6,7 @@ FLAGS = {
     "--epochs": "train.epochs",
     "--iterations": "train.iterations",
     "--time-budget": "train.time_budget",
+    "--patience": "train.patience",
     "--lr": "optim.learning_rate",
     "--optimizer": "optim.name",
     "--cell": "model.cell",

@@ -41,6 +41,12 @@ class TrainConfig:
         "time after which to stop, such as 90s, 10m or 1h30m; the schedule follows the clock",
         parse=parse_duration,
     )
+    patience: int | None = key(
+        None,
+        "evaluations in a row that were better than the best before by no more than chance, after which to stop; none "
+        "ends it if null",
+        at_least=1,
+    )
     gradient: str = key(
         "bptt",
         "`bptt`, through the T steps of a batch, or `rtrl`, which is not cut off and for a few units alone",

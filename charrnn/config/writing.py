@@ -7,11 +7,11 @@ import json
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from charrnn.config.resolve import Setting, resolve
-from charrnn.config.schema import SECTIONS, Config, types_of_keys
+from charrnn.config.schema import SECTIONS, Config, keys, types_of_keys
 from charrnn.errors import ConfigError
 from charrnn.keys import parse_duration
 
@@ -53,6 +53,28 @@ def to_yaml(config: Config, origins: dict[str, str] | None = None) -> str:
             origin = origins[f"{section}.{name}"] if origins else ""
             lines.append(f"{line:<32}  # {origin}" if origin else line)
     return "\n".join(lines) + "\n"
+
+
+CHOSEN = "chosen"
+"""The origin of what nobody has set and `charrnn.recipes` chose, as it stands in `config.yaml`."""
+
+
+def with_chosen(config: Config, chosen: Collection[str]) -> str:
+    """Returns YAML with every key, and a word behind those that were chosen."""
+    return to_yaml(config, {path: CHOSEN if path in chosen else "" for path in keys()})
+
+
+def still_chosen(config: Config, before: str) -> set[str]:
+    """Returns the keys that stand as chosen in what `with_chosen` wrote before, with the value that they have now."""
+    now, found, section = to_dict(config), set(), ""
+    for line in before.splitlines():
+        if match := re.fullmatch(r"(\w+):", line):
+            section = match[1]
+        elif match := re.fullmatch(rf"  (\w+): (.*?) +# {CHOSEN}", line):
+            values = now.get(section, {})
+            if match[1] in values and scalar(values[match[1]]) == match[2]:
+                found.add(f"{section}.{match[1]}")
+    return found
 
 
 def settings_to_yaml(settings: Sequence[Setting]) -> str:

@@ -20,6 +20,7 @@ from charrnn.errors import CharrnnError, ConfigError, DivergedError, Interrupted
 from charrnn.interface.given import IN_MEMORY, Source, sources_of
 from charrnn.interface.settings import settings_of
 from charrnn.interface.trained import TrainedRun, load
+from charrnn.recipes.choosing import NOTHING, choose
 from charrnn.runs import checkpoint, places
 from charrnn.runs.directory import RunDirectory
 from charrnn.runs.moved import read_again
@@ -52,6 +53,7 @@ def train(
     `source` is what is learnt from: a file or folder, the name of a corpus, a list of several, a text (a string with
     line breaks, or bytes), or a list of pairs, `(label, text)` or `(source, target)`, for the tasks that learn pairs.
 
+    Where no `config` names a recipe, one is chosen for a text, as on the command line, and what is set is kept.
     What can be chosen is chosen by the keys of docs/configuration.md: in the YAML file `config`, or a shipped one by
     its name; over it, in `settings`, by their dotted names; and over these by keywords, each the last word of a key
     (`hidden_size`, `batch_size`, `epochs`, `iterations`, `time_budget`, `dropout`, `cell`, `seed`), or `lr`, `layers`,
@@ -74,7 +76,11 @@ def train(
         raise ConfigError("more= is for a run that is gone on with; give resume=True and out=, or leave it out")
     with ExitStack() as stack:
         place = Path(out if out is not None else stack.enter_context(tempfile.TemporaryDirectory(prefix="charrnn-")))
-        trainer = _resume(place, source, asked, more) if resume else _begin(place, source, asked, init_from)
+        trainer = (
+            _resume(place, source, asked, more)
+            if resume
+            else _begin(place, source, asked, init_from, named=config is not None)
+        )
         try:
             _finish(trainer, progress, kept=out is not None)
         except DivergedError as error:
@@ -89,8 +95,9 @@ def train(
 
 
 def _begin(
-    place: Path, source: Source | None, asked: list[Setting], init_from: str | os.PathLike[str] | None
+    place: Path, source: Source | None, asked: list[Setting], init_from: str | os.PathLike[str] | None, named: bool
 ) -> Trainer:
+    """Begins a run; `named` is whether a configuration was named, beside which nothing is chosen."""
     if source is None:
         raise ConfigError("train what? give a file, the name of a corpus such as 'harbour', a text, or pairs")
     old = checkpoint.load(os.fspath(init_from)) if init_from is not None else None
@@ -100,11 +107,15 @@ def _begin(
     library, sources = sources_of(source, config.data.encoding)
     places.refuse_as_text(tuple(sources))
     examples = tasks.find(config.task.name, config.data).read(library, sources, config.data)
+    chosen = NOTHING
+    if old is None and not named:
+        chosen = choose(asked, examples)
+        config, _ = resolve(chosen.settings, asked)
     prepared = prepare(config, examples, old)
-    prepared.notes.extend(notes)
+    prepared.notes.extend([*notes, *chosen.told])
     directory = RunDirectory(place)
     try:
-        return Trainer.begin(directory, prepared)
+        return Trainer.begin(directory, prepared, chosen=chosen.keys)
     except CharrnnError:
         directory.close()
         raise

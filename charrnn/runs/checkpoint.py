@@ -63,6 +63,8 @@ def to_bytes(run: Run) -> bytes:
         "best": run.best,
         "best_at": run.best_at,
         "without_best": run.without_best,
+        "to_beat": run.to_beat,
+        "without_improvement": run.without_improvement,
         "reductions": run.reductions,
         "elapsed": run.elapsed if run.config.train.time_budget else 0.0,
         "losses": run.losses,
@@ -145,6 +147,8 @@ def _as_written_now(meta: Any, path: Path) -> Any:
         meta = {**meta, "chars": FROM_BATCHES, "scores": scores, "best": best, "without_best": 0, "reductions": 0}
     if version < 5:  # what is written without a prompt follows one line break
         meta = {"best_at": 0, "lowest": None, "hopeless_in_a_row": 0, "openings": [], **meta}
+    if version < 7:
+        meta = {"to_beat": None, "without_improvement": 0, **meta}
     return meta
 
 
@@ -198,12 +202,13 @@ def _read_progress(run: Run, meta: Any) -> None:
         train = run.config.train
         meta = {**meta, "chars": _count(meta["iteration"]) * train.batch_size * train.seq_length}
     for name in (
-        "iteration", "chars", "best_at", "without_best", "reductions", "hopeless_in_a_row", "skipped",
-        "skipped_in_a_row", "rollbacks",
+        "iteration", "chars", "best_at", "without_best", "without_improvement", "reductions",
+        "hopeless_in_a_row", "skipped", "skipped_in_a_row", "rollbacks",
     ):  # fmt: skip
         setattr(run, name, _count(meta[name]))
     run.scores = _scores(meta["scores"])
     run.best = _number_or_none(meta["best"])
+    run.to_beat = _number_or_none(meta["to_beat"])
     run.lowest = _number_or_none(meta["lowest"])
     run.elapsed = _number_or_none(meta["elapsed"]) or 0.0
     run.losses = [_number(nats) for nats in meta["losses"]]

@@ -218,6 +218,13 @@ class RunDirectory:
         self._config = text
         write_atomically(self.path / CONFIG, text.encode(), self.warn)
 
+    def config_before(self) -> str:
+        """Returns what `config.yaml` has; nothing where it cannot be read."""
+        try:
+            return (self.path / CONFIG).read_text("utf-8")
+        except (OSError, UnicodeError):
+            return ""
+
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Adds one line to `metrics.jsonl`, or nothing of it. Raises OutputError."""
         self._hold()

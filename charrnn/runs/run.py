@@ -98,6 +98,10 @@ class Run:
     """The iteration that has it; 0 where it is not known."""
     without_best: int = 0
     """Evaluations in a row that found nothing better than `best`."""
+    to_beat: float | None = None
+    """The last score that was better by more than chance than the one that there was to beat before."""
+    without_improvement: int = 0
+    """Evaluations in a row that were not better than `to_beat` by more than chance (see `training.patience`)."""
     reductions: int = 0
     """Times that the validation part came to a standstill, at which the schedule `plateau` reduces the rate."""
     elapsed: float = 0.0
@@ -190,7 +194,7 @@ class Run:
         self.rng.bit_generator.state = earlier.rng.bit_generator.state
         self.losses = list(earlier.losses)
         for name in (
-            "iteration", "chars", "scores", "best", "best_at", "without_best", "reductions", "lowest",
-            "hopeless_in_a_row", "grad_norm", "learning_rate",
+            "iteration", "chars", "scores", "best", "best_at", "without_best", "to_beat",
+            "without_improvement", "reductions", "lowest", "hopeless_in_a_row", "grad_norm", "learning_rate",
         ):  # fmt: skip
             setattr(self, name, getattr(earlier, name))

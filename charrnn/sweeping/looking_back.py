@@ -16,6 +16,7 @@ from charrnn.runs import checkpoint
 from charrnn.runs.places import LAST, METRICS, holds_a_run
 from charrnn.runs.run import Corpus
 from charrnn.sweeping.combining import Combination
+from charrnn.training import patience
 
 FREE = ("train.threads", "train.checkpoint_every", "train.sample_every", "train.on_divergence")
 """Keys that may differ from those of a run that is there: what it reaches does not depend on them.
@@ -56,7 +57,7 @@ def look(place: Path, train: TrainConfig) -> Stage:
     except CheckpointError:  # an older one may be whole, which resuming will find
         return Stage(True, int(history.last("iteration", 0)), seconds)
     seconds = max(seconds, run.elapsed)
-    at_its_end = _share(train, run.iteration, history.last("epoch", 0.0), seconds) >= 1
+    at_its_end = patience.is_over(run) or _share(train, run.iteration, history.last("epoch", 0.0), seconds) >= 1
     judged = history.last("iteration") == run.iteration  # the line of an iteration is written after its evaluation
     return Stage(True, run.iteration, seconds, run.best, at_its_end and judged, run.config, run.corpus)
 

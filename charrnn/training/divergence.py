@@ -13,7 +13,7 @@ from charrnn.optim.options import OptimConfig
 from charrnn.runs.places import DIVERGED
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Split
-from charrnn.training import resuming
+from charrnn.training import patience, resuming
 from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.more import ends, left
 from charrnn.training.progress import Progress
@@ -71,6 +71,7 @@ class Divergence:
         run.roll_back(earlier)
         if earlier.config.train.eval_chars != run.config.train.eval_chars:
             run.best, run.best_at = None, 0  # it was measured on other examples than those to come
+            patience.begin_anew(run, forget=True)
         run.rollbacks += 1
         saver.directory.trim_metrics(self.progress.last_line)
         saver.warn(

@@ -25,11 +25,16 @@ def choose(run: Run, rows: int, most: int) -> Plan:
 
     Raises ConfigError where the configuration asks for what cannot be.
     """
-    train, model = run.config.train, run.model
+    return of(run.config, run.model, rows, most)
+
+
+def of(config: Config, model: Model, rows: int, most: int) -> Plan:
+    """Returns the same for a configuration and its network; `choose` says what it raises."""
+    train = config.train
     if train.gradient == "rtrl":
         return Plan()
     if train.layout is not None:
-        return asked_for(run.config, model, rows)
+        return asked_for(config, model, rows)
     alone = Plan(blas_threads=cores.blas_threads(rows * model.step_product, most))
     work = 6 * train.seq_length * rows * model.num_parameters
     if most == 1 or work < cores.LEAST_WORK or not can_have_several() or not isinstance(model, Network):

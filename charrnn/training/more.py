@@ -41,9 +41,10 @@ class More:
         return f"{self.amount:,.0f} {unit}{'s' * (self.amount != 1)}"
 
     def beyond(self, run: Run, batches_per_epoch: int) -> TrainConfig:
-        """Returns the section `train` by which a run does so much more than it has done; nothing else ends it then.
+        """Returns the section `train` by which a run does so much more than it has done.
 
-        A run that was stopped on its way goes on from where it is, and not from where it should have ended.
+        Nothing else ends it then but `train.patience`, which begins anew. A run that was stopped on its way goes on
+        from where it is, and not from where it should have ended.
         """
         train = dataclasses.replace(run.config.train, iterations=None, epochs=None, time_budget=None)
         if self.end == "time_budget":
@@ -78,13 +79,15 @@ def parse(text: str) -> More:
 
 
 def as_much_again(progress: Progress) -> More:
-    """Returns as much as a complete run has done, in the unit that ended it."""
+    """Returns as much as a complete run has done, in the unit that ended it; in iterations, where patience did."""
     run, train = progress.run, progress.run.config.train
     if train.iterations and run.iteration >= train.iterations:
         return More(run.iteration, "iterations")
     if train.epochs and run.iteration >= train.epochs * progress.batches_per_epoch:
         return More(train.epochs, "epochs")
-    return More(max(1, round(run.elapsed)), "time_budget")
+    if train.time_budget and run.elapsed >= train.time_budget:
+        return More(max(1, round(run.elapsed)), "time_budget")
+    return More(run.iteration, "iterations")
 
 
 def ends(run: Run) -> list[float | None]:

@@ -16,7 +16,7 @@ from charrnn.tasks.base import Batching, Examples, Split, Task
 from charrnn.tasks.inheriting import inherit
 from charrnn.tasks.writer import Writer
 from charrnn.text.origin import origin_of
-from charrnn.training import layouts, limits
+from charrnn.training import layouts, limits, patience
 
 
 class Prepared(NamedTuple):
@@ -46,6 +46,7 @@ def prepare(config: Config, examples: Examples, old: Run | None = None) -> Prepa
             "optim.schedule: plateau follows the validation loss, and data.split leaves no validation part; "
             "give it one, or choose another schedule"
         )
+    patience.refuse_without_validation(config, split)
     try:
         run = Run.new(config, task, Corpus.of(examples), model)
     except MemoryError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from charrnn.runs.run import Run
+from charrnn.training import patience
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,12 @@ class Progress:
         return min(ends, default=None)
 
     def share(self) -> float:
-        """Returns the share of the run that is done: of its iterations or of its time, whichever is further."""
+        """Returns the share of the run that is done: of its iterations or of its time, whichever is further.
+
+        All is done once `train.patience` is over. Until then it has no part in this, nor in the schedule of the rate.
+        """
+        if patience.is_over(self.run):
+            return 1.0
         budget, total = self.run.config.train.time_budget, self.total_iterations
         return max(
             self.run.iteration / total if total else 0.0,

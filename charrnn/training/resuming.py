@@ -16,6 +16,7 @@ RESUMABLE = (
     "train.epochs",
     "train.iterations",
     "train.time_budget",
+    "train.patience",
     "train.threads",
     "train.layout",
     "train.eval_every",

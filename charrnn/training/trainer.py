@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from charrnn.runs.directory import RunDirectory
 from charrnn.runs.places import METRICS, SAMPLES
 from charrnn.runs.run import Run
 from charrnn.tasks.base import Examples, Scores, Split
-from charrnn.training import gradients, hopeless, layouts, leading, limits, loop, metrics, resuming, watching
+from charrnn.training import gradients, hopeless, layouts, leading, limits, loop, metrics, patience, resuming, watching
 from charrnn.training.accumulation import UpdateBatches
 from charrnn.training.divergence import Divergence
 from charrnn.training.gradients import Gradients
@@ -73,11 +73,20 @@ class Trainer:
         self.divergence = Divergence(self.progress, split, self.saver)
 
     @classmethod
-    def begin(cls, directory: RunDirectory, prepared: Prepared, world: World | None = None) -> Trainer:
-        """Begins a run, which `preparing.prepare` made, in a directory of its own."""
+    def begin(
+        cls,
+        directory: RunDirectory,
+        prepared: Prepared,
+        world: World | None = None,
+        chosen: Collection[str] = (),
+    ) -> Trainer:
+        """Begins a run, which `preparing.prepare` made, in a directory of its own.
+
+        `chosen` are the keys that no user has set: so they are marked in `config.yaml`.
+        """
         trainer = cls(directory, prepared.run, prepared.split, world)
         trainer.notes += prepared.notes
-        directory.write_config(writing.to_yaml(prepared.run.config))
+        directory.write_config(writing.with_chosen(prepared.run.config, chosen))
         trainer._note_environment()
         return trainer
 
@@ -101,6 +110,8 @@ class Trainer:
         before, split = (split_of(run.task, each, examples) for each in (run.config, config))
         if _judged(before) != _judged(split):
             run.best, run.best_at = None, 0  # it was measured on other examples than those to come
+            patience.begin_anew(run, forget=True)
+        patience.refuse_without_validation(config, split)
         layout = layouts.taken_again(run, config, world)
         run.config = config
         run.openings = run.openings or openings_of(run.task, split)  # old checkpoints have none
@@ -108,9 +119,11 @@ class Trainer:
             updates = len(UpdateBatches(split.train, config.train.accumulate))
             run.elapsed = max(run.elapsed, directory.trim_metrics(run.iteration))
             run.config = dataclasses.replace(config, train=more.beyond(run, updates))
+            patience.begin_anew(run)
         trainer = cls(directory, run, split, world, layout)
         run.elapsed = max(run.elapsed, directory.trim_metrics(trainer.progress.last_line))
-        directory.write_config(writing.to_yaml(run.config))
+        chosen = writing.still_chosen(run.config, directory.config_before())
+        directory.write_config(writing.with_chosen(run.config, chosen))
         trainer._note_environment()
         return trainer
 
@@ -177,12 +190,13 @@ class Trainer:
     def _finish_iteration(self, clock: Clock, stop: Callable[[], bool]) -> Record:
         """Does what there is to do after an update: evaluates, writes metrics and saves, each if it is time."""
         run = self.run
-        ended, stopped = self.progress.share() >= 1, False
+        stopped = False
         if self.progress.evaluation_is_due:
             try:
                 self._evaluate(stop)
             except EvaluationStopped:
                 stopped = True
+        ended = self.progress.share() >= 1  # perhaps by what was just found
         record = metrics.record(self.progress, clock)
         if not stopped and self.progress.sample_is_due:
             record = self._sample(record)
@@ -203,6 +217,8 @@ class Trainer:
         if not abs(nats) < hopeless.MOST_NATS:
             raise DivergedError(f"diverged at iteration {run.iteration}: the validation loss is {nats:.3g}")
         run.note_scores(scores, self.saver.is_better(scores))
+        if run.iteration % run.config.train.eval_every == 0:  # one at the end alone would count in no longer run
+            patience.note(run, scores, len(self.split.validation or ()))
 
     def _judge_alone(self, part: Any, stop: Callable[[], bool]) -> Scores:
         return self.run.task.judge(self.run.model, self.run.weights, part, stop)

@@ -17,7 +17,11 @@ def said(charrnn, text):
     """The line on updates that a run begins with, or nothing; the run itself is not made."""
 
     def run(*words, out="run"):
-        lines = charrnn("train", text, "-o", out, "--hidden-size", 4, "--seed", 1, *words).ok().err.splitlines()
+        lines = (
+            charrnn("train", text, "-c", "lstm", "-o", out, "--hidden-size", 4, "--seed", 1, *words)
+            .ok()
+            .err.splitlines()
+        )
         return next((line for line in lines if "too few" in line), None)
 
     return run

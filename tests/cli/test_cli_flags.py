@@ -27,6 +27,7 @@ VALUES = {
     "--seq-length": (11, "11"),
     "--task": ("classify", "classify"),
     "--seed": (4, "4"),
+    "--patience": (6, "6"),
 }
 """A value of each flag, and how it is typed."""
 

@@ -137,7 +137,7 @@ def test_the_last_lines_say_where_the_best_was(charrnn, text, tmp_path):
 def test_a_text_that_is_learnt_by_heart_is_told_with_what_helps(charrnn, tmp_path, length, advised):
     (tmp_path / "noise.txt").write_text("".join(chr(97 + n * n * 7919 % 10007 % 23) for n in range(1500)), "utf-8")
     words = ["--hidden-size", 40, "--batch-size", 4, "--seq-length", 32, "--lr", 0.03, "--set", "train.eval_every=20"]
-    said = charrnn("train", "noise.txt", "-o", "run", "--seed", 1, *words, *length).ok().err
+    said = charrnn("train", "noise.txt", "-c", "lstm", "-o", "run", "--seed", 1, *words, *length).ok().err
     line = next(line for line in said.splitlines() if "by heart" in line)
     assert re.search("more text, --dropout 0.3 or --hidden-size 20 or " + advised, line)
     best = checkpoints.load(tmp_path / "run" / "best.npz").iteration

@@ -199,6 +199,7 @@ RESUMABLE = {
     "train.epochs",
     "train.iterations",
     "train.time_budget",
+    "train.patience",
     "train.threads",
     "train.layout",
     "train.eval_every",
@@ -721,6 +722,7 @@ def test_row_29_nothing_that_a_checkpoint_has_was_left_out_here():
     whole = {"config", "task", "model", "corpus", "environment"}  # see rows 28 and 30
     arrays = {"params", "average", "slots", "state"}
     others = {"skipped_in_a_row", "elapsed", "without_best", "reductions", "lowest", "hopeless_in_a_row"}
+    others |= {"to_beat", "without_improvement"}  # see `tests/training/test_patience.py`
     others |= {"openings"}  # which are found again where a file has none
     assert {field.name for field in dataclasses.fields(Run)} == {*FIELDS, *whole, *arrays, *others}
 

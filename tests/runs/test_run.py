@@ -33,6 +33,7 @@ def test_everything_comes_back(cell, name, dtype, tmp_path):
     )
     run.scores, run.best, run.elapsed, run.losses = {"nats": 1.25}, 0.1 + 0.2, 12.5, [1.5, 0.1 + 0.7]
     run.skipped, run.skipped_in_a_row, run.rollbacks, run.without_best, run.reductions = 4, 2, 1, 3, 2
+    run.to_beat, run.without_improvement = 0.1 + 0.3, 3
     run.best_at, run.lowest, run.hopeless_in_a_row = 4, 0.1 + 0.6, 3
     run.average.vector[...] = run.params.vector / 3
     checkpoints.save(run, tmp_path / "c.npz")

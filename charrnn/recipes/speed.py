@@ -1,0 +1,33 @@
+"""How fast a network will be trained, without training it: from the cost model and what is known of this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from charrnn import cores, known_machine
+from charrnn.config.schema import Config
+from charrnn.nn.build import build_model
+from charrnn.nn.costs import ProcessGrid, seconds
+from charrnn.nn.work import work_of
+from charrnn.recipes.rule import Shape
+from charrnn.training import layouts
+
+
+def foresee(config: Config, symbols: int, ranks: int = 1, each: int | None = None) -> Callable[[Shape], float]:
+    """Returns what foresees the characters per second of a configuration in other shapes, over so many `symbols`.
+
+    `ranks` train together, with `each` so many cores; by default as many as there are.
+    """
+    most = config.train.threads or each or cores.available_cores()
+
+    def speed(shape: Shape) -> float:
+        model = build_model(dataclasses.replace(config.model, hidden_size=shape.hidden_size), symbols)
+        train = dataclasses.replace(config.train, batch_size=shape.batch_size, seq_length=shape.seq_length)
+        rows = -(-shape.batch_size // ranks)
+        plan = layouts.of(dataclasses.replace(config, train=train), model, rows, most)
+        processes = ProcessGrid(plan.rows, plan.units)
+        taken = seconds(known_machine.known(), work_of(model, rows, shape.seq_length), processes)
+        return shape.batch_size * shape.seq_length / taken
+
+    return speed

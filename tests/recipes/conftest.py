@@ -1,0 +1,3 @@
+"""The command line, driven (see `driving`)."""
+
+from driving import *  # noqa: F403  # pytest finds fixtures by their names here

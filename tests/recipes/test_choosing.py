@@ -1,0 +1,164 @@
+"""The recipe that is chosen where none is named, as `train`, `plan` and Python have it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import numpy as np
+from driving import FOXES
+
+import charrnn as package
+from charrnn.config.reading import read_yaml
+from charrnn.config.resolve import Setting, resolve
+from charrnn.planning import timing
+from charrnn.recipes.choosing import NOTHING, choose
+from charrnn.recipes.rule import Shape
+from charrnn.recipes.speed import foresee
+from charrnn.runs import checkpoint as checkpoints
+from charrnn.text.encoding import decode
+
+CHOSEN = {
+    "model.hidden_size", "model.dropout", "train.batch_size", "train.seq_length", "train.eval_every",
+    "optim.learning_rate",
+}  # fmt: skip
+
+
+def text_of(characters):
+    return decode([(FOXES * (characters // len(FOXES) + 1))[:characters].encode()], "a text", "utf-8")
+
+
+def chosen(characters=30_000, **given):
+    settings = [Setting(path.replace("__", "."), value, "given") for path, value in given.items()]
+    found = choose(settings, text_of(characters))
+    return resolve(found.settings, settings)[0], found
+
+
+def test_what_is_left_free_is_chosen_and_what_is_given_is_kept():
+    _, found = chosen(train__time_budget=60)
+    assert {*found.keys} == CHOSEN | {"train.epochs", "train.patience"}
+    config, found = chosen(train__time_budget=60, model__hidden_size=77, model__dropout=0.25, train__patience=None)
+    assert (config.model.hidden_size, config.model.dropout, config.train.patience) == (77, 0.25, None)
+    assert not {"model.hidden_size", "model.dropout", "train.patience"} & {*found.keys}
+    assert "units" not in found.line
+    assert "wider" not in found.line
+
+
+def test_the_line_says_what_was_chosen():
+    config, found = chosen(train__time_budget=60)
+    m, t = config.model, config.train
+    assert f"{m.hidden_size} units, dropout {m.dropout:g}, rate {config.optim.learning_rate:g}" in found.line
+    assert f"{t.batch_size} rows, {t.seq_length} steps, epochs {t.epochs}, patience {t.patience}; " in found.line
+    assert "\n" not in found.line
+
+
+def test_nothing_ends_a_run_but_what_is_given_or_chosen():
+    assert chosen()[0].train.epochs > 1
+    assert chosen(train__iterations=70)[0].train.epochs is None
+    assert chosen(train__epochs=3)[0].train.epochs == 3
+
+
+def test_passes_and_updates_that_are_given_are_all_made():
+    assert "train.patience" in chosen(train__time_budget=60)[1].keys
+    for length in ({"train__epochs": 3}, {"train__iterations": 70}):
+        assert "train.patience" not in chosen(train__time_budget=60, **length)[1].keys
+
+
+def test_without_a_validation_part_nothing_waits_for_it():
+    assert not {"train.patience", "train.eval_every"} & {*chosen(data__split=[1, 0, 0])[1].keys}
+
+
+def test_the_rate_is_for_adam_and_not_below_what_it_is_to_end_at():
+    assert "optim.learning_rate" not in chosen(optim__name="sgd")[1].keys
+    assert chosen(optim__name="adamw")[1].keys
+    assert chosen(optim__min_learning_rate=0.009, model__hidden_size=768)[0].optim.learning_rate == 0.009
+
+
+def test_a_short_text_is_told_what_it_is_good_for():
+    assert chosen(5_000)[1].notes[0].startswith("5,000 characters are few: ")
+    assert chosen(30_000)[1].notes == []
+
+
+def test_documents_and_exact_gradients_are_left_alone():
+    settings = [Setting("data.documents", "lines", "given")]
+    assert choose(settings, text_of(3_000)) == NOTHING
+    assert choose([Setting("train.gradient", "rtrl", "given")], text_of(3_000)) == NOTHING
+
+
+def test_more_cores_and_ranks_are_foreseen_to_be_faster():
+    config, shape = resolve([])[0], Shape(512, 32, 64)
+    speeds = [foresee(config, 60, ranks, cores)(shape) for ranks, cores in ((1, 1), (1, 2), (2, 2))]
+    assert speeds == sorted(speeds)
+    assert speeds[0] < 0.8 * speeds[1]
+    of_one = resolve([Setting("train.threads", 1, "given")])[0]
+    assert foresee(of_one, 60, 1, 8)(shape) == speeds[0]
+
+
+def test_train_says_it_once_and_writes_plain_numbers(charrnn, text, tmp_path):
+    said = charrnn("train", text, "-o", "run", "--iterations", 2).ok().err
+    assert said.count("chosen for ") == 1
+    written = (tmp_path / "run" / "config.yaml").read_text()
+    assert len(re.findall("# chosen$", written, re.M)) == len(CHOSEN)
+    config = checkpoints.load(tmp_path / "run").config
+    assert resolve(read_yaml(written, "it"))[0] == config
+    again = charrnn("train", text, "-o", "again", "-c", "run/config.yaml").ok().err
+    assert "chosen" not in again
+    assert checkpoints.load(tmp_path / "again").config == config
+    arrays = [checkpoints.load(tmp_path / name).params.vector for name in ("run", "again")]
+    np.testing.assert_array_equal(*arrays)
+
+
+def test_a_recipe_that_is_named_is_never_changed(charrnn, text, tiny, tmp_path):
+    said = charrnn("train", text, "-o", "run", "-c", tiny).ok().err
+    assert "chosen" not in said
+    assert "chosen" not in (tmp_path / "run" / "config.yaml").read_text()
+    config = checkpoints.load(tmp_path / "run").config
+    assert (config.model.dropout, config.train.seq_length, config.train.patience) == (0, 8, None)
+
+
+def test_a_run_that_goes_on_is_not_chosen_for_anew_and_still_tells(charrnn, text, tmp_path):
+    charrnn("train", text, "-o", "run", "--iterations", 2).ok()
+    before = checkpoints.load(tmp_path / "run" / "last.npz").config
+    written = tmp_path / "run" / "config.yaml"
+    written.write_text(re.sub("dropout: [^ ]+ ", "dropout: 0.77 ", written.read_text(), count=1))  # another one's
+    said = charrnn("train", "-o", "run", "--resume", "--more", 2).ok().err
+    assert "chosen" not in said
+    after = checkpoints.load(tmp_path / "run" / "last.npz").config
+    assert after.model == before.model
+    marked = re.findall(r"^  (\w+): .*# chosen$", (tmp_path / "run" / "config.yaml").read_text(), re.M)
+    assert {*marked} == {path.partition(".")[2] for path in CHOSEN} - {"dropout"}
+
+
+def test_old_weights_choose_for_themselves(charrnn, text):
+    charrnn("train", text, "-o", "old", "--hidden-size", 5, "--iterations", 2).ok()
+    said = charrnn("train", text, "-o", "new", "--init-from", "old", "--iterations", 2).ok().err
+    assert "chosen" not in said
+
+
+def test_other_tasks_keep_their_defaults(charrnn, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{label}\t{label}{n}\n" for n in range(40) for label in "ab"))
+    said = charrnn("train", "pairs.tsv", "--task", "classify", "-o", "run", "--iterations", 2).ok().err
+    assert "chosen" not in said
+    assert checkpoints.load(tmp_path / "run").config.model.hidden_size == 128
+
+
+def test_plan_shows_what_train_chooses(charrnn, text, tmp_path, monkeypatch):
+    monkeypatch.setattr(timing.measure, "__defaults__", (0.05,))
+    told = charrnn("plan", text, "--iterations", 3).ok().text
+    (line,) = re.findall("^recipe:      (chosen for .*)$", told, re.M)
+    facts = charrnn("plan", text, "--iterations", 3, "-o", "plan.yaml", "--json").ok().json
+    assert {*facts["chosen"]} == CHOSEN
+    assert line in charrnn("train", text, "--iterations", 3, "-o", "run").ok().err
+    charrnn(*shlex.split(facts["train"])[1:], "-o", "planned", "-q").ok()
+    configs = [checkpoints.load(tmp_path / name).config for name in ("run", "planned")]
+    assert configs[0].model == configs[1].model
+    assert configs[0].optim == configs[1].optim
+
+
+def test_python_chooses_as_the_command_does(charrnn, text, tmp_path):
+    charrnn("train", text, "--iterations", 3, "--seed", 1, "-o", "typed").ok()
+    package.train(text, iterations=3, seed=1, out=tmp_path / "called")
+    configs = [checkpoints.load(tmp_path / name).config for name in ("typed", "called")]
+    assert configs[0] == configs[1]
+    named = package.train(text, config="quickstart", iterations=1, hidden_size=4)
+    assert named.config.train.patience is None

@@ -1,0 +1,162 @@
+"""The grid of recipes that the chosen one is compared with, the table of what each reached, and the regret."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, get_type_hints
+
+CHOSEN = "chosen"
+"""The name of the recipe that `charrnn train` chooses."""
+
+RATES = {64: 1e-2, 128: 1e-2, 256: 6e-3, 512: 4e-3, 768: 3e-3}
+"""The rate of each width, where a recipe has no other."""
+
+
+def _recipe(hidden: int, dropout: float, rate: float | None = None, **others: object) -> dict[str, object]:
+    return {
+        "model.hidden_size": hidden,
+        "model.dropout": dropout,
+        "optim.learning_rate": RATES[hidden] if rate is None else rate,
+        **{key.replace("__", "."): value for key, value in others.items()},
+    }
+
+
+GRID: tuple[dict[str, object], ...] = (
+    *(_recipe(hidden, dropout) for hidden in (64, 128, 256, 512) for dropout in (0.0, 0.3, 0.6)),
+    *(_recipe(768, dropout) for dropout in (0.0, 0.3)),
+    *(_recipe(128, 0.3, rate) for rate in (3e-3, 6e-3)),
+    *(_recipe(256, 0.3, rate) for rate in (3e-3, 1e-2)),
+    _recipe(512, 0.3, 1e-2),
+    *(_recipe(128, dropout, model__num_layers=2) for dropout in (0.0, 0.3)),
+    _recipe(256, 0.3, model__num_layers=2),
+    *(_recipe(hidden, 0.3, model__cell="gru") for hidden in (128, 256, 512)),
+    _recipe(256, 0.6, model__cell="gru"),
+    _recipe(256, 0.6, train__batch_size=16),
+    _recipe(64, 0.3, train__batch_size=8, train__seq_length=32),
+)
+"""The keys of each recipe; all others are those of `configs/lstm.yaml`."""
+
+
+class Row(NamedTuple):
+    """Is a line of the table: a recipe on a text, for so long, from one seed."""
+
+    text: str
+    characters: int
+    """Characters to learn from and to validate on; those of the test come after them."""
+    seconds: int
+    seed: int
+    recipe: str
+    """`grid`, or `chosen`."""
+    settings: str
+    """The keys of the recipe, as `key=value`, with blanks between."""
+    test_nats: float
+    val_nats: float
+    best_at: int
+    iterations: int
+    machine: str
+
+    @property
+    def task(self) -> tuple[str, int, int, int, str]:
+        """What was to be measured: it is measured once."""
+        return (self.text, self.characters, self.seconds, self.seed, self.settings)
+
+
+class Regret(NamedTuple):
+    """Says how far the chosen recipe is from the best of the grid."""
+
+    text: str
+    characters: int
+    seconds: int
+    chosen: float
+    """Test loss of the chosen recipe, as a mean over seeds."""
+    best: float
+    """That of the best recipe of the grid."""
+    settings: str
+    """The keys of that recipe."""
+    seeds: int
+    """How many seeds the best is a mean of; of one, the best of many flatters itself."""
+    recipes: int
+
+    @property
+    def regret(self) -> float:
+        """By how much the chosen one is worse, in nats per character."""
+        return self.chosen - self.best
+
+
+def as_words(settings: dict[str, object]) -> str:
+    """Returns the keys of a recipe as a row has them."""
+    return " ".join(f"{key}={value}" for key, value in sorted(settings.items()))
+
+
+def read(path: Path) -> list[Row]:
+    """Returns the rows of a table; none where there is no file."""
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        kinds = get_type_hints(Row)
+        return [
+            Row(**{name: kinds[name](value) for name, value in line.items()})
+            for line in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        ]
+
+
+def append(path: Path, row: Row) -> None:
+    """Adds a row to a table, which is begun with the names of its columns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with open(path, "a", encoding="utf-8", newline="") as file:
+        for line in ([Row._fields] if is_new else []) + [tuple(map(str, row))]:
+            file.write("\t".join(line) + "\n")
+
+
+def best_of(rows: Iterable[Row], count: int) -> list[str]:
+    """Returns the settings of the best recipes of a grid, by their mean."""
+    means = _means(row for row in rows if row.recipe != CHOSEN)
+    return sorted(means, key=lambda settings: means[settings][0])[:count]
+
+
+def regrets(rows: Iterable[Row]) -> Iterator[Regret]:
+    """Yields the regret for each text and time where both the chosen recipe and a grid were measured.
+
+    Where recipes have unequal numbers of seeds, only those that have most are compared: the others were worse in the
+    first place.
+    """
+    by_place = defaultdict(list)
+    for row in rows:
+        by_place[row.text, row.characters, row.seconds].append(row)
+    for (text, characters, seconds), some in sorted(by_place.items()):
+        chosen = _means(row for row in some if row.recipe == CHOSEN)
+        grid = _means(row for row in some if row.recipe != CHOSEN)
+        if not chosen or not grid:
+            continue
+        most = max(seeds for _, seeds in grid.values())
+        settings = min((each for each in grid if grid[each][1] == most), key=lambda each: grid[each][0])
+        latest = [*chosen.values()][-1]  # of a rule that has changed, what it chose last
+        yield Regret(text, characters, seconds, latest[0], grid[settings][0], settings, most, len(grid))
+
+
+def _means(rows: Iterable[Row]) -> dict[str, tuple[float, int]]:
+    """Returns the mean test loss of each recipe, and over how many seeds."""
+    found: dict[str, dict[int, float]] = {}
+    for row in rows:
+        found.setdefault(row.settings, {})[row.seed] = row.test_nats
+    return {settings: (statistics.fmean(seeds.values()), len(seeds)) for settings, seeds in found.items()}
+
+
+def lines(found: Iterable[Regret]) -> Iterator[str]:
+    """The regrets as Markdown, with their mean and the worst."""
+    some = [*found]
+    yield "| text | characters | seconds | chosen | best of the grid | regret | its recipe |"
+    yield "| --- | --: | --: | --: | --: | --: | --- |"
+    for each in some:
+        best = f"{each.best:.4f} ({each.recipes} recipes, {each.seeds} seed{'s' * (each.seeds > 1)})"
+        numbers = f"{each.characters:,} | {each.seconds} | {each.chosen:.4f} | {best} | {each.regret:+.4f}"
+        yield f"| {each.text} | {numbers} | `{each.settings}` |"
+    if some:
+        mean, worst = statistics.fmean(each.regret for each in some), max(each.regret for each in some)
+        yield ""
+        yield f"Mean regret {mean:+.4f}, worst {worst:+.4f} nats per character, of {len(some)}."
