@@ -28,7 +28,7 @@ from charrnn.text.origin import FileRead
 from charrnn.version import __version__
 
 FORMAT = "charrnn"
-VERSION = 6
+VERSION = 7
 """The version of the format that is written; every version before it can be read."""
 
 
