@@ -13,7 +13,7 @@ import click
 
 from charrnn import tasks
 from charrnn.cli import common, processes
-from charrnn.config.resolve import Setting, resolve
+from charrnn.config.resolve import Setting, is_set, resolve
 from charrnn.config.schema import keys
 from charrnn.config.writing import to_settings
 from charrnn.errors import ConfigError
@@ -151,7 +151,7 @@ def _configuration(wanted: Options) -> Config:
 
         return resolve(to_settings(checkpoint.load(Path(source)).config, source), settings)[0]
     config, origins = resolve(common.read_config(source), settings)
-    for path in (path for path in DRAWN if origins[path] != "default"):
+    for path in (path for path in DRAWN if is_set(origins[path])):
         common.say(f"{origins[path]}: the network is built small, with weights of its own; {path} is not looked at")
     return config
 

@@ -23,6 +23,15 @@ class Setting(NamedTuple):
     origin: str
 
 
+DEFAULT, OF_CHOICE, SET_ASIDE = "default", "default of ", "set aside: "
+"""How the origin of a value begins, or what it is, that nobody has set."""
+
+
+def is_set(origin: str) -> bool:
+    """Tells whether somebody has set the value of this origin: it is no default, of whatever, and was not set aside."""
+    return origin != DEFAULT and not origin.startswith((OF_CHOICE, SET_ASIDE))
+
+
 def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
     """Returns the configuration that `layers` of settings give, later over earlier, and where each value came from.
 
@@ -30,7 +39,7 @@ def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
     """
     known = keys()
     values: dict[str, Any] = {path: f.default for path, f in known.items()}
-    origins = dict.fromkeys(known, "default")
+    origins = dict.fromkeys(known, DEFAULT)
     errors = []
     for setting in (s for layer in layers for s in layer):
         if setting.path not in known:
@@ -46,9 +55,9 @@ def resolve(*layers: Sequence[Setting]) -> tuple[Config, dict[str, str]]:
         errors += _contradictions(values, origins)
     if errors:
         raise ConfigError(*errors)
-    if origins["train.epochs"] == "default" and (values["train.iterations"] or values["train.time_budget"]):
+    if origins["train.epochs"] == DEFAULT and (values["train.iterations"] or values["train.time_budget"]):
         values["train.epochs"] = None
-        origins["train.epochs"] = "set aside: something else ends the run"
+        origins["train.epochs"] = f"{SET_ASIDE}something else ends the run"
     sections = {
         name: section(**{f.name: values[f"{name}.{f.name}"] for f in dataclasses.fields(section)})
         for name, section in SECTIONS.items()
@@ -62,8 +71,8 @@ def _take_defaults_of_choices(values: dict[str, Any], origins: dict[str, str]) -
         choice = values[path]
         for name, default in f.metadata["defaults"].get(choice, {}).items():
             other = f"{path.partition('.')[0]}.{name}"
-            if origins[other] == "default":
-                values[other], origins[other] = default, f"default of {choice}"
+            if origins[other] == DEFAULT:
+                values[other], origins[other] = default, f"{OF_CHOICE}{choice}"
 
 
 def _contradictions(values: dict[str, Any], origins: dict[str, str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charrnn.config.resolve import Setting, resolve
+from charrnn.config.resolve import Setting, is_set, resolve
 from charrnn.config.schema import Config
 from charrnn.config.writing import CHOSEN
 from charrnn.recipes import rule
@@ -59,7 +59,7 @@ def choose(settings: Sequence[Setting], examples: Examples, ranks: int = 1, core
     config, origins = resolve(settings)
     if not isinstance(examples, Text) or config.data.documents is not None or config.train.gradient == "rtrl":
         return NOTHING
-    free = {path for path, origin in origins.items() if origin == "default" or origin.startswith("set aside")}
+    free = {path for path, origin in origins.items() if not is_set(origin)}
     found = situation(config, free, examples, ranks, cores)
     if not found.characters:
         return NOTHING
@@ -86,10 +86,12 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
         speed=foresee(config, max(2, symbols), ranks, cores),
         seconds=train.time_budget,
         epochs=None if "train.epochs" in free else train.epochs,
+        endless="train.epochs" not in free and train.epochs is None,
         updates=train.iterations,
         hidden_size=unless_free("model.hidden_size", config.model.hidden_size),
         batch_size=unless_free("train.batch_size", train.batch_size),
         seq_length=unless_free("train.seq_length", train.seq_length),
+        least_rows=ranks * int((train.layout or "1x1").partition("x")[0]),
         accumulate=train.accumulate,
         eval_every=unless_free("train.eval_every", train.eval_every),
         cell=config.model.cell,

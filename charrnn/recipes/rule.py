@@ -81,11 +81,15 @@ class Situation:
     """The time that there is."""
     epochs: float | None = None
     """The passes that there are to be."""
+    endless: bool = False
+    """Whether passes are not to end the run: its time is all used, however much that is."""
     updates: int | None = None
     """The updates that there are to be."""
     hidden_size: int | None = None
     batch_size: int | None = None
     seq_length: int | None = None
+    least_rows: int = 1
+    """Rows that a batch must have, so that all who share it have one."""
     accumulate: int = 1
     """Batches of an update."""
     eval_every: int | None = None
@@ -123,7 +127,7 @@ class Recipe(NamedTuple):
 def recipe(found: Situation) -> Recipe:
     """Returns the recipe for a situation."""
     rows, steps = of(BATCHES, found.characters)
-    rows, steps = found.batch_size or rows, found.seq_length or steps
+    rows, steps = found.batch_size or max(rows, found.least_rows), found.seq_length or steps
     shape, short = _widest(found, rows, steps)
     read, per_update, epochs = _length(found, shape), _per_update(found, shape), None
     if found.is_open or (found.has_no_length and read == _most(found, shape)):
@@ -194,6 +198,8 @@ def _length(found: Situation, shape: Shape) -> float:
 
 def _most(found: Situation, shape: Shape) -> float:
     """Returns how many characters all passes or updates read; where none are given, those of as many as are of use."""
+    if found.endless and found.has_no_length:
+        return math.inf
     per_update, ends = _per_update(found, shape), []
     if found.epochs is not None:
         ends.append(float(found.epochs * found.characters))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from charrnn import advice
-from charrnn.config.resolve import Setting, resolve
+from charrnn.config.resolve import Setting, is_set, resolve
 from charrnn.config.schema import Config
 
 GENTLER = 5
@@ -24,7 +24,7 @@ def configure(*layers: Sequence[Setting]) -> tuple[Config, list[str]]:
 
 def gentler(config: Config, origins: Mapping[str, str]) -> list[Setting]:
     """Returns the setting of a lower learning rate, where the rate is a default; none where a user has chosen it."""
-    if not origins["optim.learning_rate"].startswith("default"):
+    if is_set(origins["optim.learning_rate"]):
         return []
     optim = config.optim
     rate = max(optim.learning_rate / GENTLER, optim.min_learning_rate)

@@ -264,3 +264,5 @@ def test_what_the_check_has_values_of_its_own_for_is_told(charrnn):
         "looked at\n"
     )
     assert not charrnn("gradcheck", "--cell", "rnn").ok().err
+    said = charrnn("gradcheck", "--cell", "gru", "--set", "model.init=torch").ok().err  # which has defaults of its own
+    assert "forget_bias" not in said

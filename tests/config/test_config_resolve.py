@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from charrnn.config.resolve import Setting, resolve
+from charrnn.config.resolve import Setting, is_set, resolve
 from charrnn.config.schema import Config, keys, types_of_keys
 from charrnn.errors import ConfigError
 from charrnn.nn import INITIALIZERS, initializers
@@ -28,6 +28,15 @@ def test_later_layers_win_and_each_value_knows_its_origin():
     assert origins["model.cell"] == "a.yaml:1"
     assert origins["model.hidden_size"] == "--set model.hidden_size=9"
     assert origins["model.dropout"] == "default"
+
+
+def test_a_default_is_set_by_nobody_whatever_it_follows_from_and_a_file_may_have_its_name():
+    _, origins = resolve(
+        [Setting("optim.name", "adamw", "default.yaml:3"), Setting("train.iterations", 5, "--iterations 5")]
+    )
+    assert [path for path, origin in origins.items() if is_set(origin)] == ["train.iterations", "optim.name"]
+    assert origins["optim.weight_decay"] == "default of adamw"
+    assert origins["train.epochs"].startswith("set aside")
 
 
 def test_a_wrong_value_is_told_even_where_a_later_layer_replaces_it():

@@ -58,6 +58,12 @@ def test_nothing_ends_a_run_but_what_is_given_or_chosen():
     assert chosen(train__epochs=3)[0].train.epochs == 3
 
 
+def test_without_an_end_by_passes_all_of_the_time_is_used():
+    config, found = chosen(train__epochs=None, train__time_budget=3600)
+    assert config.train.epochs is None
+    assert " in about 1h on this machine" in found.line
+
+
 def test_passes_and_updates_that_are_given_are_all_made():
     assert "train.patience" in chosen(train__time_budget=60)[1].keys
     for length in ({"train__epochs": 3}, {"train__iterations": 70}):
@@ -83,6 +89,13 @@ def test_documents_and_exact_gradients_are_left_alone():
     settings = [Setting("data.documents", "lines", "given")]
     assert choose(settings, text_of(3_000)) == NOTHING
     assert choose([Setting("train.gradient", "rtrl", "given")], text_of(3_000)) == NOTHING
+
+
+def test_all_who_share_a_batch_have_a_row_of_it():
+    assert chosen(5_000, train__layout="12x1")[0].train.batch_size == 12
+    layout = [Setting("train.layout", "3x1", "given")]
+    assert resolve(choose(layout, text_of(5_000), 4, 3).settings, layout)[0].train.batch_size == 12
+    assert resolve(choose([], text_of(5_000), 4, 3).settings)[0].train.batch_size == 8
 
 
 def test_more_cores_and_ranks_are_foreseen_to_be_faster():

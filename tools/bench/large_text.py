@@ -71,7 +71,7 @@ def train(path: Path, *settings: str) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         always = (f"train.batch_size={B}", f"train.seq_length={T}", "train.seed=1")
         words = [word for setting in always + settings for word in ("--set", setting)]
-        return run("-m", "charrnn", "train", path, "-q", "-o", Path(folder) / "run", *words)
+        return run("-m", "charrnn", "train", path, "-c", "lstm", "-q", "-o", Path(folder) / "run", *words)
 
 
 def walk(path: Path) -> None:

@@ -51,7 +51,7 @@ def pretrained(row: Row, train: Path, scratch: Path, seed: int) -> Path:
     pairs = cutting.read(train)
     text.write_text("\n".join(second for _, second in pairs) + "\n", "utf-8", newline="\n")
     shutil.rmtree(out, ignore_errors=True)
-    charrnn("train", text, "-q", "-o", out, "--seed", seed, *settings(row.pretrain))
+    charrnn("train", text, "-c", "lstm", "-q", "-o", out, "--seed", seed, *settings(row.pretrain))
     return out
 
 
