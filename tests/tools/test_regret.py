@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 import pytest
-from experiments import regret, regret_table
-from experiments.regret_table import CHOSEN, GRID, Row, as_words
+from experiments import regret, regret_table, trials, tricks
+from experiments.regret_table import CHOSEN, GRID
+from experiments.trials import Row, Trial, as_words
 
 from charrnn.config.resolve import Setting, resolve
 
@@ -26,9 +27,9 @@ def test_the_grid_is_of_recipes_that_can_be_trained_and_are_all_different():
 def test_rows_come_back_as_they_were_written(tmp_path):
     rows = [row("x=1", 1.1 + 0.2), row("x=1 y=a", 2.5, recipe=CHOSEN)]
     for each in rows:
-        regret_table.append(tmp_path / "deep" / "table.tsv", each)
-    assert regret_table.read(tmp_path / "deep" / "table.tsv") == rows
-    assert regret_table.read(tmp_path / "none.tsv") == []
+        trials.append(tmp_path / "deep" / "table.tsv", each)
+    assert trials.read(tmp_path / "deep" / "table.tsv") == rows
+    assert trials.read(tmp_path / "none.tsv") == []
 
 
 def test_the_regret_is_what_the_best_of_most_seeds_is_better_by():
@@ -56,34 +57,57 @@ def test_a_rule_that_has_changed_is_judged_by_what_it_chose_last():
 def test_a_short_text_is_tested_on_what_comes_behind_it(tmp_path):
     text = "".join(f"{n * n % 997} " for n in range(10_000))
     (tmp_path / "numbers.txt").write_text(text, "utf-8")
-    found = regret.cut("numbers.txt:5000", tmp_path, tmp_path / "scratch")
+    found = trials.cut("numbers.txt:5000", tmp_path, tmp_path / "scratch")
     assert found.learn.read_text("utf-8") == text[:5000]
-    assert found.test.read_text("utf-8") == text[5000 : 5000 + regret.TEST]
+    assert found.test.read_text("utf-8") == text[5000 : 5000 + trials.TEST]
     with pytest.raises(SystemExit, match="too few to test on 20,000"):
-        regret.cut("numbers.txt:30000", tmp_path, tmp_path / "scratch")
+        trials.cut("numbers.txt:30000", tmp_path, tmp_path / "scratch")
 
 
-def test_what_has_a_row_is_not_trained_again_and_more_seeds_are_for_the_best(tmp_path, monkeypatch):
+def test_more_seeds_are_for_the_best_and_for_what_is_chosen(tmp_path, monkeypatch):
     monkeypatch.setattr(regret, "chosen_for", lambda cut, seconds: {"x": 9})
-    cut = regret.Cut("a", 5000, tmp_path, tmp_path)
-    args = argparse.Namespace(seconds=[30], seeds=[1, 2])
-    wanted = [*regret.tasks([cut], args, [], first=True)]
+    cut = trials.Cut("a", 5000, tmp_path, tmp_path)
+    args = argparse.Namespace(seconds=[30], seeds=[1, 2], chosen=False)
+    wanted = [*regret.wanted([cut], args, [], first=True)]
     assert len(wanted) == len(GRID) + 1
-    rows = [row(task.key[4], 2.0 + n / 100, recipe=task.recipe) for n, task in enumerate(wanted)]
-    assert [*regret.tasks([cut], args, rows, first=True)] == []
-    assert len([*regret.tasks([cut], args, rows[1:], first=True)]) == 1
-    more = [*regret.tasks([cut], args, rows, first=False)]
-    assert [task.settings for task in more] == [{"x": 9}, *GRID[: regret.FEW]]
-    assert {task.seed for task in more} == {2}
+    rows = [row(trial.key[4], 2.0 + n / 100, recipe=trial.name) for n, trial in enumerate(wanted)]
+    more = [*regret.wanted([cut], args, rows, first=False)]
+    assert [trial.settings for trial in more] == [{"x": 9}, *GRID[: regret.FEW]]
+    assert {trial.seed for trial in more} == {2}
+
+
+def test_what_has_a_row_is_not_tried_again(tmp_path, monkeypatch):
+    cut, tried = trials.Cut("a", 5000, tmp_path, tmp_path), []
+    monkeypatch.setattr(trials, "run", lambda trial, *_: tried.append(trial) or row(trial.key[4], 2.0))
+    wanted = [Trial(cut, 30, 1, "grid", {"x": n}) for n in range(5)]
+    trials.run_all(wanted[:3], tmp_path / "table.tsv", tmp_path)
+    trials.run_all(wanted, tmp_path / "table.tsv", tmp_path)
+    assert sorted(trial.settings["x"] for trial in tried) == [0, 1, 2, 3, 4]
+    assert len(trials.read(tmp_path / "table.tsv")) == 5
+
+
+def test_each_trick_changes_the_recipe_to_one_that_can_be_trained():
+    for text in tricks.BASES:
+        recipes = {trick: tricks.settings_of(text, trick) for trick in tricks.TRICKS}
+        assert len({as_words(recipe) for recipe in recipes.values()}) == len(recipes)
+        for recipe in recipes.values():
+            resolve([Setting(key, value, "here") for key, value in recipe.items()])
+    assert tricks.settings_of("irish.abc:150000", "dropout of 0.1 more")["model.dropout"] == 0.5
+
+
+def test_a_trick_is_compared_with_the_recipe_of_the_same_text_and_seed():
+    rows = [row("x=0", 2.0, recipe=tricks.AS_IT_IS), row("x=0", 1.0, seed=2, recipe=tricks.AS_IT_IS)]
+    rows += [row("x=1", 1.9, recipe="GRU"), row("x=1", 0.7, seed=2, recipe="GRU"), row("x=2", 5.0, seed=3, recipe="z")]
+    assert [*tricks.lines(rows)][2:] == ["| GRU | +0.200 | +0.200 | 2 |"]
 
 
 @pytest.mark.timeout(120)
 def test_a_recipe_is_trained_and_tested(tmp_path):
     text = "".join(f"verse {n * n % 97}, the quick brown fox\n" for n in range(1000))
     (tmp_path / "fox.txt").write_text(text, "utf-8")
-    cut = regret.cut("fox.txt:3000", tmp_path, tmp_path / "scratch")
+    cut = trials.cut("fox.txt:3000", tmp_path, tmp_path / "scratch")
     settings = {"model.hidden_size": 6, "model.cell": "gru", "train.batch_size": 4}
-    found = regret.train(regret.Task(cut, 1, 1, "grid", settings), tmp_path / "scratch", None)
+    found = trials.run(Trial(cut, 1, 1, "grid", settings), tmp_path / "scratch")
     assert found.settings == "model.cell=gru model.hidden_size=6 train.batch_size=4"
     assert 0 < found.test_nats < 4
     assert 0 < found.best_at <= found.iterations

@@ -1,13 +1,13 @@
-"""The grid of recipes that the chosen one is compared with, the table of what each reached, and the regret."""
+"""The grid of recipes that the chosen one is compared with, and the regret."""
 
 from __future__ import annotations
 
-import csv
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple, get_type_hints
+from typing import NamedTuple
+
+from experiments.trials import Row, Settings
 
 CHOSEN = "chosen"
 """The name of the recipe that `charrnn train` chooses."""
@@ -16,7 +16,7 @@ RATES = {64: 1e-2, 128: 1e-2, 256: 6e-3, 512: 4e-3, 768: 3e-3}
 """The rate of each width, where a recipe has no other."""
 
 
-def _recipe(hidden: int, dropout: float, rate: float | None = None, **others: object) -> dict[str, object]:
+def _recipe(hidden: int, dropout: float, rate: float | None = None, **others: object) -> Settings:
     return {
         "model.hidden_size": hidden,
         "model.dropout": dropout,
@@ -25,7 +25,7 @@ def _recipe(hidden: int, dropout: float, rate: float | None = None, **others: ob
     }
 
 
-GRID: tuple[dict[str, object], ...] = (
+GRID: tuple[Settings, ...] = (
     *(_recipe(hidden, dropout) for hidden in (64, 128, 256, 512) for dropout in (0.0, 0.3, 0.6)),
     *(_recipe(768, dropout) for dropout in (0.0, 0.3)),
     *(_recipe(128, 0.3, rate) for rate in (3e-3, 6e-3)),
@@ -39,30 +39,6 @@ GRID: tuple[dict[str, object], ...] = (
     _recipe(64, 0.3, train__batch_size=8, train__seq_length=32),
 )
 """The keys of each recipe; all others are those of `configs/lstm.yaml`."""
-
-
-class Row(NamedTuple):
-    """Is a line of the table: a recipe on a text, for so long, from one seed."""
-
-    text: str
-    characters: int
-    """Characters to learn from and to validate on; those of the test come after them."""
-    seconds: int
-    seed: int
-    recipe: str
-    """`grid`, or `chosen`."""
-    settings: str
-    """The keys of the recipe, as `key=value`, with blanks between."""
-    test_nats: float
-    val_nats: float
-    best_at: int
-    iterations: int
-    machine: str
-
-    @property
-    def task(self) -> tuple[str, int, int, int, str]:
-        """What was to be measured: it is measured once."""
-        return (self.text, self.characters, self.seconds, self.seed, self.settings)
 
 
 class Regret(NamedTuple):
@@ -85,32 +61,6 @@ class Regret(NamedTuple):
     def regret(self) -> float:
         """By how much the chosen one is worse, in nats per character."""
         return self.chosen - self.best
-
-
-def as_words(settings: dict[str, object]) -> str:
-    """Returns the keys of a recipe as a row has them."""
-    return " ".join(f"{key}={value}" for key, value in sorted(settings.items()))
-
-
-def read(path: Path) -> list[Row]:
-    """Returns the rows of a table; none where there is no file."""
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8", newline="") as file:
-        kinds = get_type_hints(Row)
-        return [
-            Row(**{name: kinds[name](value) for name, value in line.items()})
-            for line in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        ]
-
-
-def append(path: Path, row: Row) -> None:
-    """Adds a row to a table, which is begun with the names of its columns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        for line in ([Row._fields] if is_new else []) + [tuple(map(str, row))]:
-            file.write("\t".join(line) + "\n")
 
 
 def best_of(rows: Iterable[Row], count: int) -> list[str]:
