@@ -152,11 +152,20 @@ def test_row_41_a_text_of_one_symbol_teaches_nothing(refuses, data):
 @pytest.mark.parametrize("split_by", ["tail", "columns"])
 def test_row_41_a_text_that_is_too_short_is_refused_with_advice_that_works(charrnn, tmp_path, n, split_by):
     (tmp_path / "short.txt").write_text(("ab c" * n)[:n])
-    sets = ["--set", "model.hidden_size=4", "--set", "train.epochs=1", "--set", f"data.split_by={split_by}"]
+    sets = ["-c", "lstm", "--hidden-size", 4, "--epochs", 1, "--set", f"data.split_by={split_by}"]
     first = charrnn("train", "short.txt", "-q", *sets)
     first.fails(3, "too short", "needs", "batch_size 32", "seq_length 64")
     _, _, advice = first.err.partition("use more text, or ")
     charrnn("train", "short.txt", "-q", *sets, *shlex.split(advice)).ok()  # all of it at once
+
+
+@pytest.mark.parametrize("n", [2, 20, 280])
+def test_row_41_so_is_a_text_that_is_too_short_for_the_recipe_that_is_chosen_for_it(charrnn, tmp_path, n):
+    (tmp_path / "short.txt").write_text(("ab c" * n)[:n])
+    first = charrnn("train", "short.txt", "-q", "--iterations", 1)
+    first.fails(3, "too short", "needs", "batch_size 8", "seq_length 32")
+    _, _, advice = first.err.partition("use more text, or ")
+    charrnn("train", "short.txt", "-q", "--iterations", 1, *shlex.split(advice)).ok()
 
 
 def test_row_41_needed_and_found_are_the_true_numbers(train, tmp_path):
