@@ -94,8 +94,13 @@ def scalar(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)  # the shortest text that reads back as the same number
     if isinstance(value, str) and not re.fullmatch(r"(?!(?i:null|true|false)$)[A-Za-z][A-Za-z0-9_-]*", value):
-        return json.dumps(value)  # which is YAML's double-quoted style
+        return f'"{"".join(map(_escaped, value))}"'
     return {None: "null", True: "true", False: "false"}[value] if value is None or type(value) is bool else str(value)
+
+
+def _escaped(character: str) -> str:
+    """Returns a character as it stands in YAML's double-quoted style: as in JSON, but never as two surrogates."""
+    return json.dumps(character)[1:-1] if character <= "\uffff" else f"\\U{ord(character):08x}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -78,6 +78,12 @@ def test_a_configuration_comes_back_from_yaml_from_plain_values_and_from_json(co
     assert from_dict(json.loads(json.dumps(to_dict(config), allow_nan=False)), "json") == config
 
 
+def test_every_character_of_a_name_comes_back():
+    name = "".join(map(chr, [*range(1, 0x300), 0x2028, 0xD800, 0xDCFF, 0xFEFF, 0xFFFF, 0x10000, 0x1F98A, 0x10FFFF]))
+    config, _ = resolve([Setting("data.validation", name, "here")])
+    assert resolve(read_yaml(to_yaml(config), "a.yaml"))[0] == config
+
+
 @pytest.mark.parametrize("encoding", ["037", "#utf-8", "[utf-8]"])
 def test_an_encoding_spelled_oddly_is_refused_or_comes_back_too(encoding):
     try:
