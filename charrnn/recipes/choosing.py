@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charrnn.config.resolve import Setting, is_set, resolve
 from charrnn.config.schema import Config
 from charrnn.config.writing import CHOSEN
+from charrnn.nn import cells
 from charrnn.recipes import rule
 from charrnn.recipes.rule import Recipe, Situation
 from charrnn.recipes.speed import foresee
@@ -72,6 +74,8 @@ def choose(settings: Sequence[Setting], examples: Examples, ranks: int = 1, core
 def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores: int | None = None) -> Situation:
     """Returns what a recipe is to be chosen for; `free` are the keys that may be chosen."""
     train, data = config.train, config.data
+    if "model.cell" in free:
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, cell=rule.CELL))
     symbols = len(text.symbols)
     if data.max_vocab is not None:
         symbols = min(symbols, data.max_vocab + MOST_SYMBOLS)
@@ -101,11 +105,17 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
 def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
     """Returns the values of all keys that a recipe may set."""
     values: dict[str, Any] = {
+        "model.cell": found.cell,
         "model.hidden_size": recipe.shape.hidden_size,
+        "model.init": rule.INIT,
         "model.dropout": recipe.dropout,
+        "optim.clip_norm": rule.CLIP_NORM,
+        "optim.weight_decay": recipe.weight_decay,
         "train.batch_size": recipe.shape.batch_size,
         "train.seq_length": recipe.shape.seq_length,
     }
+    if cells.build(found.cell).has_candidate:
+        values["model.recurrent_dropout"] = recipe.recurrent_dropout
     if config.optim.name in OF_ADAM:
         values["optim.learning_rate"] = max(recipe.learning_rate, config.optim.min_learning_rate)
     if recipe.epochs is not None:
@@ -118,8 +128,10 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
 
 
 WORDS = {
+    "model.cell": "{}",
     "model.hidden_size": "{:,} units",
     "model.dropout": "dropout {:g}",
+    "model.recurrent_dropout": "recurrent dropout {:g}",
     "optim.learning_rate": "rate {:g}",
     "train.batch_size": "{:,} rows",
     "train.seq_length": "{:,} steps",

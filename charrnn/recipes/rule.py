@@ -24,10 +24,25 @@ UPDATES = 4000
 BATCHES = (20_000, (8, 32)), (200_000, (16, 64)), (math.inf, (32, 64))
 """Rows and steps of a batch for a text of less than so many characters: a short one must make updates enough, too."""
 
-DROPOUTS = (2, 0.0), (5, 0.1), (10, 0.2), (16, 0.3), (22, 0.4), (30, 0.5), (math.inf, 0.6)
-"""Dropout where the text is read less than so often: what is read again and again is learnt by heart without it."""
+REGULARIZATION = (
+    (3, (0.0, 0.0, 0.0)),
+    (8, (0.1, 0.1, 0.0)),
+    (16, (0.3, 0.2, 0.0)),
+    (math.inf, (0.5, 0.3, 0.1)),
+)
+"""Dropout, recurrent dropout and weight decay where the text is read less than so often: what is read again and again
+is learnt by heart without them."""
 
-RATES = (224, 1e-2), (352, 6e-3), (576, 4e-3), (math.inf, 3e-3)
+CELL = "gru"
+"""The recurrent cell: in equal time it learns more than an LSTM, for it makes more updates."""
+
+INIT = "torch"
+"""How weights begin: with biases that are drawn, the first plateau is left sooner."""
+
+CLIP_NORM = 0.25
+"""Most that a gradient's norm may be. Most gradients are longer at first, and with so high a rate they must not be."""
+
+RATES = (160, 1.5e-2), (224, 1.2e-2), (352, 1e-2), (576, 6e-3), (math.inf, 4e-3)
 """The learning rate of Adam for networks narrower than that; it ends at zero."""
 
 GENTLER = {"rnn": 0.5}
@@ -93,7 +108,7 @@ class Situation:
     accumulate: int = 1
     """Batches of an update."""
     eval_every: int | None = None
-    cell: str = "lstm"
+    cell: str = CELL
 
     @property
     def is_open(self) -> bool:
@@ -111,6 +126,8 @@ class Recipe(NamedTuple):
 
     shape: Shape
     dropout: float
+    recurrent_dropout: float
+    weight_decay: float
     learning_rate: float
     epochs: int | None
     """Passes after which the run ends, where nothing else says so, or its time is more than is of use."""
@@ -136,10 +153,13 @@ def recipe(found: Situation) -> Recipe:
     passes = read / found.characters
     updates = max(1, int(read / per_update))
     every = found.eval_every or evaluate_every(updates, found.judged / per_update)
+    dropout, recurrent_dropout, weight_decay = of(REGULARIZATION, passes)
     return Recipe(
         shape=shape,
-        dropout=of(DROPOUTS, passes),
-        learning_rate=float(f"{of(RATES, shape.hidden_size) * GENTLER.get(found.cell, 1):.1g}"),
+        dropout=dropout,
+        recurrent_dropout=recurrent_dropout,
+        weight_decay=weight_decay,
+        learning_rate=float(f"{of(RATES, shape.hidden_size) * GENTLER.get(found.cell, 1):.2g}"),
         epochs=epochs,
         eval_every=every,
         patience=max(LEAST_WAITING, round(WAITING * updates / every)),

@@ -19,8 +19,8 @@ from charrnn.runs import checkpoint as checkpoints
 from charrnn.text.encoding import decode
 
 CHOSEN = {
-    "model.hidden_size", "model.dropout", "train.batch_size", "train.seq_length", "train.eval_every",
-    "optim.learning_rate",
+    "model.cell", "model.hidden_size", "model.init", "model.dropout", "model.recurrent_dropout", "train.batch_size",
+    "train.seq_length", "train.eval_every", "optim.learning_rate", "optim.clip_norm", "optim.weight_decay",
 }  # fmt: skip
 
 
@@ -47,7 +47,8 @@ def test_what_is_left_free_is_chosen_and_what_is_given_is_kept():
 def test_the_line_says_what_was_chosen():
     config, found = chosen(train__time_budget=60)
     m, t = config.model, config.train
-    assert f"{m.hidden_size} units, dropout {m.dropout:g}, rate {config.optim.learning_rate:g}" in found.line
+    network = f"{m.cell}, {m.hidden_size} units, dropout {m.dropout:g}, recurrent dropout {m.recurrent_dropout:g}"
+    assert f": {network}, rate {config.optim.learning_rate:g}, " in found.line
     assert f"{t.batch_size} rows, {t.seq_length} steps, epochs {t.epochs}, patience {t.patience}; " in found.line
     assert "\n" not in found.line
 
@@ -78,6 +79,13 @@ def test_the_rate_is_for_adam_and_not_below_what_it_is_to_end_at():
     assert "optim.learning_rate" not in chosen(optim__name="sgd")[1].keys
     assert chosen(optim__name="adamw")[1].keys
     assert chosen(optim__min_learning_rate=0.009, model__hidden_size=768)[0].optim.learning_rate == 0.009
+
+
+def test_a_cell_that_is_given_is_kept_and_has_what_goes_with_it():
+    config, found = chosen(train__time_budget=60, model__cell="rnn")
+    assert (config.model.cell, config.model.recurrent_dropout) == ("rnn", 0)
+    assert "model.recurrent_dropout" not in found.keys
+    assert config.optim.learning_rate < chosen(train__time_budget=60)[0].optim.learning_rate
 
 
 def test_a_short_text_is_told_what_it_is_good_for():

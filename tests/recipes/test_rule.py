@@ -17,7 +17,7 @@ def situation(characters=900_000, judged=50_000, **known):
 
 
 def test_every_table_has_an_answer_to_every_number():
-    for table in (rule.WIDEST, rule.BATCHES, rule.DROPOUTS, rule.RATES):
+    for table in (rule.WIDEST, rule.BATCHES, rule.REGULARIZATION, rule.RATES):
         bounds = [bound for bound, _ in table]
         assert bounds == sorted(bounds)
         assert bounds[-1] == math.inf
@@ -45,7 +45,7 @@ def test_a_network_makes_updates_enough_for_its_width():
 def test_a_text_that_is_read_more_often_has_more_dropout():
     dropouts = [recipe(situation(characters, seconds=60.0)).dropout for characters in (10**8, 10**6, 10**5, 10**4)]
     assert dropouts == sorted(dropouts)
-    assert dropouts[0] == 0 < dropouts[1] < dropouts[-1]
+    assert dropouts[0] == 0 < dropouts[-1]
 
 
 def test_short_texts_have_small_batches_and_wide_networks_a_lower_rate():

@@ -12,31 +12,45 @@ from experiments.trials import Row, Settings
 CHOSEN = "chosen"
 """The name of the recipe that `charrnn train` chooses."""
 
-RATES = {64: 1e-2, 128: 1e-2, 256: 6e-3, 512: 4e-3, 768: 3e-3}
+COMMON: Settings = {
+    "model.init": "torch",
+    "optim.clip_norm": 0.25,
+    "optim.weight_decay": 0.1,
+    "train.batch_size": 16,
+}
+"""What proved itself with every width (docs/decisions/0013-recipes.md), and so is in every recipe of the grid."""
+
+RATES = {64: 2e-2, 128: 1.5e-2, 256: 1e-2, 512: 6e-3, 768: 4e-3}
 """The rate of each width, where a recipe has no other."""
 
 
-def _recipe(hidden: int, dropout: float, rate: float | None = None, **others: object) -> Settings:
-    return {
+def _recipe(cell: str, hidden: int, dropout: float, rate: float | None = None, **others: object) -> Settings:
+    return COMMON | {
+        "model.cell": cell,
         "model.hidden_size": hidden,
         "model.dropout": dropout,
+        "model.recurrent_dropout": dropout / 2,
         "optim.learning_rate": RATES[hidden] if rate is None else rate,
         **{key.replace("__", "."): value for key, value in others.items()},
     }
 
 
 GRID: tuple[Settings, ...] = (
-    *(_recipe(hidden, dropout) for hidden in (64, 128, 256, 512) for dropout in (0.0, 0.3, 0.6)),
-    *(_recipe(768, dropout) for dropout in (0.0, 0.3)),
-    *(_recipe(128, 0.3, rate) for rate in (3e-3, 6e-3)),
-    *(_recipe(256, 0.3, rate) for rate in (3e-3, 1e-2)),
-    _recipe(512, 0.3, 1e-2),
-    *(_recipe(128, dropout, model__num_layers=2) for dropout in (0.0, 0.3)),
-    _recipe(256, 0.3, model__num_layers=2),
-    *(_recipe(hidden, 0.3, model__cell="gru") for hidden in (128, 256, 512)),
-    _recipe(256, 0.6, model__cell="gru"),
-    _recipe(256, 0.6, train__batch_size=16),
-    _recipe(64, 0.3, train__batch_size=8, train__seq_length=32),
+    *(_recipe(cell, 64, dropout) for cell in ("gru", "lstm") for dropout in (0.0, 0.3)),
+    *(
+        _recipe(cell, hidden, dropout)
+        for cell in ("gru", "lstm")
+        for hidden in (128, 256)
+        for dropout in (0.0, 0.3, 0.6)
+    ),
+    _recipe("lstm", 512, 0.3),
+    *(_recipe("gru", 512, dropout) for dropout in (0.0, 0.3)),
+    _recipe("gru", 768, 0.3),
+    *(_recipe("gru", 128, 0.3, rate) for rate in (5e-3, 3e-2)),
+    *(_recipe("gru", 256, 0.0, rate) for rate in (5e-3, 2e-2)),
+    *(_recipe("gru", 128, dropout, model__num_layers=2) for dropout in (0.0, 0.3)),
+    _recipe("gru", 64, 0.3, train__batch_size=8, train__seq_length=32),
+    _recipe("gru", 128, 0.6, train__batch_size=8, train__seq_length=32),
 )
 """The keys of each recipe; all others are those of `configs/lstm.yaml`."""
 
