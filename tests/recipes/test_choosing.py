@@ -6,6 +6,7 @@ import re
 import shlex
 
 import numpy as np
+import pytest
 from driving import FOXES
 
 import charrnn as package
@@ -86,6 +87,13 @@ def test_a_cell_that_is_given_is_kept_and_has_what_goes_with_it():
     assert (config.model.cell, config.model.recurrent_dropout) == ("rnn", 0)
     assert "model.recurrent_dropout" not in found.keys
     assert config.optim.learning_rate < chosen(train__time_budget=60)[0].optim.learning_rate
+
+
+@pytest.mark.parametrize("key", ["layer_norm", "zoneout_c", "forget_bias"])
+def test_what_is_given_and_not_for_the_cell_of_the_rule_is_for_the_default_one(key):
+    config, found = chosen(train__time_budget=60, **{f"model__{key}": True if key == "layer_norm" else 0.5})
+    assert config.model.cell == "lstm"
+    assert "gru" not in found.line
 
 
 def test_a_short_text_is_told_what_it_is_good_for():
