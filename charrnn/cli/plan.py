@@ -89,7 +89,7 @@ def command(**options: Any) -> None:
     prepared = prepare(with_seed_of(config, examples), examples)
     plan = make(prepared, examples)
     ends = datetime.datetime.now().astimezone() + datetime.timedelta(seconds=plan.seconds)
-    told = [*prepared.notes, *chosen.notes, *remarks(plan)]
+    told = [*prepared.notes, *chosen.notes, *remarks(plan, chosen.keys)]
     if wanted.out is not None:
         _write(plan, wanted, told)
     if wanted.as_json:

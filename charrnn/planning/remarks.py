@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from charrnn import advice, system
@@ -37,9 +37,12 @@ LONG = 12 * 3600.0
 """Seconds of a run above which a budget is worth a thought."""
 
 
-def remarks(plan: RunPlan) -> list[str]:
-    """Returns what should be thought of, the most important first."""
-    return [line for find in FINDERS for line in find(plan)]
+def remarks(plan: RunPlan, chosen: Collection[str] = ()) -> list[str]:
+    """Returns what should be thought of, the most important first.
+
+    Of the keys that were `chosen` for this very text it advises none to be another.
+    """
+    return [line for find in FINDERS if ABOUT.get(find) not in chosen for line in find(plan)]
 
 
 def _diverges(plan: RunPlan) -> Iterator[str]:
@@ -63,15 +66,19 @@ def _budget(plan: RunPlan) -> Iterator[str]:
             f"in this time the text is not read once, {plan.epochs:.0%} of it; give it more time, or choose a smaller "
             f"network, as with {_narrower(plan, plan.prepared.run.config.model.hidden_size // 2)}"
         )
-    elif plan.foreseen and train.epochs:
-        yield (
-            f"the time ends it before train.epochs does, after {plan.epochs:.1f} of {train.epochs:,} passes; "
-            f"to end with them, raise the time"
-        )
-    elif plan.seconds > LONG:
+    elif plan.seconds > LONG and not (plan.foreseen and train.epochs):
         yield (
             f"it will take {plan.seconds / 3600:.0f} hours; to end it on the clock, with the schedule of the rate, "
             f"{_option('train.time_budget', '1h')}"
+        )
+
+
+def _passes_cut_short(plan: RunPlan) -> Iterator[str]:
+    epochs = plan.prepared.run.config.train.epochs
+    if plan.foreseen and epochs and plan.epochs >= 1:
+        yield (
+            f"the time ends it before train.epochs does, after {plan.epochs:.1f} of {epochs:,} passes; to end with "
+            f"them, raise the time"
         )
 
 
@@ -157,6 +164,7 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _diverges,
     _few_updates,
     _budget,
+    _passes_cut_short,
     _memory,
     _wide,
     _many_passes,
@@ -167,6 +175,9 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _labels,
 )
 """Each looks for one thing."""
+
+ABOUT = {_passes_cut_short: "train.epochs", _wide: "model.hidden_size", _many_passes: "model.dropout"}
+"""Which key it advises to change, where there is one."""
 
 
 def _narrower(plan: RunPlan, width: int) -> str:

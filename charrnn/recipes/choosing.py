@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from charrnn.tasks.base import Examples
 
 OF_ADAM = "adam", "adamw"
-"""Optimizers for which the table of rates holds; with any other, the rate is not chosen."""
+"""Optimizers for which the rates hold, and what goes with them; of any other, no key of `optim` is chosen."""
 
 FOR_OTHER_CELLS = "model.layer_norm", "model.zoneout_c", "model.forget_bias"
 """Keys that the cell of the rule cannot have, or does not read: where one of them is set, no cell is chosen."""
@@ -114,14 +114,15 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
         "model.hidden_size": recipe.shape.hidden_size,
         "model.init": rule.INIT,
         "model.dropout": recipe.dropout,
-        "optim.clip_norm": rule.CLIP_NORM,
-        "optim.weight_decay": recipe.weight_decay,
         "train.batch_size": recipe.shape.batch_size,
         "train.seq_length": recipe.shape.seq_length,
     }
     if cells.build(found.cell).has_candidate:
         values["model.recurrent_dropout"] = recipe.recurrent_dropout
     if config.optim.name in OF_ADAM:
+        values["optim.weight_decay"] = recipe.weight_decay
+        if config.optim.clip_value is None:
+            values["optim.clip_norm"] = rule.CLIP_NORM
         values["optim.learning_rate"] = max(recipe.learning_rate, config.optim.min_learning_rate)
     if recipe.epochs is not None:
         values["train.epochs"] = recipe.epochs

@@ -184,6 +184,13 @@ def test_plan_shows_what_train_chooses(charrnn, text, tmp_path, monkeypatch):
     assert configs[0].optim == configs[1].optim
 
 
+def test_a_plan_does_not_advise_against_what_was_chosen(charrnn, text, monkeypatch):
+    monkeypatch.setattr(timing.measure, "__defaults__", (0.05,))
+    by_heart = "will know them by heart"
+    assert by_heart not in charrnn("plan", text, "--iterations", 3).ok().text
+    assert by_heart in charrnn("plan", text, "--iterations", 3, "--hidden-size", 512).ok().text
+
+
 def test_python_chooses_as_the_command_does(charrnn, text, tmp_path):
     charrnn("train", text, "--iterations", 3, "--seed", 1, "-o", "typed").ok()
     package.train(text, iterations=3, seed=1, out=tmp_path / "called")

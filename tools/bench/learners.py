@@ -77,7 +77,7 @@ class Charrnn:
 
 
 class Torch:
-    """The same in PyTorch, as its users write it: nn.LSTM, nn.Dropout, Adam, clip_grad_norm_, detached state.
+    """The same in PyTorch, as its users write it: nn.LSTM, nn.Dropout, AdamW, clip_grad_norm_, detached state.
 
     In its favour: one-hot rows are looked up in an identity matrix, and Adam is the fused one.
     """
@@ -103,8 +103,14 @@ class Torch:
                 tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
         self.parameters = [tensor for tensor, _ in self.pairs()]
         self.schedule, self.clip_norm = schedules.build(optim), optim.clip_norm
-        self.adam = torch.optim.Adam(
-            self.parameters, optim.learning_rate, (optim.beta1, optim.beta2), optim.eps, fused=True
+        decayed = [tensor for tensor in self.parameters if tensor.ndim == 2]  # as in charrnn, biases do not decay
+        others = [tensor for tensor in self.parameters if tensor.ndim != 2]
+        self.adam = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            optim.learning_rate,
+            (optim.beta1, optim.beta2),
+            optim.eps,
+            fused=True,
         )
 
     def pairs(self) -> list[tuple[Any, Array]]:

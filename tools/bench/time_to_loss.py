@@ -49,7 +49,7 @@ MIRRORED = (
     *("train.seed", "train.layout", "model.hidden_size", "model.num_layers", "model.dropout"),
     *("model.init", "model.init_scale", "model.forget_bias", "optim.learning_rate", "optim.schedule", "optim.warmup"),
     *("optim.min_learning_rate", "optim.decay", "optim.decay_after", "optim.decay_every", "optim.clip_norm"),
-    *("optim.beta1", "optim.beta2", "optim.eps"),
+    *("optim.beta1", "optim.beta2", "optim.eps", "optim.weight_decay"),
 )
 """The keys that mean the same to both of them in `learners.py`."""
 
