@@ -176,7 +176,11 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
 )
 """Each looks for one thing."""
 
-ABOUT = {_passes_cut_short: "train.epochs", _wide: "model.hidden_size", _many_passes: "model.dropout"}
+ABOUT: dict[Callable[[RunPlan], Iterator[str]], str] = {
+    _passes_cut_short: "train.epochs",
+    _wide: "model.hidden_size",
+    _many_passes: "model.dropout",
+}
 """Which key it advises to change, where there is one."""
 
 
