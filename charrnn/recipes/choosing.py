@@ -120,7 +120,7 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
     if cells.build(found.cell).has_candidate:
         values["model.recurrent_dropout"] = recipe.recurrent_dropout
     if config.optim.name in OF_ADAM:
-        values["optim.weight_decay"] = recipe.weight_decay
+        values["optim.weight_decay"] = rule.WEIGHT_DECAY
         if config.optim.clip_value is None:
             values["optim.clip_norm"] = rule.CLIP_NORM
         values["optim.learning_rate"] = max(recipe.learning_rate, config.optim.min_learning_rate)
