@@ -12,7 +12,7 @@ from charrnn.config.writing import CHOSEN
 from charrnn.nn import cells
 from charrnn.recipes import rule
 from charrnn.recipes.rule import Recipe, Situation
-from charrnn.recipes.speed import foresee
+from charrnn.recipes.speed import count, foresee
 from charrnn.text.text import Text
 from charrnn.training.more import duration
 
@@ -93,6 +93,7 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
         characters=int(len(text) * data.split[0]),
         judged=judged if train.eval_chars is None else min(judged, train.eval_chars),
         speed=foresee(config, max(2, symbols), ranks, cores),
+        parameters=count(config, max(2, symbols)),
         seconds=train.time_budget,
         epochs=None if "train.epochs" in free else train.epochs,
         endless="train.epochs" not in free and train.epochs is None,

@@ -11,20 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-WIDTHS = 64, 96, 128, 192, 256, 320, 384, 512, 640, 768
+WIDTHS = 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 1024
 """H, the widths that are chosen from."""
 
-WIDEST = (10_000, 96), (30_000, 192), (100_000, 256), (300_000, 384), (2_000_000, 640), (math.inf, 768)
+WIDEST = (10_000, 96), (30_000, 192), (100_000, 256), (300_000, 384), (2_000_000, 768), (math.inf, 1024)
 """The widest network for a text of less than so many characters to learn from; a wider one is sooner at its best, and
 not better there."""
 
-UPDATES = 3500
-"""Updates that a network needs to be worth its width. Where the time is too short, a narrower one learns more."""
+PER_PARAMETER = 20
+"""Characters that a network reads for each of its parameters, at least, to be worth its width. Where the time is too
+short for that, a narrower one learns more. Large transformers want about as much (Hoffmann et al. 2022)."""
 
 BATCHES = (20_000, (8, 32)), (200_000, (16, 64)), (math.inf, (32, 32))
 """Rows and steps of a batch for a text of less than so many characters: a short one must make updates enough, too."""
 
-DROPOUTS = (6, 0.0), (10, 0.1), (20, 0.2), (40, 0.3), (80, 0.4), (math.inf, 0.5)
+DROPOUTS = (6, 0.0), (12, 0.1), (24, 0.2), (60, 0.3), (150, 0.4), (math.inf, 0.5)
 """Dropout where the text is read less than so often: what is read again and again is learnt by heart without it."""
 
 RECURRENT = 0.5
@@ -42,7 +43,7 @@ INIT = "torch"
 CLIP_NORM = 0.25
 """Most that a gradient's norm may be. Most gradients are longer at first, and with so high a rate they must not be."""
 
-RATES = (224, 1.5e-2), (352, 1e-2), (576, 6e-3), (math.inf, 4e-3)
+RATES = (224, 1.5e-2), (480, 1e-2), (576, 8e-3), (math.inf, 5e-3)
 """The learning rate of Adam for networks narrower than that; it ends at zero."""
 
 GENTLER = {"rnn": 0.5}
@@ -51,7 +52,7 @@ GENTLER = {"rnn": 0.5}
 USUAL = 600.0
 """Seconds that a run takes, at most, where nothing says when it ends, or its length is given in passes or updates."""
 
-EPOCHS = 150
+EPOCHS = 300
 """Passes over the text that are of use. Where there is time for more, the rate should have fallen by then, and so the
 run ends there, if neither passes nor updates are given."""
 
@@ -95,6 +96,8 @@ class Situation:
     """Characters that an evaluation reads; 0 where there are none."""
     speed: Callable[[Shape], float]
     """Returns the characters per second that are foreseen for a shape."""
+    parameters: Callable[[int], int]
+    """Returns how many parameters the network has with so many units."""
     seconds: float | None = None
     """The time that there is."""
     epochs: float | None = None
@@ -200,14 +203,14 @@ def _widest(found: Situation, rows: int, steps: int) -> tuple[Shape, bool]:
 
 
 def _is_time_for(found: Situation, shape: Shape) -> bool:
-    """Tells whether a network of that shape makes updates enough in the time that there is, or all that it is to make.
+    """Tells whether a network of that shape reads enough in the time that there is, or all that it is to read.
 
-    Where its length is given and no time, it should make all of them in the usual time.
+    Where its length is given and no time, it should read all of it in the usual time.
     """
-    makes, all_of_them = found.speed(shape) * (found.seconds or USUAL), _most(found, shape)
+    reads, all_of_it = found.speed(shape) * (found.seconds or USUAL), _most(found, shape)
     if found.seconds is None and not found.is_open:
-        return makes >= all_of_them
-    return makes >= min(UPDATES * _per_update(found, shape), all_of_them)
+        return reads >= all_of_it
+    return reads >= min(PER_PARAMETER * found.parameters(shape.hidden_size), all_of_it)
 
 
 def _length(found: Situation, shape: Shape) -> float:

@@ -1,4 +1,4 @@
-"""How fast a network will be trained, without training it: from the cost model and what is known of this machine."""
+"""How large a network will be and how fast it will be trained, foreseen from the cost model and what is known here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from charrnn import cores, known_machine
 from charrnn.config.schema import Config
 from charrnn.nn.build import build_model
 from charrnn.nn.costs import ProcessGrid, seconds
+from charrnn.nn.options import ModelConfig
 from charrnn.nn.work import work_of
 from charrnn.recipes.rule import Shape
 from charrnn.training import layouts
@@ -22,7 +23,7 @@ def foresee(config: Config, symbols: int, ranks: int = 1, each: int | None = Non
     most = config.train.threads or each or cores.available_cores()
 
     def speed(shape: Shape) -> float:
-        model = build_model(dataclasses.replace(config.model, hidden_size=shape.hidden_size), symbols)
+        model = build_model(_wide(config, shape.hidden_size), symbols)
         train = dataclasses.replace(config.train, batch_size=shape.batch_size, seq_length=shape.seq_length)
         rows = -(-shape.batch_size // ranks)
         plan = layouts.of(dataclasses.replace(config, train=train), model, rows, most)
@@ -31,3 +32,12 @@ def foresee(config: Config, symbols: int, ranks: int = 1, each: int | None = Non
         return shape.batch_size * shape.seq_length / taken
 
     return speed
+
+
+def count(config: Config, symbols: int) -> Callable[[int], int]:
+    """Returns what counts the parameters of a configuration in other widths, over so many `symbols`."""
+    return lambda hidden_size: build_model(_wide(config, hidden_size), symbols).num_parameters
+
+
+def _wide(config: Config, hidden_size: int) -> ModelConfig:
+    return dataclasses.replace(config.model, hidden_size=hidden_size)

@@ -13,7 +13,7 @@ from charrnn.recipes.rule import Situation, recipe
 
 def situation(characters=900_000, judged=50_000, **known):
     """A machine on which a network of twice the width takes four times as long."""
-    return Situation(characters, judged, lambda shape: 5e9 / shape.hidden_size**2, **known)
+    return Situation(characters, judged, lambda shape: 5e9 / shape.hidden_size**2, lambda width: 4 * width**2, **known)
 
 
 def test_every_table_has_an_answer_to_every_number():
@@ -34,12 +34,13 @@ def test_more_time_is_for_a_wider_network_until_the_text_is_too_short_for_it():
     assert not recipe(situation(seconds=9999)).is_short_of_time
 
 
-def test_a_network_makes_updates_enough_for_its_width():
-    found = situation(seconds=200.0)
+def test_a_network_reads_enough_for_its_size():
+    found = situation(seconds=100.0)
     shape = recipe(found).shape
     wider = shape._replace(hidden_size=rule.WIDTHS[rule.WIDTHS.index(shape.hidden_size) + 1])
-    enough = rule.UPDATES * shape.batch_size * shape.seq_length
-    assert found.speed(shape) * 200 >= enough > found.speed(wider) * 200
+    for each, is_enough in ((shape, True), (wider, False)):
+        enough = rule.PER_PARAMETER * found.parameters(each.hidden_size)
+        assert (found.speed(each) * 100 >= enough) is is_enough
 
 
 def test_a_text_that_is_read_more_often_has_more_dropout():

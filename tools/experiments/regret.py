@@ -29,18 +29,11 @@ from charrnn.cli import common
 from charrnn.config.resolve import Setting
 from charrnn.recipes.choosing import choose
 
-FITTED = (
-    "harbour:5000",
-    "lua_c.txt:20000",
-    "irish.abc:150000",
-    "names.txt:200000",
-    "tinyshakespeare.txt",
-)
-"""Texts that the rule was fitted to."""
+FITTED = ("enwik5:60000",)
+"""A text that the rule was fitted to, as others were of which no grid was made: docs/decisions/0013-recipes.md."""
 
 CHECKED = (
     "alice29.txt:6000",
-    "enwik5:60000",
     "japanese.txt",
     "lua_c.txt",
     "warpeace_input.txt",
