@@ -36,9 +36,9 @@ def chosen(characters=30_000, **given):
 
 
 def test_what_is_left_free_is_chosen_and_what_is_given_is_kept():
-    _, found = chosen(train__time_budget=60)
+    _, found = chosen(train__time_budget=3600)
     assert {*found.keys} == CHOSEN | {"train.epochs", "train.patience"}
-    config, found = chosen(train__time_budget=60, model__hidden_size=77, model__dropout=0.25, train__patience=None)
+    config, found = chosen(train__time_budget=3600, model__hidden_size=77, model__dropout=0.25, train__patience=None)
     assert (config.model.hidden_size, config.model.dropout, config.train.patience) == (77, 0.25, None)
     assert not {"model.hidden_size", "model.dropout", "train.patience"} & {*found.keys}
     assert "units" not in found.line
@@ -46,7 +46,7 @@ def test_what_is_left_free_is_chosen_and_what_is_given_is_kept():
 
 
 def test_the_line_says_what_was_chosen():
-    config, found = chosen(train__time_budget=60)
+    config, found = chosen(train__time_budget=3600)
     m, t = config.model, config.train
     network = f"{m.cell}, {m.hidden_size} units, dropout {m.dropout:g}, recurrent dropout {m.recurrent_dropout:g}"
     assert f": {network}, rate {config.optim.learning_rate:g}, " in found.line
