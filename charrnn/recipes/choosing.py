@@ -13,6 +13,8 @@ from charrnn.nn import cells
 from charrnn.recipes import rule
 from charrnn.recipes.rule import Recipe, Situation
 from charrnn.recipes.speed import count, foresee
+from charrnn.tasks.writer import with_fallback
+from charrnn.text.options import DataConfig
 from charrnn.text.text import Text
 from charrnn.training.more import duration
 
@@ -27,9 +29,6 @@ FOR_OTHER_CELLS = "model.layer_norm", "model.zoneout_c", "model.forget_bias"
 
 FEW = 20_000
 """Characters of a text below which a user is told what so little is good for."""
-
-MOST_SYMBOLS = 256
-"""What `data.max_vocab` adds to itself: the bytes in which other characters are spelled."""
 
 
 class Chosen(NamedTuple):
@@ -59,7 +58,8 @@ NOTHING = Chosen([], "", [])
 def choose(settings: Sequence[Setting], examples: Examples, ranks: int = 1, cores: int | None = None) -> Chosen:
     """Chooses what `settings` leave free, for a text; for other examples, or documents, it chooses nothing.
 
-    `ranks` train together, with so many `cores` each; by default as many as there are. Raises ConfigError as `resolve`.
+    `ranks` train together, with so many `cores` each; by default as many as there are. Raises ConfigError
+    for settings that contradict each other, or that no network has.
     """
     config, origins = resolve(settings)
     if not isinstance(examples, Text) or config.data.documents is not None or config.train.gradient == "rtrl":
@@ -81,9 +81,7 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
     train, data = config.train, config.data
     if "model.cell" in free:
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, cell=rule.CELL))
-    symbols = len(text.symbols)
-    if data.max_vocab is not None:
-        symbols = min(symbols, data.max_vocab + MOST_SYMBOLS)
+    symbols = max(2, _symbols(text, data))
 
     def unless_free(path: str, value: int) -> int | None:
         return None if path in free else value
@@ -92,8 +90,8 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
     return Situation(
         characters=int(len(text) * data.split[0]),
         judged=judged if train.eval_chars is None else min(judged, train.eval_chars),
-        speed=foresee(config, max(2, symbols), ranks, cores),
-        parameters=count(config, max(2, symbols)),
+        speed=foresee(config, symbols, ranks, cores),
+        parameters=count(config, symbols),
         seconds=train.time_budget,
         epochs=None if "train.epochs" in free else train.epochs,
         endless="train.epochs" not in free and train.epochs is None,
@@ -106,6 +104,13 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
         eval_every=unless_free("train.eval_every", train.eval_every),
         cell=config.model.cell,
     )
+
+
+def _symbols(text: Text, data: DataConfig) -> int:
+    """Returns how many symbols the network will have: of rare characters the bytes, where `data` says so."""
+    if not data.has_fallback:
+        return len(text.symbols)
+    return len(with_fallback(text.symbols, text.counts(0, int(len(text) * data.split[0])), data))
 
 
 def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
@@ -129,7 +134,8 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
         values["train.epochs"] = recipe.epochs
     if found.judged:
         values["train.eval_every"] = recipe.eval_every
-    if found.judged and found.has_no_length:  # passes or updates that are given are all made
+    waits = config.optim.schedule != "plateau"  # which waits itself, and then has a lower rate to try
+    if found.judged and found.has_no_length and waits:  # passes or updates that are given are all made
         values["train.patience"] = recipe.patience
     return values
 
@@ -157,8 +163,8 @@ def _line(values: dict[str, Any], recipe: Recipe, found: Situation) -> str:
     read = f"read {often if recipe.passes < 1.5 else f'about {recipe.passes:,.0f} times'}"
     why = []
     if "model.hidden_size" in values:
-        too_few = "a wider network would make too few updates in that time"
-        why.append(too_few if recipe.is_short_of_time else "a wider network is for more text")
+        too_slow = "a wider network would read too little in that time"
+        why.append(too_slow if recipe.is_short_of_time else "a wider network is for more text")
     if "train.patience" in values:
         why.append("it ends earlier if validation stops improving")
     for_what = f"{found.characters:,} characters, {read} in about {duration(recipe.seconds)} on this machine"

@@ -13,11 +13,12 @@ import charrnn as package
 from charrnn.config.reading import read_yaml
 from charrnn.config.resolve import Setting, resolve
 from charrnn.planning import timing
-from charrnn.recipes.choosing import NOTHING, choose
+from charrnn.recipes.choosing import NOTHING, choose, situation
 from charrnn.recipes.rule import Shape
 from charrnn.recipes.speed import foresee
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.text.encoding import decode
+from charrnn.training.preparing import prepare
 
 CHOSEN = {
     "model.cell", "model.hidden_size", "model.init", "model.dropout", "model.recurrent_dropout", "train.batch_size",
@@ -72,13 +73,25 @@ def test_passes_and_updates_that_are_given_are_all_made():
         assert "train.patience" not in chosen(train__time_budget=60, **length)[1].keys
 
 
+def test_a_schedule_that_waits_for_an_improvement_is_not_cut_off_by_another_wait():
+    assert "train.patience" not in chosen(train__time_budget=60, optim__schedule="plateau")[1].keys
+
+
+@pytest.mark.parametrize("rare", [{}, {"max_vocab": 3}, {"max_vocab": 90}, {"min_count": 40}])
+def test_the_network_that_is_foreseen_has_as_many_parameters_as_the_one_that_is_trained(rare):
+    text, settings = text_of(5_000), [Setting(f"data.{name}", value, "given") for name, value in rare.items()]
+    config, _ = resolve(choose(settings, text).settings, settings)
+    foreseen = situation(config, set(), text).parameters(config.model.hidden_size)
+    assert foreseen == prepare(config, text).run.model.num_parameters
+
+
 def test_without_a_validation_part_nothing_waits_for_it():
     assert not {"train.patience", "train.eval_every"} & {*chosen(data__split=[1, 0, 0])[1].keys}
 
 
 def test_the_rate_is_for_adam_and_not_below_what_it_is_to_end_at():
     assert "optim.learning_rate" not in chosen(optim__name="sgd")[1].keys
-    assert chosen(optim__name="adamw")[1].keys
+    assert {*chosen(optim__name="adamw")[1].keys} == {*chosen()[1].keys}
     assert chosen(optim__min_learning_rate=0.009, model__hidden_size=768)[0].optim.learning_rate == 0.009
 
 
