@@ -36,9 +36,10 @@ def words(progress: Progress, answers: int) -> list[str]:
     at = f", at iteration {run.best_at:,} of {run.iteration:,}" if run.best_at else ""
     lines = [f"best validation {_best(run)}{at}"]
     if patience.is_over(run):
+        waited = run.without_improvement
         lines.append(
-            f"ended by train.patience: the last {run.without_improvement:,} evaluations found nothing better than "
-            f"{run.to_beat:.4f} by more than chance, which is {patience.chance(answers):.1g} here"
+            f"ended by train.patience: the last {'evaluation' if waited == 1 else f'{waited:,} evaluations'} found "
+            f"nothing better than {run.to_beat:.4f} by more than chance, which is {patience.chance(answers):.1g} here"
         )
     long_ago = 0 < run.best_at < LONG_AGO * run.iteration or patience.is_over(run)
     if long_ago and run.without_best >= OFTEN and _is_worse(run):

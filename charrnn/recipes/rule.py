@@ -50,7 +50,8 @@ GENTLER = {"rnn": 0.5}
 """What the rate is multiplied by for a cell without gates, whose state explodes sooner."""
 
 USUAL = 600.0
-"""Seconds that a run takes, at most, where nothing says when it ends, or its length is given in passes or updates."""
+"""Seconds that a run takes where nothing says when it ends, unless a single pass takes longer; and in which a network
+should do all passes or updates, where those are given."""
 
 EPOCHS = 300
 """Passes over the text that are of use. Where there is time for more, the rate should have fallen by then, and so the

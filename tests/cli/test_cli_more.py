@@ -144,6 +144,20 @@ def test_a_text_that_is_learnt_by_heart_is_told_with_what_helps(charrnn, tmp_pat
     assert best < 0.5 * checkpoints.load(tmp_path / "run" / "last.npz").iteration
 
 
+@pytest.mark.parametrize(("patience", "waited"), [(1, "evaluation"), (3, "3 evaluations")])
+def test_a_run_that_its_patience_ended_says_so_and_what_helps(charrnn, tmp_path, patience, waited):
+    (tmp_path / "noise.txt").write_text("".join(chr(97 + n * n * 7919 % 10007 % 23) for n in range(1500)), "utf-8")
+    words = ["--hidden-size", 40, "--batch-size", 4, "--seq-length", 32, "--lr", 0.03, "--set", "train.eval_every=20"]
+    ends = ["--iterations", 400, "--patience", patience]
+    said = charrnn("train", "noise.txt", "-c", "lstm", "-o", "run", "--seed", 1, *words, *ends).ok().err
+    last = checkpoints.load(tmp_path / "run" / "last.npz")
+    assert last.iteration < 400
+    chance = f"{last.to_beat:.4f} by more than chance, which is 0.02 here"
+    assert f"\nended by train.patience: the last {waited} found nothing better than {chance}\n" in said
+    if patience == 3:
+        assert said.splitlines()[-2].endswith("what helps: more text, --dropout 0.3 or --hidden-size 20")
+
+
 @pytest.mark.parametrize(("seconds", "typed"), [(0.2, "1s"), (90, "1m30s"), (3600, "1h"), (3599.5, "1h"), (61, "1m1s")])
 def test_a_duration_is_written_as_it_is_typed(seconds, typed):
     assert duration(seconds) == typed
