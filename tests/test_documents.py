@@ -317,7 +317,8 @@ def run_directory(tmp_path_factory) -> Path:
     sizes = {"model.hidden_size": 6, "train.batch_size": 4, "train.seq_length": 8, "train.iterations": 6}
     often = {"train.eval_every": 2, "train.checkpoint_every": 2, "train.eval_chars": 500, "train.seed": 1}
     sets = [f"--set={key}={value}" for key, value in (sizes | often).items()]
-    cli.main(["train", "harbour", "-o", str(path), "-q", *sets], prog_name="charrnn", standalone_mode=False)
+    words = ["train", "harbour", "-c", "lstm", "-o", str(path), "-q", *sets]
+    cli.main(words, prog_name="charrnn", standalone_mode=False)
     return path
 
 

@@ -43,8 +43,8 @@ class TrainConfig:
     )
     patience: int | None = key(
         None,
-        "evaluations in a row without an improvement by more than chance, after which to stop; with null it never stops "
-        "for that",
+        "evaluations in a row without an improvement by more than chance, after which to stop; with null it never "
+        "stops for that",
         at_least=1,
     )
     gradient: str = key(
