@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 import pytest
 from experiments import regret, regret_table, trials, tricks
@@ -99,6 +100,39 @@ def test_a_trick_is_compared_with_the_recipe_of_the_same_text_and_seed():
     rows = [row("x=0", 2.0, recipe=tricks.AS_IT_IS), row("x=0", 1.0, seed=2, recipe=tricks.AS_IT_IS)]
     rows += [row("x=1", 1.9, recipe="GRU"), row("x=1", 0.7, seed=2, recipe="GRU"), row("x=2", 5.0, seed=3, recipe="z")]
     assert [*tricks.lines(rows)][2:] == ["| GRU | +0.200 | +0.200 | 2 |"]
+
+
+def test_rows_of_a_recipe_that_was_changed_since_are_no_part_of_it():
+    text, name = "irish.abc:150000", "irish.abc"
+    trick, bare = (as_words(tricks.settings_of(text, each)) for each in ("GRU", tricks.AS_IT_IS))
+    now = [
+        row(bare, 2.0, recipe=tricks.AS_IT_IS)._replace(text=name, characters=150_000),
+        row(trick, 1.9, recipe="GRU")._replace(text=name, characters=150_000),
+    ]
+    before = [now[1]._replace(settings="model.cell=gru"), now[1]._replace(characters=5), now[1]._replace(recipe="gone")]
+    assert tricks.of_now([*before, *now]) == now
+
+
+def test_every_text_of_the_table_is_reported(tmp_path, capsys):
+    for text in (regret.FITTED[0].partition(":")[0], regret.CHECKED[1], "novel.txt"):
+        number = int(regret.FITTED[0].partition(":")[2])
+        trials.append(tmp_path / "t.tsv", row("x=1", 1.5, text=text)._replace(characters=number))
+        trials.append(tmp_path / "t.tsv", row("x=9", 1.6, text=text, recipe=CHOSEN)._replace(characters=number))
+    regret.main(["--report", "--out", str(tmp_path / "t.tsv")])
+    said = capsys.readouterr().out
+    assert said.count("Mean regret +0.1000, worst +0.1000 nats per character, of 1.") == 3
+    assert said.index("fitted to") < said.index("checked on") < said.index("Other texts") < said.index("novel.txt")
+
+
+def test_a_recipe_that_diverges_has_an_infinite_loss_and_does_not_end_the_others(tmp_path):
+    (tmp_path / "fox.txt").write_text("the quick brown fox\n" * 1200, "utf-8")
+    cut = trials.cut("fox.txt:3000", tmp_path, tmp_path / "scratch")
+    settings = {"model.hidden_size": 6, "train.batch_size": 4, "optim.name": "sgd", "optim.learning_rate": 1e30}
+    settings |= {"optim.clip_norm": None, "train.dtype": "float32"}
+    found = trials.run(Trial(cut, 1, 1, "grid", settings), tmp_path / "scratch")
+    assert found.test_nats == found.val_nats == math.inf
+    trials.append(tmp_path / "t.tsv", found)
+    assert trials.read(tmp_path / "t.tsv") == [found]
 
 
 @pytest.mark.timeout(120)

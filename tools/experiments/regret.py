@@ -67,6 +67,16 @@ def wanted(cuts: Sequence[Cut], args: argparse.Namespace, rows: Sequence[Row], *
                     yield from (Trial(cut, seconds, seed, "grid", settings) for settings in grid)
 
 
+def by_part(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Returns the rows of texts that the rule was fitted to, of those that it was checked on, and of all others."""
+    parts: dict[str, list[Row]] = {"Texts that the rule was fitted to": [], "Texts that it was checked on": []}
+    for row in rows:
+        known = [any(row.is_of(text) for text in texts) for texts in (FITTED, CHECKED)]
+        title = next((title for title, is_known in zip(parts, known, strict=False) if is_known), "Other texts")
+        parts.setdefault(title, []).append(row)
+    return parts
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Trains what has no row yet, and prints the regrets."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -85,9 +95,8 @@ def main(words: Sequence[str] | None = None) -> None:
         for first in (True, False):
             trials.run_all(wanted(cuts, args, trials.read(args.out), first=first), args.out, args.scratch)
     rows = trials.read(args.out)
-    for name, texts in (("fitted to", FITTED), ("checked on", CHECKED)):
-        some = [row for row in rows if any(row.is_of(text) for text in texts)]
-        print(f"\nTexts that the rule was {name}:\n")
+    for title, some in by_part(rows).items():
+        print(f"\n{title}:\n")
         print(*regret_table.lines(regret_table.regrets(some)), sep="\n")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from typing import NamedTuple, get_type_hints
 
 from charrnn import cores, processor
 from charrnn.cli import common
+from charrnn.errors import DivergedError
 from charrnn.runs.checkpoint import load
 
 HERE = Path(__file__).resolve().parents[2]
@@ -133,23 +135,25 @@ def cut(wanted: str, data: Path, scratch: Path) -> Cut:
 
 
 def run(trial: Trial, scratch: Path, core: int | None = None) -> Row:
-    """Trains on one core, tests the best checkpoint, and leaves no run behind."""
+    """Trains on one core, tests the best checkpoint, and leaves no run behind. What diverges has an infinite loss."""
     out = scratch / f"run-{os.getpid()}-{threading.get_ident()}"
     shutil.rmtree(out, ignore_errors=True)
     sets = {"train.threads": 1, **trial.settings}
     words = [word for key, value in sets.items() for word in ("--set", f"{key}={json.dumps(value)}")]
     ends = ["--time-budget", trial.seconds, "--seed", trial.seed]
-    _charrnn("train", trial.cut.learn, "-c", "lstm", "-q", "-o", out, *words, *ends, core=core)
-    told = json.loads(_charrnn("eval", out, trial.cut.test, "--unknown", "skip", "--json", core=core))
-    last = load(out / "last.npz")
-    shutil.rmtree(out)
-    nats = float(told["nats_per_char"])
-    found = (nats, last.best or float("nan"), last.best_at, last.iteration, processor.name())
-    return Row(*trial.key[:4], trial.name, trial.key[4], *found)
+    try:
+        _charrnn("train", trial.cut.learn, "-c", "lstm", "-q", "-o", out, *words, *ends, core=core)
+        told = json.loads(_charrnn("eval", out, trial.cut.test, "--unknown", "skip", "--json", core=core))
+        last = load(out / "last.npz")
+        found = (float(told["nats_per_char"]), last.best or float("nan"), last.best_at, last.iteration)
+    except DivergedError:
+        found = (math.inf, math.inf, 0, 0)
+    shutil.rmtree(out, ignore_errors=True)
+    return Row(*trial.key[:4], trial.name, trial.key[4], *found, processor.name())
 
 
 def _charrnn(*words: object, core: int | None) -> str:
-    """Runs a command of charrnn on one core, and returns what it prints."""
+    """Runs a command of charrnn on one core, and returns what it prints. Raises DivergedError where a run did."""
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("on_processor_time.py")), *map(str, words)],
         cwd=HERE,
@@ -160,6 +164,8 @@ def _charrnn(*words: object, core: int | None) -> str:
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(process.pid, {core})
     out, _ = process.communicate()
+    if process.returncode == DivergedError.exit_code:
+        raise DivergedError("what it said is above")
     if process.returncode:
         raise SystemExit(f"charrnn {' '.join(map(str, words))}: exit code {process.returncode}")
     return out
