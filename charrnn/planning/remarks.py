@@ -40,7 +40,7 @@ LONG = 12 * 3600.0
 def remarks(plan: RunPlan, chosen: Collection[str] = ()) -> list[str]:
     """Returns what should be thought of, the most important first.
 
-    Of the keys that were `chosen` for this very text it advises none to be another.
+    What advises another value of a key in `ABOUT` is left out where that was `chosen` for this very text and time.
     """
     return [line for find in FINDERS if ABOUT.get(find) not in chosen for line in find(plan)]
 
@@ -59,14 +59,17 @@ def _few_updates(plan: RunPlan) -> Iterator[str]:
         yield from lines
 
 
-def _budget(plan: RunPlan) -> Iterator[str]:
-    train = plan.prepared.run.config.train
+def _not_read_once(plan: RunPlan) -> Iterator[str]:
     if plan.foreseen and plan.epochs < 1:
         yield (
             f"in this time the text is not read once, {plan.epochs:.0%} of it; give it more time, or choose a smaller "
             f"network, as with {_narrower(plan, plan.prepared.run.config.model.hidden_size // 2)}"
         )
-    elif plan.seconds > LONG and not (plan.foreseen and train.epochs):
+
+
+def _long(plan: RunPlan) -> Iterator[str]:
+    is_told_otherwise = plan.foreseen and (plan.epochs < 1 or plan.prepared.run.config.train.epochs)
+    if plan.seconds > LONG and not is_told_otherwise:
         yield (
             f"it will take {plan.seconds / 3600:.0f} hours; to end it on the clock, with the schedule of the rate, "
             f"{_option('train.time_budget', '1h')}"
@@ -163,7 +166,8 @@ def _labels(plan: RunPlan) -> Iterator[str]:
 FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _diverges,
     _few_updates,
-    _budget,
+    _not_read_once,
+    _long,
     _passes_cut_short,
     _memory,
     _wide,
@@ -177,6 +181,7 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
 """Each looks for one thing."""
 
 ABOUT: dict[Callable[[RunPlan], Iterator[str]], str] = {
+    _not_read_once: "model.hidden_size",
     _passes_cut_short: "train.epochs",
     _wide: "model.hidden_size",
     _many_passes: "model.dropout",

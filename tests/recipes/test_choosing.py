@@ -204,6 +204,13 @@ def test_a_plan_does_not_advise_against_what_was_chosen(charrnn, text, monkeypat
     assert by_heart in charrnn("plan", text, "--iterations", 3, "--hidden-size", 512).ok().text
 
 
+def test_a_plan_of_too_little_time_does_not_advise_another_width_than_the_chosen_one(charrnn, text, monkeypatch):
+    monkeypatch.setattr(timing.measure, "__defaults__", (0.05,))
+    words, not_once = ["plan", text, "--time-budget", "0.001s"], "the text is not read once"
+    assert not_once not in charrnn(*words).ok().text
+    assert not_once in charrnn(*words, "--hidden-size", 64).ok().text
+
+
 def test_python_chooses_as_the_command_does(charrnn, text, tmp_path):
     charrnn("train", text, "--iterations", 3, "--seed", 1, "-o", "typed").ok()
     package.train(text, iterations=3, seed=1, out=tmp_path / "called")
