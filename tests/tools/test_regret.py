@@ -53,6 +53,9 @@ def test_a_rule_that_has_changed_is_judged_by_what_it_chose_last():
     rows = [row("x=1", 1.0), row("x=8", 9.0, recipe=CHOSEN), row("x=9", 1.5, recipe=CHOSEN)]
     (found,) = regret_table.regrets(rows)
     assert found.regret == pytest.approx(0.5)
+    (found,) = regret_table.regrets(rows, {("a", 5000, 30): "x=8"})  # it is again as it was first
+    assert found.regret == pytest.approx(8)
+    assert not [*regret_table.regrets(rows, {("a", 5000, 30): "x=7"})]  # which nobody has tried
 
 
 def test_a_short_text_is_tested_on_what_comes_behind_it(tmp_path):

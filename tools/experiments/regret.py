@@ -15,6 +15,7 @@ The whole grid on one text takes a quarter of an hour of a core for each half mi
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `experiments
 
 from experiments import regret_table, trials
 from experiments.regret_table import CHOSEN, GRID
-from experiments.trials import Cut, Row, Settings, Trial, as_words
+from experiments.trials import Cut, Place, Row, Settings, Trial, as_words
 
 from charrnn.cli import common
 from charrnn.config.resolve import Setting
@@ -59,7 +60,7 @@ def wanted(cuts: Sequence[Cut], args: argparse.Namespace, rows: Sequence[Row], *
             grid = [*GRID]
             if not first:
                 place = (cut.name, cut.characters, seconds)
-                few = regret_table.best_of((row for row in rows if row.trial[:3] == place), FEW)
+                few = regret_table.best_of((row for row in rows if row.place == place), FEW)
                 grid = [settings for settings in GRID if as_words(settings) in few]
             for seed in args.seeds[:1] if first else args.seeds[1:]:
                 yield Trial(cut, seconds, seed, CHOSEN, chosen)
@@ -89,15 +90,18 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--scratch", type=Path, default=trials.SCRATCH, help="where texts and runs are kept")
     parser.add_argument("--report", action="store_true", help="train nothing; print what the table says")
     args = parser.parse_args(words)
+    now: dict[Place, str] = {}
     if not args.report:
         args.scratch = args.scratch.resolve()
         cuts = [trials.cut(text, args.data, args.scratch) for text in args.texts]
         for first in (True, False):
             trials.run_all(wanted(cuts, args, trials.read(args.out), first=first), args.out, args.scratch)
+        for cut, seconds in itertools.product(cuts, args.seconds):
+            now[cut.name, cut.characters, seconds] = as_words(chosen_for(cut, seconds))
     rows = trials.read(args.out)
     for title, some in by_part(rows).items():
         print(f"\n{title}:\n")
-        print(*regret_table.lines(regret_table.regrets(some)), sep="\n")
+        print(*regret_table.lines(regret_table.regrets(some, now)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from experiments.trials import Row, Settings
+from experiments.trials import Place, Row, Settings
 
 CHOSEN = "chosen"
 """The name of the recipe that `charrnn train` chooses."""
+
+NOTHING: Mapping[Place, str] = MappingProxyType({})
 
 COMMON: Settings = {
     "model.init": "torch",
@@ -83,24 +86,26 @@ def best_of(rows: Iterable[Row], count: int) -> list[str]:
     return sorted(means, key=lambda settings: means[settings][0])[:count]
 
 
-def regrets(rows: Iterable[Row]) -> Iterator[Regret]:
+def regrets(rows: Iterable[Row], now: Mapping[Place, str] = NOTHING) -> Iterator[Regret]:
     """Yields the regret for each text and time where both the chosen recipe and a grid were measured.
 
     Where recipes have unequal numbers of seeds, only those that have most are compared: the others were worse in the
-    first place.
+    first place. `now` are the settings that the rule chooses as it is; where it does not tell, those of the last row
+    count, as a table may have rows of a rule that was before.
     """
     by_place = defaultdict(list)
     for row in rows:
-        by_place[row.text, row.characters, row.seconds].append(row)
-    for (text, characters, seconds), some in sorted(by_place.items()):
-        chosen = _means(row for row in some if row.recipe == CHOSEN)
+        by_place[row.place].append(row)
+    for place, some in sorted(by_place.items()):
+        of_rule = [row for row in some if row.recipe == CHOSEN]
+        latest = now.get(place, of_rule[-1].settings if of_rule else "")
+        chosen = _means(row for row in of_rule if row.settings == latest)
         grid = _means(row for row in some if row.recipe != CHOSEN)
         if not chosen or not grid:
             continue
         most = max(seeds for _, seeds in grid.values())
         settings = min((each for each in grid if grid[each][1] == most), key=lambda each: grid[each][0])
-        latest = [*chosen.values()][-1]  # of a rule that has changed, what it chose last
-        yield Regret(text, characters, seconds, latest[0], grid[settings][0], settings, most, len(grid))
+        yield Regret(*place, chosen[latest][0], grid[settings][0], settings, most, len(grid))
 
 
 def _means(rows: Iterable[Row]) -> dict[str, tuple[float, int]]:

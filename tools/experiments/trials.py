@@ -36,6 +36,8 @@ TEST = 20_000
 SHARE = 0.05
 
 Settings = Mapping[str, object]
+Place = tuple[str, int, int]
+"""A text, how many of its characters are learnt from, and for how many seconds."""
 
 
 class Cut(NamedTuple):
@@ -80,6 +82,11 @@ class Row(NamedTuple):
     best_at: int
     iterations: int
     machine: str
+
+    @property
+    def place(self) -> Place:
+        """What recipes are compared on."""
+        return (self.text, self.characters, self.seconds)
 
     @property
     def trial(self) -> tuple[str, int, int, int, str]:
