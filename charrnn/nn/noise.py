@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,10 +104,21 @@ Noise = list[LayerNoise]
 
 def mask(rng: np.random.Generator, shape: tuple[int, ...], probability: float, dtype: npt.DTypeLike) -> Array:
     """Draws a mask: 0 with `probability`, else `1 / (1 - probability)`. Its mean is 1, so sampling needs none."""
-    keep = rng.random(shape, dtype=np.float32) >= probability
-    return np.multiply(keep, 1 / (1 - probability), dtype=dtype)
+    return np.multiply(~falls(rng, shape, probability), 1 / (1 - probability), dtype=dtype)
 
 
 def zoneout_mask(rng: np.random.Generator, shape: tuple[int, ...], probability: float, dtype: npt.DTypeLike) -> Array:
     """Draws which units keep their old state: 1 with `probability`, else 0."""
-    return (rng.random(shape, dtype=np.float32) < probability).astype(dtype)
+    return falls(rng, shape, probability).astype(dtype)
+
+
+def falls(rng: np.random.Generator, shape: tuple[int, ...], probability: float) -> npt.NDArray[np.bool_]:
+    """Draws booleans that are true with `probability`, which is rounded to a multiple of 1/65536.
+
+    Each is decided by 16 random bits: with recurrent dropout a batch needs two masks as large as the states of all its
+    steps, and drawing a float for each element would take a fifth of the time of an update.
+    """
+    count = math.prod(shape)
+    drawn = rng.bit_generator.random_raw(-(-count // 4)).astype("<u8", copy=False).view("<u2")  # four of 64 bits
+    found: npt.NDArray[np.bool_] = drawn[:count].reshape(shape) < min(65535, round(65536 * probability))
+    return found
