@@ -132,6 +132,8 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
         values["optim.learning_rate"] = max(recipe.learning_rate, config.optim.min_learning_rate)
     if recipe.epochs is not None:
         values["train.epochs"] = recipe.epochs
+    if recipe.time_budget is not None:
+        values["train.time_budget"] = recipe.time_budget
     if found.judged:
         values["train.eval_every"] = recipe.eval_every
     waits = config.optim.schedule != "plateau"  # which waits itself, and then has a lower rate to try
@@ -149,6 +151,7 @@ WORDS = {
     "train.batch_size": "{:,} rows",
     "train.seq_length": "{:,} steps",
     "train.epochs": "epochs {:,}",
+    "train.time_budget": "time budget {:g} s",
     "train.patience": "patience {:,}",
 }
 """How a key that was chosen is said; of others, `config.yaml` tells."""

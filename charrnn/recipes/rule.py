@@ -137,6 +137,8 @@ class Recipe(NamedTuple):
     learning_rate: float
     epochs: int | None
     """Passes after which the run ends, where nothing else says so, or its time is more than is of use."""
+    time_budget: float | None
+    """Seconds after which it ends, where nothing else says so and the text is too long to be read once."""
     eval_every: int
     patience: int
     passes: float
@@ -152,8 +154,11 @@ def recipe(found: Situation) -> Recipe:
     rows, steps = of(BATCHES, found.characters)
     rows, steps = found.batch_size or max(rows, found.least_rows), found.seq_length or steps
     shape, short = _widest(found, rows, steps)
-    read, per_update, epochs = _length(found, shape), _per_update(found, shape), None
-    if found.is_open or (found.has_no_length and read == _most(found, shape)):
+    read, per_update = _length(found, shape), _per_update(found, shape)
+    epochs, time_budget = None, None
+    if found.is_open and read < found.characters:
+        time_budget = USUAL
+    elif found.is_open or (found.has_no_length and read == _most(found, shape)):
         epochs = max(1, round(read / found.characters))
         read = float(epochs * found.characters)
     passes = read / found.characters
@@ -166,6 +171,7 @@ def recipe(found: Situation) -> Recipe:
         recurrent_dropout=round(RECURRENT * dropout, 2),
         learning_rate=float(f"{of(RATES, shape.hidden_size) * GENTLER.get(found.cell, 1):.2g}"),
         epochs=epochs,
+        time_budget=time_budget,
         eval_every=every,
         patience=max(LEAST_WAITING, round(WAITING * updates / every)),
         passes=passes,

@@ -13,6 +13,7 @@ import charrnn as package
 from charrnn.config.reading import read_yaml
 from charrnn.config.resolve import Setting, resolve
 from charrnn.planning import timing
+from charrnn.recipes import rule
 from charrnn.recipes.choosing import NOTHING, choose, situation
 from charrnn.recipes.rule import Shape
 from charrnn.recipes.speed import foresee
@@ -59,6 +60,14 @@ def test_nothing_ends_a_run_but_what_is_given_or_chosen():
     assert chosen()[0].train.epochs > 1
     assert chosen(train__iterations=70)[0].train.epochs is None
     assert chosen(train__epochs=3)[0].train.epochs == 3
+
+
+def test_a_text_that_would_take_hours_is_read_for_minutes(monkeypatch):
+    monkeypatch.setattr(rule, "USUAL", 0.001)
+    config, found = chosen()
+    assert (config.train.time_budget, config.train.epochs) == (0.001, None)
+    assert "read in part" in found.line
+    assert "time budget 0.001 s" in found.line
 
 
 def test_without_an_end_by_passes_all_of_the_time_is_used():

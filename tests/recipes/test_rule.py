@@ -69,7 +69,13 @@ def test_a_run_without_an_end_is_given_one_and_says_how_long_it_takes():
     assert found.epochs is not None
     assert found.seconds <= 1.1 * rule.USUAL
     assert found.seconds == pytest.approx(found.epochs * 900_000 / situation().speed(found.shape))
-    assert recipe(situation(10_000_000_000)).epochs == 1
+
+
+def test_a_text_that_is_too_long_to_be_read_once_is_read_for_the_usual_time():
+    found = recipe(situation(10_000_000_000))
+    assert (found.epochs, found.time_budget, found.seconds) == (None, rule.USUAL, pytest.approx(rule.USUAL))
+    assert recipe(situation()).time_budget is None
+    assert recipe(situation(10_000_000_000, seconds=60.0)).time_budget is None
 
 
 def test_more_time_than_is_of_use_is_not_used():
