@@ -39,7 +39,7 @@ bench: $(VENV)-bench/installed ## Measure speed and memory beside PyTorch and JA
 	$(if $(ARGS),,$(VENV)-bench/bin/python tools/bench/items.py)
 
 results: $(VENV)/installed ## Train and judge a row of docs/results.md: ROW=names (ARGS="--seeds 1 --data DIR")
-	$(BIN)/python $(if $(filter cells,$(ROW)),tools/results/cells.py,tools/results/measure.py $(ROW)) $(ARGS)
+	$(BIN)/python $(if $(filter cells minutes,$(ROW)),tools/results/$(ROW).py,tools/results/measure.py $(ROW)) $(ARGS)
 
 clean: ## Remove what these commands made, but never runs/
 	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
