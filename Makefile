@@ -12,7 +12,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/installed ## Train for two minutes on the shipped text, then let the model write
-	$(BIN)/charrnn train harbour -c quickstart
+	$(BIN)/charrnn train harbour --time-budget 2m
 	@echo
 	$(BIN)/charrnn sample $$(ls -td runs/harbour-* | head -1) -n 700 --temperature 0.5 --prompt "MARTHA:"
 	@echo
