@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products; threads would only wait for each other
 
@@ -20,6 +21,11 @@ for name in [*os.environ]:
     # Variables that change what Python and click write, and when: PYTHONUNBUFFERED would hide what fails without it.
     if name in ("COLUMNS", "LINES") or (name.startswith("PYTHON") and name not in KEPT):
         del os.environ[name]
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a job that a script put in the background. charrnn would leave it ignored, and no test could interrupt it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

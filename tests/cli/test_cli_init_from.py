@@ -192,7 +192,7 @@ def test_layers_of_a_language_model_are_none_of_an_encoder(charrnn, train, pairs
 
 def test_a_lower_rate_is_taken_unless_one_is_chosen_and_the_line_says_so(charrnn, text, tmp_path, contents):
     words = ["--set", "model.hidden_size=4", "--set", "train.iterations=1", "--set", "train.batch_size=2"]
-    charrnn("train", text, "-o", "old", *words).ok()
+    charrnn("train", text, "-o", "old", "-c", "lstm", *words).ok()
     said = charrnn("train", text, "-o", "new", "--init-from", "old", *words).ok().err
     rates = [contents(tmp_path / run / "last.npz")[1]["config"]["optim"]["learning_rate"] for run in ("old", "new")]
     assert rates[1] == pytest.approx(rates[0] / 5)

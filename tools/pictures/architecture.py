@@ -47,7 +47,7 @@ ONE_FILE = {"__main__": ROOF}
 Imports = dict[str, set[str]]
 """By wing, the wings that it imports from."""
 
-WIDTH, MARGIN, GAP = 1330, 40, 26
+WIDTH, MARGIN, GAP = 1420, 40, 26
 HEIGHT, STOREY = 66, 104
 """Of a room, and from one floor to the next."""
 TINTS = ("#e7e2d8", "#d3e4f3", "#d5eadb", "#e6efd0", "#f6efc8", "#fae3c4", "#f9d9cb", "#f2cfd6", "#e6d3ec", "#d9d6f0")

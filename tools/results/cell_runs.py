@@ -35,7 +35,17 @@ NO_FORGET_BIAS = "lstm, forget bias 0"
 ENTRIES: dict[str, dict[str, Any]] = {cell: {"model.cell": cell} for cell in CELLS}
 ENTRIES |= {NO_FORGET_BIAS: {"model.cell": "lstm", "model.forget_bias": 0.0}}
 """What is compared, with its settings: every cell, and the LSTM as it was before its forget gate began open."""
-COMMON = {"train.threads": 1, "train.eval_chars": None, "data.split": [0.9, 0.05, 0.05]}
+COMMON = {
+    "train.threads": 1,
+    "train.eval_chars": None,
+    "data.split": [0.9, 0.05, 0.05],
+    "model.init": "torch",
+    "model.forget_bias": 1.0,
+    "optim.clip_norm": 0.25,
+    "optim.weight_decay": 0.1,
+}
+"""What is the same for all: much as in the recipe that is chosen (docs/decisions/0013-recipes.md), so that each cell
+can have a high rate."""
 
 
 class Job(NamedTuple):

@@ -1,11 +1,11 @@
 """`make results ROW=cells`: every cell with as many parameters, for as long, on two texts; which is best?
 
-    python tools/results/cells.py [--seconds 60] [--parameters 120000] [--seeds 3] [--texts NAME=TEXT ...] [--rates ...]
+    python tools/results/cells.py [--seconds 30] [--parameters 120000] [--seeds 3] [--texts NAME=TEXT ...] [--rates ...]
 
 Each rate of the list is tried by the first seed. The one with the lowest validation loss is the cell's own, which the
 other seeds take; the figures are of the test part. A run is a process on one core, and there are as many at once as
 cores. Every run that ends is a line of `docs/results/cells.tsv`, and the same command goes on from there.
-As it stands it has 140 runs of a minute, which take 80 on two cores.
+As it stands it has 140 runs of half a minute, which take forty minutes on two cores.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FILES = {"prose": "warpeace_input.txt", "sources": "lua_c.txt"}
 SHIPPED = {"prose": "harbour", "sources": "python-stdlib"}
 """What is everywhere."""
 
-SECONDS, PARAMETERS, SEEDS, RATES = 60.0, 120_000, 3, (0.003, 0.01, 0.03)
+SECONDS, PARAMETERS, SEEDS, RATES = 30.0, 120_000, 3, (0.003, 0.01, 0.03)
 
 
 def do(job: Job) -> Row:
