@@ -30,7 +30,7 @@ def test_later_layers_win_and_each_value_knows_its_origin():
     assert origins["model.dropout"] == "default"
 
 
-def test_a_default_is_set_by_nobody_whatever_it_follows_from_and_a_file_may_have_its_name():
+def test_a_default_is_set_by_nobody_and_a_file_may_be_called_so():
     _, origins = resolve(
         [Setting("optim.name", "adamw", "default.yaml:3"), Setting("train.iterations", 5, "--iterations 5")]
     )

@@ -79,7 +79,7 @@ def state_biases(model, params):
     return [params[prefix + name] for prefix in model.stack.prefixes for name in model.stack.cell.state_biases]
 
 
-def test_torch_draws_the_matrices_of_a_layer_by_its_units_and_the_output_layer_by_its_rows(cell, rng):
+def test_torch_draws_a_layer_by_its_units_and_the_output_layer_by_its_rows(cell, rng):
     model = CharLM(V, hidden_size=64, num_layers=L, bidirectional=True, **cell)
     params = drawn(model, rng, "torch")
     for prefix in model.stack.prefixes:

@@ -87,7 +87,7 @@ def test_a_schedule_that_waits_for_an_improvement_is_not_cut_off_by_another_wait
 
 
 @pytest.mark.parametrize("rare", [{}, {"max_vocab": 3}, {"max_vocab": 90}, {"min_count": 40}])
-def test_the_network_that_is_foreseen_has_as_many_parameters_as_the_one_that_is_trained(rare):
+def test_the_network_that_is_foreseen_is_as_large_as_the_one_that_is_trained(rare):
     text, settings = text_of(5_000), [Setting(f"data.{name}", value, "given") for name, value in rare.items()]
     config, _ = resolve(choose(settings, text).settings, settings)
     foreseen = situation(config, set(), text).parameters(config.model.hidden_size)
