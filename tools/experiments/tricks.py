@@ -4,7 +4,7 @@ Each text has a recipe to begin with, and a trick changes a key or two of it. Al
 core each, and tested on what comes behind the text. Each result is a row of docs/results/tricks.tsv (see trials.py).
 It prints by how much each is better than the recipe as it was, in nats per character; less than zero is worse.
 
-    python tools/experiments/tricks.py --only "orthogonal" "GRU" --seeds 1 2 3
+    python tools/experiments/tricks.py --only "half the rows" "LSTM" --seeds 1 2 3
     python tools/experiments/tricks.py --report
 """
 
@@ -25,14 +25,32 @@ from experiments.trials import Row, Settings, Trial, as_words
 AS_IT_IS = "as it is"
 """The name of the recipe without a trick."""
 
-COMMON: Settings = {"optim.clip_norm": 0.5, "model.init": "torch", "model.dropout": 0.0}
-
-BASES: dict[str, Settings] = {
-    "tinyshakespeare.txt": {"model.hidden_size": 192, "optim.learning_rate": 1e-2},
-    "irish.abc:150000": {"model.hidden_size": 192, "optim.learning_rate": 1e-2, "model.dropout": 0.4},
-    "lua_c.txt": {"model.hidden_size": 192, "optim.learning_rate": 1e-2},
+COMMON: Settings = {
+    "model.cell": "gru",
+    "model.init": "torch",
+    "model.dropout": 0.0,
+    "model.recurrent_dropout": 0.0,
+    "optim.learning_rate": 1.5e-2,
+    "optim.weight_decay": 0.1,
+    "optim.clip_norm": 0.25,
+    "train.batch_size": 32,
+    "train.seq_length": 32,
+    "train.eval_every": 200,
 }
-"""The texts, and the recipe that each trick changes: prose in verse, tunes that are read often, and a program."""
+OF_TUNES: Settings = {
+    "model.hidden_size": 128,
+    "model.dropout": 0.3,
+    "model.recurrent_dropout": 0.15,
+    "train.batch_size": 16,
+    "train.seq_length": 64,
+}
+BASES: dict[str, Settings] = {
+    "tinyshakespeare.txt": {"model.hidden_size": 192},
+    "irish.abc:150000": OF_TUNES,
+    "lua_c.txt": {"model.hidden_size": 192},
+}
+"""The texts, and the recipe that each trick changes, which is the one that is chosen (docs/decisions/0013-recipes.md):
+prose in verse, tunes that are read often, and a program."""
 
 TRICKS: dict[str, Mapping[str, object | Callable[[Any], object]]] = {
     AS_IT_IS: {},
@@ -44,33 +62,35 @@ TRICKS: dict[str, Mapping[str, object | Callable[[Any], object]]] = {
     "a constant rate": {"optim.schedule": "constant"},
     "a constant rate, and averaged weights": {"optim.schedule": "constant", "optim.average": 0.99},
     "averaged weights": {"optim.average": 0.99},
+    "beta1 0.8": {"optim.beta1": 0.8},
     "beta2 0.99": {"optim.beta2": 0.99},
-    "weights that decay": {"optim.name": "adamw", "optim.weight_decay": 0.01},
+    "no weight decay": {"optim.weight_decay": 0.0},
+    "three times the weight decay": {"optim.weight_decay": 0.3},
     "clipping at 5": {"optim.clip_norm": 5.0},
     "clipping at 1": {"optim.clip_norm": 1.0},
-    "clipping at 0.2": {"optim.clip_norm": 0.2},
+    "clipping at 0.1": {"optim.clip_norm": 0.1},
     "first weights of He, biases at zero": {"model.init": "he"},
     "first weights that are orthogonal": {"model.init": "orthogonal"},
     "first weights of char-rnn": {"model.init": "uniform"},
-    "a forget bias of 0": {"model.forget_bias": 0.0},
-    "half the rows": {"train.batch_size": 16},
-    "twice the rows": {"train.batch_size": 64},
-    "half the window": {"train.seq_length": 32},
-    "twice the window": {"train.seq_length": 128},
-    "layer norm": {"model.layer_norm": True},
+    "half the rows": {"train.batch_size": lambda rows: rows // 2},
+    "twice the rows": {"train.batch_size": lambda rows: 2 * rows},
+    "half the window": {"train.seq_length": lambda steps: steps // 2},
+    "twice the window": {"train.seq_length": lambda steps: 2 * steps},
     "dropout of 0.1 more": {"model.dropout": lambda share: round(share + 0.1, 6)},
     "as much, with a mask for the window": {
         "model.dropout": lambda share: round(share + 0.1, 6),
         "model.dropout_per": "window",
     },
-    "dropout of candidates": {"model.recurrent_dropout": 0.1},
-    "zoneout": {"model.zoneout_h": 0.05, "model.zoneout_c": 0.05},
-    "two layers": {"model.hidden_size": 128, "model.num_layers": 2},
+    "recurrent dropout of 0.1 more": {"model.recurrent_dropout": lambda share: round(share + 0.1, 6)},
+    "zoneout of 0.05": {"model.zoneout_h": 0.05},
+    "two layers": {"model.hidden_size": lambda units: 2 * units // 3, "model.num_layers": 2},
     "a learned first state": {"model.initial_state": "learned"},
     "vectors for symbols": {"model.embedding_size": 64},
-    "GRU": {"model.cell": "gru"},
-    "coupled gates": {"model.cell": "lstm_cifg"},
-    "peepholes": {"model.cell": "lstm_peephole"},
+    "LSTM": {"model.cell": "lstm", "model.forget_bias": 0.0},
+    "LSTM, forget bias 1": {"model.cell": "lstm", "model.forget_bias": 1.0},
+    "LSTM with layer norm": {"model.cell": "lstm", "model.forget_bias": 0.0, "model.layer_norm": True},
+    "LSTM with coupled gates": {"model.cell": "lstm_cifg", "model.forget_bias": 0.0},
+    "LSTM with peepholes": {"model.cell": "lstm_peephole", "model.forget_bias": 0.0},
 }
 """What each changes: the value of a key, or what becomes of the value that the recipe has."""
 
