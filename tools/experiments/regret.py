@@ -85,14 +85,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", nargs="+", type=int, default=[30], help="how long each recipe is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="the first for all, others for the best few")
     parser.add_argument("--chosen", action="store_true", help="train what is chosen, and nothing of the grid")
-    parser.add_argument("--data", type=Path, default=trials.DATA, help="where the texts are")
-    parser.add_argument("--out", type=Path, default=trials.TABLES / "recipe.tsv", help="the table")
-    parser.add_argument("--scratch", type=Path, default=trials.SCRATCH, help="where texts and runs are kept")
-    parser.add_argument("--report", action="store_true", help="train nothing; print what the table says")
+    trials.add_options(parser, trials.TABLES / "recipe.tsv")
     args = parser.parse_args(words)
     now: dict[Place, str] = {}
     if not args.report:
-        args.scratch = args.scratch.resolve()
         cuts = [trials.cut(text, args.data, args.scratch) for text in args.texts]
         for first in (True, False):
             trials.run_all(wanted(cuts, args, trials.read(args.out), first=first), args.out, args.scratch)

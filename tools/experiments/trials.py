@@ -1,12 +1,13 @@
 """A trial: a recipe is trained on a text for so many seconds, from a seed, and tested on what comes behind the text.
 
-`regret.py` and `tricks.py` make many of them, two at once, each on a core of its own. The seconds are those of the
+`regret.py`, `tricks.py` and `rates.py` make many of them, one on each core at once. The seconds are those of the
 processor (see `on_processor_time.py`). What each found is a row of a table, and what has a row is not tried again, so
 their commands can be stopped and given again.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import math
@@ -134,7 +135,7 @@ def cut(wanted: str, data: Path, scratch: Path) -> Cut:
     characters = int(number) if number else len(text) - test
     if characters < 1 or characters + test > len(text):
         raise SystemExit(f"{wanted}: {len(text):,} characters are too few to test on {test:,} of them")
-    folder = scratch / f"{Path(name).stem}-{characters}"
+    folder = scratch.resolve() / f"{Path(name).stem}-{characters}"
     folder.mkdir(parents=True, exist_ok=True)
     for part, piece in (("learn", text[:characters]), ("test", text[characters : characters + test])):
         (folder / f"{part}.txt").write_text(piece, "utf-8", newline="")
@@ -143,7 +144,7 @@ def cut(wanted: str, data: Path, scratch: Path) -> Cut:
 
 def run(trial: Trial, scratch: Path, core: int | None = None) -> Row:
     """Trains on one core, tests the best checkpoint, and leaves no run behind. What diverges has an infinite loss."""
-    out = scratch / f"run-{os.getpid()}-{threading.get_ident()}"
+    out = scratch.resolve() / f"run-{os.getpid()}-{threading.get_ident()}"
     shutil.rmtree(out, ignore_errors=True)
     sets = {"train.threads": 1, **trial.settings}
     words = [word for key, value in sets.items() for word in ("--set", f"{key}={json.dumps(value)}")]
@@ -200,6 +201,14 @@ def run_all(trials: Iterable[Trial], table: Path, scratch: Path) -> None:
     with ThreadPoolExecutor(len(free)) as pool:
         for _ in pool.map(one, enumerate(wanted, 1)):
             pass
+
+
+def add_options(parser: argparse.ArgumentParser, table: Path) -> None:
+    """Adds the options that each command has which makes trials; `table` is where its rows are kept."""
+    parser.add_argument("--data", type=Path, default=DATA, help="where the texts are")
+    parser.add_argument("--out", type=Path, default=table, help="the table")
+    parser.add_argument("--scratch", type=Path, default=SCRATCH, help="where texts and runs are kept")
+    parser.add_argument("--report", action="store_true", help="train nothing; print what the table says")
 
 
 def _usable() -> Sequence[int | None]:

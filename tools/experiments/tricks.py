@@ -142,13 +142,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=list(TRICKS), metavar="TRICK", help="these, and no others")
     parser.add_argument("--seconds", type=int, default=30, help="how long each is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
-    parser.add_argument("--data", type=Path, default=trials.DATA, help="where the texts are")
-    parser.add_argument("--out", type=Path, default=trials.TABLES / "tricks.tsv", help="the table")
-    parser.add_argument("--scratch", type=Path, default=trials.SCRATCH, help="where texts and runs are kept")
-    parser.add_argument("--report", action="store_true", help="try nothing; print what the table says")
+    trials.add_options(parser, trials.TABLES / "tricks.tsv")
     args = parser.parse_args(words)
     if not args.report:
-        args.scratch = args.scratch.resolve()
         trials.run_all(wanted(args), args.out, args.scratch)
     print(*lines(of_now([row for row in trials.read(args.out) if row.seconds == args.seconds])), sep="\n")
 

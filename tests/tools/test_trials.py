@@ -1,12 +1,13 @@
-"""The regret of the chosen recipe: how texts are cut, what is trained, and what the table says."""
+"""Trials of recipes: how texts are cut, what is trained, and what regret, tricks and rates say of their tables."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 
 import pytest
-from experiments import regret, regret_table, trials, tricks
+from experiments import rates, regret, regret_table, trials, tricks
 from experiments.regret_table import CHOSEN, GRID
 from experiments.trials import Row, Trial, as_words
 
@@ -103,7 +104,11 @@ def test_each_trick_changes_the_recipe_to_one_that_can_be_trained():
 
 def test_a_trick_is_compared_with_the_recipe_of_the_same_text_and_seed():
     rows = [row("x=0", 2.0, recipe=tricks.AS_IT_IS), row("x=0", 1.0, seed=2, recipe=tricks.AS_IT_IS)]
-    rows += [row("x=1", 1.9, recipe="LSTM"), row("x=1", 0.7, seed=2, recipe="LSTM"), row("x=2", 5.0, seed=3, recipe="z")]
+    rows += [
+        row("x=1", 1.9, recipe="LSTM"),
+        row("x=1", 0.7, seed=2, recipe="LSTM"),
+        row("x=2", 5.0, seed=3, recipe="z"),
+    ]
     assert [*tricks.lines(rows)][2:] == ["| LSTM | +0.200 | +0.200 | 2 |"]
 
 
@@ -116,6 +121,24 @@ def test_rows_of_a_recipe_that_was_changed_since_are_no_part_of_it():
     ]
     before = [now[1]._replace(settings="model.cell=gru"), now[1]._replace(characters=5), now[1]._replace(recipe="gone")]
     assert tricks.of_now([*before, *now]) == now
+
+
+def test_each_optimizer_is_tried_at_rates_that_are_some_three_times_as_high_each():
+    for optimizer, some in rates.RATES.items():
+        configs = [
+            resolve([Setting(key, value, "here") for key, value in rates.settings_of(optimizer, rate).items()])[0]
+            for rate in some
+        ]
+        assert [config.optim.learning_rate for config in configs] == list(some)
+        assert {(config.optim.name, config.optim.weight_decay) for config in configs} == {(optimizer, 0.0)}
+        assert all(3 <= round(high / low, 6) <= 3.4 for low, high in itertools.pairwise(some))
+
+
+def test_the_best_rate_of_an_optimizer_is_told_by_the_mean_of_its_seeds():
+    low, high = (as_words(rates.settings_of("sgd", rate)) for rate in rates.RATES["sgd"][:2])
+    far = as_words(rates.settings_of("sgd", rates.RATES["sgd"][2]))
+    rows = [row(low, 2.0), row(high, 1.9), row(high, 2.3, seed=2), row(far, math.inf)]
+    assert [*rates.lines(rows)][2:] == ["| `sgd` | 1: **2.000**, 3: 2.100, 10: diverged |"]
 
 
 def test_every_text_of_the_table_is_reported(tmp_path, capsys):
