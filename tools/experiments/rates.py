@@ -1,8 +1,8 @@
 """A good rate for each optimizer: `python tools/experiments/rates.py` trains a network with each of them at five rates.
 
-The recipe is the first of `tricks.py`, without weight decay: that is a
-share of the rate, and rates differ a thousandfold here. Each result is a row of docs/results/rates.tsv (see trials.py).
-It prints the test loss of each optimizer and rate, in nats per character.
+The recipe is the first of `tricks.py`, without weight decay, which is a share of the rate, and rates differ a
+thousandfold here. Each result is a row of docs/results/rates.tsv (see trials.py). It prints the test loss of each
+optimizer and rate, in nats per character.
 
     python tools/experiments/rates.py --only sgd momentum
     python tools/experiments/rates.py --report
