@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `pictures` a
 from pictures import plot
 from racing import CHECKED, race
 from results import machine
+from results.arguments import count
 
 from charrnn import cores
 from charrnn.cli.common import library, read_assignments
@@ -158,9 +159,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--text", help="a file, or a corpus by name (default: tinyshakespeare, else harbour)")
     parser.add_argument("--to", type=float, nargs="+", metavar="NATS", help="the losses to reach")
-    parser.add_argument("--updates", type=int, help="how many; the schedule of the learning rate ends with them")
-    parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="points of each curve")
-    parser.add_argument("--threads", type=int, default=cores.available_cores(), help="of each (default: the cores)")
+    parser.add_argument("--updates", type=count, help="how many; the schedule of the learning rate ends with them")
+    parser.add_argument("--evaluations", type=count, default=EVALUATIONS, help="points of each curve")
+    parser.add_argument("--threads", type=count, default=cores.available_cores(), help="of each (default: the cores)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `charrnn train`")
     parser.add_argument("--points", type=Path, default=POINTS, help="where the points are kept")
     parser.add_argument("--picture", type=Path, default=PICTURE, help="where the picture is drawn")

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `experiments
 
 from experiments import trials, tricks
 from experiments.trials import Row, Settings, Trial
+from results.arguments import count
 
 TEXT = next(iter(tricks.BASES))
 
@@ -75,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Tries what has no row yet, and prints the losses."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(RATES), metavar="OPTIMIZER", help="these, and no others")
-    parser.add_argument("--seconds", type=int, default=30, help="how long each is trained")
+    parser.add_argument("--seconds", type=count, default=30, help="how long each is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     trials.add_options(parser, trials.TABLES / "rates.tsv")
     args = parser.parse_args(words)

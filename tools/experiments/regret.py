@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `experiments
 from experiments import regret_table, trials
 from experiments.regret_table import CHOSEN, GRID
 from experiments.trials import Cut, Place, Row, Settings, Trial, as_words
+from results.arguments import count
 
 from charrnn.cli import common
 from charrnn.config.resolve import Setting
@@ -82,7 +83,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Trains what has no row yet, and prints the regrets."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--texts", nargs="+", default=[*FITTED, *CHECKED], metavar="TEXT[:CHARACTERS]")
-    parser.add_argument("--seconds", nargs="+", type=int, default=[30], help="how long each recipe is trained")
+    parser.add_argument("--seconds", nargs="+", type=count, default=[30], help="how long each recipe is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="the first for all, others for the best few")
     parser.add_argument("--chosen", action="store_true", help="train what is chosen, and nothing of the grid")
     trials.add_options(parser, trials.TABLES / "recipe.tsv")

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `experiments
 
 from experiments import trials
 from experiments.trials import Row, Settings, Trial, as_words
+from results.arguments import count
 
 AS_IT_IS = "as it is"
 """The name of the recipe without a trick."""
@@ -140,7 +141,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Tries what has no row yet, and prints the gains."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(TRICKS), metavar="TRICK", help="these, and no others")
-    parser.add_argument("--seconds", type=int, default=30, help="how long each is trained")
+    parser.add_argument("--seconds", type=count, default=30, help="how long each is trained")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     trials.add_options(parser, trials.TABLES / "tricks.tsv")
     args = parser.parse_args(words)

@@ -31,6 +31,7 @@ from charrnn.errors import CharrnnError
 from charrnn.tasks.language_model import LanguageModel
 from charrnn.text.options import DataConfig
 from results import cell_findings
+from results.arguments import count
 from results.cell_rows import Row, Rows
 from results.cell_runs import ENTRIES, Job
 
@@ -176,12 +177,12 @@ def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of the processor, for each run")
-    parser.add_argument("--parameters", type=int, default=PARAMETERS, help="of each network, about")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many runs of each cell on each text")
+    parser.add_argument("--parameters", type=count, default=PARAMETERS, help="of each network, about")
+    parser.add_argument("--seeds", type=count, default=SEEDS, help="how many runs of each cell on each text")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES, help="learning rates to choose from")
     parser.add_argument("--texts", nargs="+", metavar="NAME=TEXT", help="a file, or a corpus by name, each")
     parser.add_argument("--entries", nargs="+", choices=ENTRIES, default=list(ENTRIES), help="only these cells")
-    parser.add_argument("--at-once", type=int, default=cores.available_cores(), help="runs (default: the cores)")
+    parser.add_argument("--at-once", type=count, default=cores.available_cores(), help="runs (default: the cores)")
     parser.add_argument("--data", type=Path, default=DATA, help="where the texts are")
     parser.add_argument("--rows", type=Path, default=ROWS, help="the table of runs, which is read and added to")
     parser.add_argument("--picture", type=Path, default=PICTURE, help="where the picture is drawn")

@@ -24,6 +24,7 @@ from charrnn.cli.common import library
 from charrnn.runs.checkpoint import load
 from charrnn.runs.run import Run
 from results import baselines, cutting, machine, texts
+from results.arguments import count
 from results.rows import PRETRAINED, ROWS, Row
 from results.running import HERE, charrnn, line, settings, written
 
@@ -122,7 +123,7 @@ def main() -> None:
     given = os.environ.get("CHARRNN_PAIRS")
     parser.add_argument("--data", type=Path, default=Path(given) if given else DATA, help="where the tables are")
     parser.add_argument("--scratch", type=Path, default=HERE / "runs" / "results", help="where runs are kept")
-    parser.add_argument("--seeds", type=int, help="how many runs, instead of the row's own number")
+    parser.add_argument("--seeds", type=count, help="how many runs, instead of the row's own number")
     parser.add_argument("--variant", help="only this one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `charrnn train`")
     args = parser.parse_args()

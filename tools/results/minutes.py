@@ -27,6 +27,7 @@ from charrnn.runs.checkpoint import load
 from charrnn.runs.run import Run
 from charrnn.tasks.language_model import LanguageModel
 from results import machine
+from results.arguments import count
 from results.running import HERE, charrnn, line
 
 TEXT = HERE.parent / "shared" / "data" / "tinyshakespeare.txt"
@@ -78,7 +79,7 @@ def figures(run: Run, text: Path) -> list[str]:
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=int, nargs="+", default=[3, 10, 30])
+    parser.add_argument("--minutes", type=count, nargs="+", default=[3, 10, 30])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--data", type=Path, default=TEXT, help="the text")
     parser.add_argument("--scratch", type=Path, default=HERE / "runs" / "minutes", help="where runs are kept")
