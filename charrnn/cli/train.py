@@ -117,7 +117,7 @@ def _begin(wanted: Options, world: World | None) -> Trainer:
     from charrnn.runs import checkpoint, places
     from charrnn.runs.directory import RunDirectory
     from charrnn.text.origin import stem_of
-    from charrnn.training import few_updates, leading
+    from charrnn.training import few_updates, leading, patience
     from charrnn.training.fine_tuning import configure
     from charrnn.training.preparing import prepare
     from charrnn.training.trainer import Trainer
@@ -150,6 +150,8 @@ def _begin(wanted: Options, world: World | None) -> Trainer:
         trainer.warnings += unread(config, origins)
         progress = trainer.progress
         trainer.notes += few_updates.remark(config, progress.batches_per_epoch, progress.total_iterations)
+        if "train.patience" not in chosen.keys:
+            trainer.notes += patience.remark(config, progress.total_iterations)
         return trainer
     except CharrnnError:
         directory.close()

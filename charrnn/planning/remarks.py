@@ -11,7 +11,7 @@ from charrnn.config.flags import flag_of
 from charrnn.planning.looking import RARE
 from charrnn.planning.plan import RunPlan
 from charrnn.text.streams import Streams
-from charrnn.training import few_updates
+from charrnn.training import few_updates, patience
 
 WIDE = 10
 """Parameters for each character to learn from, above which a network learns by heart long before its end."""
@@ -57,6 +57,10 @@ def _few_updates(plan: RunPlan) -> Iterator[str]:
         yield f"{plan.updates:,} updates are too few for a text to be learnt; give it more time, or a smaller network"
     else:
         yield from lines
+
+
+def _too_patient(plan: RunPlan) -> Iterator[str]:
+    yield from patience.remark(plan.prepared.run.config, plan.updates)
 
 
 def _not_read_once(plan: RunPlan) -> Iterator[str]:
@@ -166,6 +170,7 @@ def _labels(plan: RunPlan) -> Iterator[str]:
 FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
     _diverges,
     _few_updates,
+    _too_patient,
     _not_read_once,
     _long,
     _passes_cut_short,
@@ -181,6 +186,7 @@ FINDERS: tuple[Callable[[RunPlan], Iterator[str]], ...] = (
 """Each looks for one thing."""
 
 ABOUT: dict[Callable[[RunPlan], Iterator[str]], str] = {
+    _too_patient: "train.patience",
     _not_read_once: "model.hidden_size",
     _passes_cut_short: "train.epochs",
     _wide: "model.hidden_size",

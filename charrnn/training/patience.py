@@ -22,6 +22,10 @@ Measured on prose, with LSTMs and a GRU, 100 and 200 updates apart: 0.15 to 0.19
 neighbours were taken for independent. An accuracy has this spread where 4 % of its answers change."""
 
 
+ENOUGH = 4
+"""How many times its patience a run should last."""
+
+
 def chance(answers: int) -> float:
     """Returns the standard error of the difference between two evaluations of the same so many answers."""
     return SPREAD / math.sqrt(max(1, answers))
@@ -48,6 +52,22 @@ def begin_anew(run: Run, forget: bool = False) -> None:
     run.without_improvement = 0
     if forget:
         run.to_beat = None
+
+
+def remark(config: Config, updates: int | None) -> list[str]:
+    """Returns a line for a run that is over before it has waited, with what helps; none where only the clock tells.
+
+    `updates` is how many the run makes.
+    """
+    train = config.train
+    if train.patience is None or updates is None or updates > (train.patience + 1) * train.eval_every:
+        return []
+    evaluations = math.ceil(updates / train.eval_every)
+    often = max(1, updates // (ENOUGH * train.patience))
+    return [
+        f"train.patience of {train.patience:,} cannot end a run early that has {evaluations:,} "
+        f"evaluation{'s' * (evaluations > 1)}; to evaluate more often: {advice.setting('train.eval_every', often)}"
+    ]
 
 
 def refuse_without_validation(config: Config, split: Split) -> None:

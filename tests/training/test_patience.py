@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from charrnn.config.resolve import resolve
+from charrnn.config.resolve import Setting, resolve
 from charrnn.errors import ConfigError
 from charrnn.runs import checkpoint as checkpoints
 from charrnn.runs.directory import RunDirectory
@@ -206,3 +206,25 @@ def test_a_sweep_takes_a_run_that_it_ended_for_done(begin, losses, tmp_path):
 def test_a_team_ends_when_one_process_would(begin, losses):
     losses(3.0, 2.0, 2.5)
     assert to_the_end(begin(train__patience=3, train__iterations=100, train__layout="2x1")).iteration == 25
+
+
+@pytest.mark.parametrize(
+    ("updates", "told"),
+    [
+        (None, None),
+        (61, None),  # it may end with the sixth evaluation, and the seventh was to come
+        (60, "train.patience of 5 cannot end a run early that has 6 evaluations; to evaluate more often: "),
+        (7, "train.patience of 5 cannot end a run early that has 1 evaluation; to evaluate more often: "),
+    ],
+)
+def test_a_patience_that_a_run_cannot_use_up_is_told(updates, told):
+    config = resolve([Setting("train.patience", 5, "here"), Setting("train.eval_every", 10, "here")])[0]
+    lines = patience.remark(config, updates)
+    assert (lines[0].partition("--")[0] if lines else None) == told
+
+
+def test_the_way_to_evaluate_more_often_gives_patience_room():
+    config = resolve([Setting("train.patience", 5, "here"), Setting("train.eval_every", 10, "here")])[0]
+    every = int(patience.remark(config, 60)[0].rpartition("=")[2])
+    train = dataclasses.replace(config.train, eval_every=every)
+    assert patience.remark(dataclasses.replace(config, train=train), 60) == []
