@@ -356,9 +356,12 @@ def test_every_shipped_config_begins_with_what_it_reaches(path):
     assert re.match(r"# .*\b(\d\.\d+ (nats|bits)|\d+(\.\d+)? %)", first), first
 
 
-def test_the_readme_lists_the_configs_as_the_program_does():
-    listed = CliRunner().invoke(cli, ["config", "list"]).output
-    assert f"```console\n$ charrnn config list\n{listed}```" in (ROOT / "README.md").read_text("utf-8")
+def test_the_readme_shows_lines_of_the_list_of_configs_as_the_program_does():
+    listed = CliRunner().invoke(cli, ["config", "list"]).output.splitlines()
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = readme.partition("$ charrnn config list\n")[2].partition("```")[0].splitlines()
+    assert len(shown) > 5
+    assert [line for line in listed if line in shown] == shown
 
 
 @pytest.mark.parametrize("document", WITH_KEYS)

@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `results`, a
 
 from results.running import HERE, charrnn
 
-ALIKE = ("-c", "quickstart", "--set", "data.split=[0.9,0.1,0]", "--set", "train.time_budget=null", "--seed", "1")
-LARGER = ("--epochs", "4", "--dropout", "0.2", "--batch-size", "32")
-TRAINING = {"harbour": (*ALIKE, "--epochs", "16"), "tinyshakespeare": ALIKE + LARGER}
+ALIKE = ("-c", "lstm", "--hidden-size", "320", "--set", "data.split=[0.9,0.1,0]", "--set", "train.eval_every=200")
+SMALL = ("--epochs", "16", "--dropout", "0.6", "--batch-size", "16")
+LARGE = ("--epochs", "4", "--dropout", "0.2", "--batch-size", "32")
+TRAINING = {"harbour": (*ALIKE, *SMALL, "--seed", "1"), "tinyshakespeare": (*ALIKE, *LARGE, "--seed", "1")}
 """How a model of the first nine tenths of each text is trained."""
 
 Compressor = Callable[[bytes], bytes]
