@@ -238,5 +238,5 @@ def test_python_chooses_as_the_command_does(charrnn, text, tmp_path):
     package.train(text, iterations=3, seed=1, out=tmp_path / "called")
     configs = [checkpoints.load(tmp_path / name).config for name in ("typed", "called")]
     assert configs[0] == configs[1]
-    named = package.train(text, config="quickstart", iterations=1, hidden_size=4)
+    named = package.train(text, config="lstm", iterations=1, hidden_size=4)
     assert named.config.train.patience is None
