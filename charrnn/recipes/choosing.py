@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from charrnn.config.resolve import Setting, is_set, resolve
 from charrnn.config.schema import Config
@@ -54,6 +54,8 @@ class Chosen(NamedTuple):
 
 NOTHING = Chosen([], "", [])
 
+Number = TypeVar("Number", int, float)
+
 
 def choose(settings: Sequence[Setting], examples: Examples, ranks: int = 1, cores: int | None = None) -> Chosen:
     """Chooses what `settings` leave free, for a text; for other examples, or documents, it chooses nothing.
@@ -83,7 +85,7 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, cell=rule.CELL))
     symbols = max(2, _symbols(text, data))
 
-    def unless_free(path: str, value: int) -> int | None:
+    def unless_free(path: str, value: Number) -> Number | None:
         return None if path in free else value
 
     judged = int(len(text) * data.split[1])
@@ -102,6 +104,7 @@ def situation(config: Config, free: set[str], text: Text, ranks: int = 1, cores:
         least_rows=ranks * int((train.layout or "1x1").partition("x")[0]),
         accumulate=train.accumulate,
         eval_every=unless_free("train.eval_every", train.eval_every),
+        dropout=unless_free("model.dropout", config.model.dropout),
         cell=config.model.cell,
     )
 
@@ -136,8 +139,8 @@ def _values(recipe: Recipe, config: Config, found: Situation) -> dict[str, Any]:
         values["train.time_budget"] = recipe.time_budget
     if found.judged:
         values["train.eval_every"] = recipe.eval_every
-    waits = config.optim.schedule != "plateau"  # which waits itself, and then has a lower rate to try
-    if found.judged and found.has_no_length and waits:  # passes or updates that are given are all made
+    may_end = found.judged and found.has_no_length  # passes or updates that are given are all made
+    if recipe.patience and may_end and config.optim.schedule != "plateau":  # which waits itself, and lowers the rate
         values["train.patience"] = recipe.patience
     return values
 
@@ -166,12 +169,24 @@ def _line(values: dict[str, Any], recipe: Recipe, found: Situation) -> str:
     read = f"read {often if recipe.passes < 1.5 else f'about {recipe.passes:,.0f} times'}"
     why = []
     if "model.hidden_size" in values:
-        too_slow = "a wider network would read too little in that time"
-        why.append(too_slow if recipe.is_short_of_time else "a wider network is for more text")
+        why.append(_why_no_wider(recipe, found))
     if "train.patience" in values:
         why.append("it ends earlier if validation stops improving")
-    for_what = f"{found.characters:,} characters, {read} in about {duration(recipe.seconds)} on this machine"
+    for_what = f"{found.characters:,} characters, {read} in about {_roughly(recipe.seconds)} on this machine"
     return f"chosen for {for_what}: {'; '.join([', '.join(said), *why])}"
+
+
+def _why_no_wider(recipe: Recipe, found: Situation) -> str:
+    if not recipe.is_short_of_time:
+        return "a wider network is for more text"
+    if found.seconds is None and not found.is_open:  # all of its passes or updates are made, whatever its width
+        return "a wider network would take too long"
+    return "a wider network would read too little in that time"
+
+
+def _roughly(seconds: float) -> str:
+    """Says a time that is foreseen, as in `45s`, `9m` or `3h56m`: from two minutes on in whole ones."""
+    return duration(seconds if seconds < 120 else 60 * round(seconds / 60))
 
 
 def _of_few(characters: int) -> list[str]:

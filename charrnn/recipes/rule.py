@@ -115,6 +115,7 @@ class Situation:
     accumulate: int = 1
     """Batches of an update."""
     eval_every: int | None = None
+    dropout: float | None = None
     cell: str = CELL
 
     @property
@@ -140,7 +141,8 @@ class Recipe(NamedTuple):
     time_budget: float | None
     """Seconds after which it ends, where nothing else says so and the text is too long to be read once."""
     eval_every: int
-    patience: int
+    patience: int | None
+    """Evaluations to wait for; None where the run has too few for that to end it."""
     passes: float
     """How often the text will be read, about."""
     seconds: float
@@ -164,7 +166,8 @@ def recipe(found: Situation) -> Recipe:
     passes = read / found.characters
     updates = max(1, int(read / per_update))
     every = found.eval_every or evaluate_every(updates, found.judged / per_update)
-    dropout = of(DROPOUTS, passes)
+    patience = max(LEAST_WAITING, round(WAITING * updates / every))
+    dropout = of(DROPOUTS, passes) if found.dropout is None else found.dropout
     return Recipe(
         shape=shape,
         dropout=dropout,
@@ -173,7 +176,7 @@ def recipe(found: Situation) -> Recipe:
         epochs=epochs,
         time_budget=time_budget,
         eval_every=every,
-        patience=max(LEAST_WAITING, round(WAITING * updates / every)),
+        patience=patience if updates > (patience + 1) * every else None,
         passes=passes,
         seconds=read / found.speed(shape),
         is_short_of_time=short,

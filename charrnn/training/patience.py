@@ -23,7 +23,7 @@ neighbours were taken for independent. An accuracy has this spread where 4 % of 
 
 
 ENOUGH = 4
-"""How many times its patience a run should last."""
+"""How many times its patience a run should last, where it has so many updates."""
 
 
 def chance(answers: int) -> float:
@@ -63,11 +63,18 @@ def remark(config: Config, updates: int | None) -> list[str]:
     if train.patience is None or updates is None or updates > (train.patience + 1) * train.eval_every:
         return []
     evaluations = math.ceil(updates / train.eval_every)
-    often = max(1, updates // (ENOUGH * train.patience))
-    return [
+    told = (
         f"train.patience of {train.patience:,} cannot end a run early that has {evaluations:,} "
-        f"evaluation{'s' * (evaluations > 1)}; to evaluate more often: {advice.setting('train.eval_every', often)}"
-    ]
+        f"evaluation{'s' * (evaluations > 1)}"
+    )
+    often = max(1, updates // (ENOUGH * train.patience))
+    more_often = [advice.setting("train.eval_every", often)] * (often < train.eval_every)
+    if updates > (train.patience + 1) * often:
+        return [f"{told}; to evaluate more often: {more_often[0]}"]
+    if updates > 2:  # one to beat, one that does not, and one that is spared
+        fewer = advice.option("--patience", max(1, updates // ENOUGH))
+        return [f"{told}; to wait for fewer: {' '.join([fewer, *more_often])}"]
+    return [f"{told}; to do without: {advice.option('--patience', 'null')}"]
 
 
 def refuse_without_validation(config: Config, split: Split) -> None:

@@ -98,6 +98,19 @@ def test_without_a_validation_part_nothing_waits_for_it():
     assert not {"train.patience", "train.eval_every"} & {*chosen(data__split=[1, 0, 0])[1].keys}
 
 
+def test_no_patience_is_chosen_that_could_not_end_the_run():
+    _, found = chosen(train__time_budget=60, train__eval_every=10**6)
+    assert "train.patience" not in found.keys
+    assert "ends earlier" not in found.line
+
+
+def test_the_line_says_why_the_network_is_no_wider_and_for_how_long_it_learns():
+    assert "would read too little in that time" in chosen(120_000, train__time_budget=1)[1].line
+    line = chosen(120_000, train__iterations=10**7)[1].line
+    assert "a wider network would take too long" in line
+    assert re.search(r" in about (\d+h)?(\d+m)? on this machine", line)  # and no seconds
+
+
 def test_the_rate_is_for_adam_and_not_below_what_it_is_to_end_at():
     assert "optim.learning_rate" not in chosen(optim__name="sgd")[1].keys
     assert {*chosen(optim__name="adamw")[1].keys} == {*chosen()[1].keys}
@@ -225,5 +238,5 @@ def test_python_chooses_as_the_command_does(charrnn, text, tmp_path):
     package.train(text, iterations=3, seed=1, out=tmp_path / "called")
     configs = [checkpoints.load(tmp_path / name).config for name in ("typed", "called")]
     assert configs[0] == configs[1]
-    named = package.train(text, config="quickstart", iterations=1, hidden_size=4)
+    named = package.train(text, config="lstm", iterations=1, hidden_size=4)
     assert named.config.train.patience is None

@@ -108,6 +108,19 @@ def test_patience_is_a_share_of_all_evaluations():
     assert many.patience == rule.WAITING * 40_000 / many.eval_every
 
 
+def test_there_is_no_patience_that_a_run_cannot_use_up():
+    found = situation(updates=70, eval_every=10)
+    assert recipe(found).patience == 5
+    for updates, every in ((60, 10), (70, 100), (6, None)):
+        assert recipe(dataclasses.replace(found, updates=updates, eval_every=every)).patience is None
+
+
+def test_recurrent_dropout_is_half_of_the_dropout_that_is_given():
+    shares = [recipe(situation(seconds=9999.0, dropout=dropout)).recurrent_dropout for dropout in (0.0, 0.2, None)]
+    assert shares[:2] == [0.0, 0.1]
+    assert shares[2] > 0.1
+
+
 def test_the_machine_is_part_of_it():
     slow = dataclasses.replace(situation(seconds=120.0), speed=lambda shape: 5e8 / shape.hidden_size**2)
     assert recipe(slow).shape.hidden_size < recipe(situation(seconds=120.0)).shape.hidden_size

@@ -105,6 +105,13 @@ def test_rows_of_another_text_or_time_are_others(tmp_path):
     assert not rows.find(JOB._replace(seconds=0.03), "a" * 64)
 
 
+def test_counts_of_a_million_and_more_come_back_in_full(tmp_path):
+    facts = {"hidden_size": 512, "num_parameters": 1_234_567, "iterations": 2_345_678, "passes": 1.0}
+    facts |= {"chars_per_s": 1000.0, "validation": 2.0, "test": 2.0}
+    row = cell_rows.Rows(tmp_path / "t.tsv").add(JOB, "a" * 64, facts)
+    assert (row["num_parameters"], row["iterations"]) == (1_234_567, 2_345_678)
+
+
 def test_a_text_without_a_name_is_asked_for(command):
     with pytest.raises(SystemExit, match="--texts: write NAME=TEXT"):
         command("--texts", "novel.txt")

@@ -43,6 +43,15 @@ def test_the_regret_is_what_the_best_of_most_seeds_is_better_by():
     assert found.regret == pytest.approx(0.1)
 
 
+def test_a_chosen_recipe_of_more_seeds_or_fewer_is_compared_by_those_that_both_have():
+    rows = [row("x=1", 1.5), row("x=9", 1.6, recipe=CHOSEN), row("x=9", 2.6, seed=2, recipe=CHOSEN)]
+    (found,) = regret_table.regrets(rows)
+    assert (found.regret, found.seeds) == (pytest.approx(0.1), 1)
+    (found,) = regret_table.regrets([rows[1], row("x=1", 1.5), row("x=1", 0.5, seed=2)])
+    assert (found.regret, found.seeds) == (pytest.approx(0.1), 1)
+    assert not [*regret_table.regrets([*rows[1:], row("x=1", 1.0, seed=3)])]
+
+
 def test_texts_and_times_are_apart_and_what_has_no_rival_is_left_out():
     rows = [row("x=1", 1.0), row("x=9", 1.2, recipe=CHOSEN), row("x=9", 2.0, recipe=CHOSEN, seconds=120)]
     rows += [row("x=1", 3.0, text="b"), row("x=9", 2.9, recipe=CHOSEN, text="b")]
@@ -80,6 +89,8 @@ def test_more_seeds_are_for_the_best_and_for_what_is_chosen(tmp_path, monkeypatc
     more = [*regret.wanted([cut], args, rows, first=False)]
     assert [trial.settings for trial in more] == [{"x": 9}, *GRID[: regret.FEW]]
     assert {trial.seed for trial in more} == {2}
+    rows += [row(trial.key[4], 9.0, seed=2, recipe=trial.name) for trial in more]
+    assert [*regret.wanted([cut], args, rows, first=False)] == more  # the same again, however the second seed was
 
 
 def test_what_has_a_row_is_not_tried_again(tmp_path, monkeypatch):
@@ -138,6 +149,8 @@ def test_the_best_rate_of_an_optimizer_is_told_by_the_mean_of_its_seeds():
     low, high = (as_words(rates.settings_of("sgd", rate)) for rate in rates.RATES["sgd"][:2])
     far = as_words(rates.settings_of("sgd", rates.RATES["sgd"][2]))
     rows = [row(low, 2.0), row(high, 1.9), row(high, 2.3, seed=2), row(far, math.inf)]
+    assert [*rates.lines(rows)][2:] == ["| `sgd` | 1: 2.000, 3: **1.900**, 10: diverged |"]  # of the seed that all have
+    rows += [row(low, 2.0, seed=2), row(far, 2.5, seed=2)]
     assert [*rates.lines(rows)][2:] == ["| `sgd` | 1: **2.000**, 3: 2.100, 10: diverged |"]
 
 

@@ -228,3 +228,18 @@ def test_the_way_to_evaluate_more_often_gives_patience_room():
     every = int(patience.remark(config, 60)[0].rpartition("=")[2])
     train = dataclasses.replace(config.train, eval_every=every)
     assert patience.remark(dataclasses.replace(config, train=train), 60) == []
+
+
+@pytest.mark.parametrize(("updates", "every"), [(10, 1), (10, 10), (3, 1), (3, 10), (2, 1), (1, 200)])
+def test_where_updates_are_too_few_for_so_much_patience_less_of_it_is_advised(updates, every):
+    config = resolve([Setting("train.patience", 9, "here"), Setting("train.eval_every", every, "here")])[0]
+    words = patience.remark(config, updates)[0].rpartition(": ")[2].split()
+    given = {"train.eval_every": every, **dict(word.split("=") for word in words if "=" in word)}
+    assert words[0] == "--patience"
+    assert int(given["train.eval_every"]) == 1 or updates < 3
+    changed = dataclasses.replace(
+        config.train,
+        patience=None if words[1] == "null" else int(words[1]),
+        eval_every=int(given["train.eval_every"]),
+    )
+    assert patience.remark(dataclasses.replace(config, train=changed), updates) == []

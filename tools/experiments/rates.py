@@ -52,13 +52,18 @@ def wanted(args: argparse.Namespace) -> Iterator[Trial]:
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:
-    """Each optimizer with its losses as Markdown, the mean over seeds, the lowest of a line in bold."""
+    """Each optimizer with its losses as Markdown, the lowest of a line in bold.
+
+    They are means over the seeds that all of its rates have that were tried: seeds differ by as much as rates.
+    """
     yield "| optimizer | rate: test loss, the lowest in bold |"
     yield "| --- | --- |"
     for optimizer, rates in RATES.items():
         words = {rate: trials.as_words(settings_of(optimizer, rate)) for rate in rates}
-        found = {rate: [row.test_nats for row in rows if row.settings == words[rate]] for rate in rates}
-        means = {rate: statistics.fmean(some) for rate, some in found.items() if some}
+        tried = {rate: {row.seed: row.test_nats for row in rows if row.settings == words[rate]} for rate in rates}
+        found = {rate: some for rate, some in tried.items() if some}
+        seeds = set.intersection(*map(set, found.values())) if found else set()
+        means = {rate: statistics.fmean(some[seed] for seed in seeds) for rate, some in found.items() if seeds}
         if means:
             best = min(means.values())
             cells = [f"{rate:g}: {in_nats(nats, nats == best)}" for rate, nats in means.items()]

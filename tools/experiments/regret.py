@@ -60,8 +60,8 @@ def wanted(cuts: Sequence[Cut], args: argparse.Namespace, rows: Sequence[Row], *
             chosen = chosen_for(cut, seconds)
             grid = [*GRID]
             if not first:
-                place = (cut.name, cut.characters, seconds)
-                few = regret_table.best_of((row for row in rows if row.place == place), FEW)
+                place = ((cut.name, cut.characters, seconds), args.seeds[0])
+                few = regret_table.best_of((row for row in rows if (row.place, row.seed) == place), FEW)
                 grid = [settings for settings in GRID if as_words(settings) in few]
             for seed in args.seeds[:1] if first else args.seeds[1:]:
                 yield Trial(cut, seconds, seed, CHOSEN, chosen)

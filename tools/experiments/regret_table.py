@@ -65,13 +65,13 @@ class Regret(NamedTuple):
     characters: int
     seconds: int
     chosen: float
-    """Test loss of the chosen recipe, as a mean over seeds."""
+    """Test loss of the chosen recipe, as a mean over the seeds that both have."""
     best: float
     """That of the best recipe of the grid."""
     settings: str
     """The keys of that recipe."""
     seeds: int
-    """How many seeds the best is a mean of; of one, the best of many flatters itself."""
+    """How many seeds both are a mean of; of one, the best of many flatters itself."""
     recipes: int
 
     @property
@@ -82,16 +82,17 @@ class Regret(NamedTuple):
 
 def best_of(rows: Iterable[Row], count: int) -> list[str]:
     """Returns the settings of the best recipes of a grid, by their mean."""
-    means = _means(row for row in rows if row.recipe != CHOSEN)
-    return sorted(means, key=lambda settings: means[settings][0])[:count]
+    found = _by_seed(row for row in rows if row.recipe != CHOSEN)
+    return sorted(found, key=lambda settings: statistics.fmean(found[settings].values()))[:count]
 
 
 def regrets(rows: Iterable[Row], now: Mapping[Place, str] = NOTHING) -> Iterator[Regret]:
     """Yields the regret for each text and time where both the chosen recipe and a grid were measured.
 
     Where recipes have unequal numbers of seeds, only those that have most are compared: the others were worse in the
-    first place. `now` are the settings that the rule chooses as it is; where it does not tell, those of the last row
-    count, as a table may have rows of a rule that was before.
+    first place. The chosen one is compared with the best of them by the seeds that both have. `now` are the settings
+    that the rule chooses as it is; where it does not tell, those of the last row count, as a table may have rows of a
+    rule that was before.
     """
     by_place = defaultdict(list)
     for row in rows:
@@ -99,21 +100,25 @@ def regrets(rows: Iterable[Row], now: Mapping[Place, str] = NOTHING) -> Iterator
     for place, some in sorted(by_place.items()):
         of_rule = [row for row in some if row.recipe == CHOSEN]
         latest = now.get(place, of_rule[-1].settings if of_rule else "")
-        chosen = _means(row for row in of_rule if row.settings == latest)
-        grid = _means(row for row in some if row.recipe != CHOSEN)
+        chosen = _by_seed(row for row in of_rule if row.settings == latest).get(latest, {})
+        grid = _by_seed(row for row in some if row.recipe != CHOSEN)
         if not chosen or not grid:
             continue
-        most = max(seeds for _, seeds in grid.values())
-        settings = min((each for each in grid if grid[each][1] == most), key=lambda each: grid[each][0])
-        yield Regret(*place, chosen[latest][0], grid[settings][0], settings, most, len(grid))
+        most = max(map(len, grid.values()))
+        settings = min(
+            (each for each in grid if len(grid[each]) == most), key=lambda each: statistics.fmean(grid[each].values())
+        )
+        if seeds := chosen.keys() & grid[settings].keys():
+            means = [statistics.fmean(each[seed] for seed in seeds) for each in (chosen, grid[settings])]
+            yield Regret(*place, *means, settings, len(seeds), len(grid))
 
 
-def _means(rows: Iterable[Row]) -> dict[str, tuple[float, int]]:
-    """Returns the mean test loss of each recipe, and over how many seeds."""
+def _by_seed(rows: Iterable[Row]) -> dict[str, dict[int, float]]:
+    """Returns the test loss of each recipe from each seed."""
     found: dict[str, dict[int, float]] = {}
     for row in rows:
         found.setdefault(row.settings, {})[row.seed] = row.test_nats
-    return {settings: (statistics.fmean(seeds.values()), len(seeds)) for settings, seeds in found.items()}
+    return found
 
 
 def lines(found: Iterable[Regret]) -> Iterator[str]:

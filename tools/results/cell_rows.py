@@ -13,6 +13,8 @@ from results.cell_runs import Job
 KEY = ("text", "sha256", "entry", "rate", "seed", "seconds", "parameters")
 FOUND = ("hidden_size", "num_parameters", "iterations", "passes", "chars_per_s", "validation", "test")
 COLUMNS = (*KEY, *FOUND, "machine")
+WHOLE = ("seed", "parameters", "hidden_size", "num_parameters", "iterations")
+"""Columns of whole numbers, which are written in full."""
 Row = dict[str, Any]
 
 
@@ -34,7 +36,8 @@ class Rows:
     def add(self, job: Job, sha256: str, found: Row) -> Row:
         """Writes a line, and returns it as it will be read again."""
         values = _key(job, sha256) | found | {"machine": machine.describe()}
-        written = {name: f"{values[name]:.6g}" if name in FOUND else str(values[name]) for name in COLUMNS}
+        rounded = {*FOUND} - {*WHOLE}
+        written = {name: f"{values[name]:.6g}" if name in rounded else str(values[name]) for name in COLUMNS}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not self.path.exists()
         with self.path.open("a", encoding="utf-8", newline="") as file:
@@ -54,6 +57,5 @@ def _key(job: Job, sha256: str) -> Row:
 
 def _read(row: Mapping[str, str]) -> Row:
     words = ("text", "sha256", "entry", "machine")
-    whole = ("seed", "parameters", "hidden_size", "num_parameters", "iterations")
-    kinds: dict[str, Any] = dict.fromkeys(words, str) | dict.fromkeys(whole, int)
+    kinds: dict[str, Any] = dict.fromkeys(words, str) | dict.fromkeys(WHOLE, int)
     return {name: kinds.get(name, float)(value) for name, value in row.items()}
