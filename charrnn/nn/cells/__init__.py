@@ -18,7 +18,7 @@ CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mgu": ("mgu", "MGU", {}),
     "lstm": ("lstm", "LSTM", {}),
     "lstm_peephole": ("lstm_variants", "LSTMVariant", {"peepholes": True}),
-    "lstm_cifg": ("lstm_variants", "LSTMVariant", {"coupled": True}),
+    "lstm_cifg": ("lstm_cifg", "CIFG", {}),
     "lstm_nfg": ("lstm_variants", "LSTMVariant", {"without": "f"}),
     "lstm_nig": ("lstm_variants", "LSTMVariant", {"without": "i"}),
     "lstm_nog": ("lstm_variants", "LSTMVariant", {"without": "o"}),

@@ -1,4 +1,4 @@
-"""The variants of the LSTM of Greff et al. 2015 (arXiv 1503.04069): each takes away, ties or adds one thing.
+"""The variants of the LSTM of Greff et al. 2015 (arXiv 1503.04069): each takes away or adds one thing.
 
 Theirs all have peepholes; each of these differs from `lstm`, which has none.
 
@@ -6,7 +6,6 @@ Theirs all have peepholes; each of these differs from `lstm`, which has none.
         a_i, a_f += p_i * c, p_f * c                  peepholes (Gers and Schmidhuber 2000)
         a_i, a_f, a_o += [i, f, o] @ R                full gate recurrence: all gates feed all gates, a step later
     (2) i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
-        f = 1 - i                                     coupled input and forget gate
         i = 1, f = 1 or o = 1                         no such gate
         g = a_g                                       no input activation
     (3) c' = f * c + i * g
@@ -15,7 +14,7 @@ Theirs all have peepholes; each of these differs from `lstm`, which has none.
         h' = o * c'                                   no output activation
 
 Written for the reader and not for the clock: `lstm.py` is the fast one, and equal to what this file computes with all
-switches off (a test compares them).
+switches off (a test compares them). The variant whose gates are tied is in `lstm_cifg.py`.
 """
 
 from __future__ import annotations
@@ -37,32 +36,27 @@ class LSTMVariant(Cell):
     def __init__(
         self,
         without: str = "",
-        coupled: bool = False,
         peepholes: bool = False,
         gate_recurrence: bool = False,
         input_activation: bool = True,
         output_activation: bool = True,
     ) -> None:
-        """`without` is the gate that is always 1: "i", "f" or "o". `coupled` leaves f to be 1 - i."""
+        """`without` is the gate that is always 1: "i", "f" or "o"."""
         scales = SCALES if input_activation else SCALES | {"g": AS_IT_IS}
-        missing = {without, "f"} if coupled else {without}
-        self.gates = {gate: scale for gate, scale in scales.items() if gate not in missing}
+        self.gates = {gate: scale for gate, scale in scales.items() if gate != without}
         self.state = ("h", "c", "i", "f", "o") if gate_recurrence else ("h", "c")
         self.vectors = ("p_i", "p_f", "p_o") if peepholes else ()
         self.matrices = {"R": 3} if gate_recurrence else {}
-        self.saved = ("k", "c'", "f") if coupled else ("k", "c'")  # k is what o is multiplied by; c' is before zoneout
-        self.coupled = coupled
+        self.saved = ("k", "c'")  # k is what o is multiplied by; c' is before zoneout
         self.peepholes = peepholes
         self.gate_recurrence = gate_recurrence
         self.input_activation = input_activation
         self.output_activation = output_activation
 
     def init_bias(self, b: Array, hidden_size: int, forget_bias: float) -> None:
-        """Opens the forget gate at first, as the LSTM does; where f = 1 - i, closes the input gate as far instead."""
+        """Opens the forget gate at first, as the LSTM does."""
         if "f" in self.gates:
             self._block(b, "f", hidden_size)[...] += forget_bias
-        elif self.coupled:
-            self._block(b, "i", hidden_size)[...] -= forget_bias
 
     def _block(self, columns: Array, gate: str, hidden_size: int) -> Array:
         start = list(self.gates).index(gate) * hidden_size
@@ -71,8 +65,6 @@ class LSTMVariant(Cell):
     def _values(self, tape: Tape, t: int) -> tuple[Array, Array, Array, Array]:
         """Returns i, f, g and o of step t, each (B, H); a gate that is missing is an array of ones."""
         found = dict(zip(self.gates, tape.gates[t], strict=True))
-        if self.coupled:
-            found["f"] = tape.rows["f"][t]
         one = tape.ones
         return found.get("i", one), found.get("f", one), found["g"], found.get("o", one)
 
@@ -95,9 +87,7 @@ class LSTMVariant(Cell):
         # (2) the gates, but for o
         if "i" in self.gates:
             scaled_sigmoid_(i)
-        if self.coupled:
-            np.subtract(1, i, f)
-        elif "f" in self.gates:
+        if "f" in self.gates:
             scaled_sigmoid_(f)
         if self.input_activation:
             scaled_tanh_(g)
@@ -146,8 +136,7 @@ class LSTMVariant(Cell):
             np.add(dc, u, dc)
         # (3) c' = f * c + i * g
         if "i" in self.gates:
-            np.subtract(g, c, u) if self.coupled else np.copyto(u, g)
-            np.multiply(dc, u, u)
+            np.multiply(dc, g, u)
             self._through_sigmoid(u, dstate, "i", i, da["i"])
         if "f" in self.gates:
             np.multiply(dc, c, u)
