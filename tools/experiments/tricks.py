@@ -27,11 +27,12 @@ AS_IT_IS = "as it is"
 """The name of the recipe without a trick."""
 
 COMMON: Settings = {
-    "model.cell": "gru",
+    "model.cell": "lstm_cifg",
     "model.init": "torch",
+    "model.forget_bias": 0.0,
     "model.dropout": 0.0,
     "model.recurrent_dropout": 0.0,
-    "optim.learning_rate": 1.5e-2,
+    "optim.learning_rate": 3e-2,
     "optim.weight_decay": 0.1,
     "optim.clip_norm": 0.25,
     "train.batch_size": 32,
@@ -83,15 +84,20 @@ TRICKS: dict[str, Mapping[str, object | Callable[[Any], object]]] = {
         "model.dropout_per": "window",
     },
     "recurrent dropout of 0.1 more": {"model.recurrent_dropout": lambda share: round(share + 0.1, 6)},
-    "zoneout of 0.05": {"model.zoneout_h": 0.05},
+    "zoneout of 0.05": {"model.zoneout_h": 0.05, "model.zoneout_c": 0.05},
     "two layers": {"model.hidden_size": lambda units: 2 * units // 3, "model.num_layers": 2},
     "a learned first state": {"model.initial_state": "learned"},
     "vectors for symbols": {"model.embedding_size": 64},
-    "LSTM": {"model.cell": "lstm", "model.forget_bias": 0.0},
-    "LSTM, forget bias 1": {"model.cell": "lstm", "model.forget_bias": 1.0},
-    "LSTM with layer norm": {"model.cell": "lstm", "model.forget_bias": 0.0, "model.layer_norm": True},
-    "LSTM with coupled gates": {"model.cell": "lstm_cifg", "model.forget_bias": 0.0},
-    "LSTM with peepholes": {"model.cell": "lstm_peephole", "model.forget_bias": 0.0},
+    "forget bias 1": {"model.forget_bias": 1.0},
+    "layer norm": {"model.layer_norm": True},
+    "LSTM": {"model.cell": "lstm"},
+    "LSTM at half the rate": {"model.cell": "lstm", "optim.learning_rate": lambda rate: rate / 2},
+    "GRU": {"model.cell": "gru"},
+    "GRU at half the rate": {"model.cell": "gru", "optim.learning_rate": lambda rate: rate / 2},
+    "GRU, reset before, at half the rate": {
+        "model.cell": "gru_reset_before",
+        "optim.learning_rate": lambda rate: rate / 2,
+    },
 }
 """What each changes: the value of a key, or what becomes of the value that the recipe has."""
 
