@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 OF_ADAM = "adam", "adamw"
 """Optimizers for which the rates hold, and what goes with them; of any other, no key of `optim` is chosen."""
 
-FOR_OTHER_CELLS = "model.layer_norm", "model.zoneout_c", "model.forget_bias"
-"""Keys that the cell of the rule cannot have, or does not read: where one of them is set, no cell is chosen."""
-
 FEW = 20_000
 """Characters of a text below which a user is told what so little is good for."""
 
@@ -67,8 +64,6 @@ def choose(settings: Sequence[Setting], examples: Examples, ranks: int = 1, core
     if not isinstance(examples, Text) or config.data.documents is not None or config.train.gradient == "rtrl":
         return NOTHING
     free = {path for path, origin in origins.items() if not is_set(origin)}
-    if not free.issuperset(FOR_OTHER_CELLS):
-        free.discard("model.cell")
     found = situation(config, free, examples, ranks, cores)
     if not found.characters:
         return NOTHING

@@ -12,6 +12,8 @@ from driving import FOXES
 import charrnn as package
 from charrnn.config.reading import read_yaml
 from charrnn.config.resolve import Setting, resolve
+from charrnn.config.unread import unread
+from charrnn.nn.build import build_model
 from charrnn.planning import timing
 from charrnn.recipes import rule
 from charrnn.recipes.choosing import NOTHING, choose, situation
@@ -125,10 +127,11 @@ def test_a_cell_that_is_given_is_kept_and_has_what_goes_with_it():
 
 
 @pytest.mark.parametrize("key", ["layer_norm", "zoneout_c", "forget_bias"])
-def test_what_is_given_and_not_for_the_cell_of_the_rule_is_for_the_default_one(key):
-    config, found = chosen(train__time_budget=60, **{f"model__{key}": True if key == "layer_norm" else 0.5})
-    assert config.model.cell == "lstm"
-    assert "gru" not in found.line
+def test_the_cell_of_the_rule_can_have_what_is_given(key):
+    config, _ = chosen(train__time_budget=60, **{f"model__{key}": True if key == "layer_norm" else 0.5})
+    assert config.model.cell == rule.CELL
+    assert build_model(config.model, 30).num_parameters
+    assert not unread(config, {f"model.{key}": "--set"})
 
 
 def test_a_short_text_is_told_what_it_is_good_for():
