@@ -14,9 +14,8 @@ from charrnn.nn.work import work_of
 from charrnn.recipes.rule import Shape
 from charrnn.training import layouts
 
-
 KEPT = 0.75
-"""The share of the foreseen speed that is kept on the whole: the cost model knows no masks of dropout, no evaluations, and
+"""The share of the foreseen speed that a whole run keeps: the cost model knows no masks of dropout, no evaluations, and
 not what cores take from each other. Whole runs of 384 and 448 units kept 0.63 to 0.92 of it."""
 
 
