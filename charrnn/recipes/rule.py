@@ -18,9 +18,9 @@ WIDEST = (10_000, 96), (30_000, 192), (100_000, 256), (300_000, 384), (2_000_000
 """The widest network for a text of less than so many characters to learn from; a wider one is sooner at its best, and
 not better there."""
 
-PER_PARAMETER = 20
+PER_PARAMETER = 15
 """Characters that a network reads for each of its parameters, at least, to be worth its width. Where the time is too
-short for that, a narrower one learns more. Large transformers want about as much (Hoffmann et al. 2022)."""
+short for that, a narrower one learns more. Large transformers want about 20 (Hoffmann et al. 2022)."""
 
 BATCHES = (20_000, (8, 32)), (200_000, (16, 64)), (math.inf, (32, 32))
 """Rows and steps of a batch for a text of less than so many characters: a short one must make updates enough, too."""
