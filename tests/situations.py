@@ -135,6 +135,8 @@ SITUATIONS = {
     # training has ended, or was ended
     "trained": Situation("charrnn train {text} -c {tiny} -o {new}", 0),
     "too patient": Situation("charrnn train {text} -c {tiny} --patience 9", 0, count=2),
+    "far too patient": Situation("charrnn train {text} -c {tiny} --patience 12", 0, count=2),
+    "patient with two updates": Situation("charrnn train {text} -c {tiny} --patience 9 --iterations 2", 0, count=2),
     "trained too little": Situation("charrnn train {text} -c {tiny} --iterations 5", 0, count=2, is_short=True),
     "trained in a numbered run": Situation("charrnn train {text} -c {tiny}", 0),
     "trained to generate": Situation("charrnn train {pairs} -c {tiny} --set task.name=generate -o {new}", 0),

@@ -10,6 +10,7 @@ from results import minutes
 import charrnn as package
 from charrnn.nn.head import nats
 from charrnn.nn.model import CharLM
+from charrnn.recipes import rule
 
 
 def test_each_block_begins_with_an_empty_state_and_all_of_its_characters_count(monkeypatch):
@@ -31,5 +32,5 @@ def test_a_row_has_the_best_loss_of_the_run(tmp_path):
     package.train(source, split, iterations=3, seed=1, hidden_size=6, out=tmp_path / "1m-1")
     (row,) = minutes.rows(source, [1], [1], tmp_path, judge=True)
     run = package.load(tmp_path / "1m-1")
-    assert row[:4] == ["1 min", "1", "gru 1x6", f"{run.best:.3f}"]
+    assert row[:4] == ["1 min", "1", f"{rule.CELL} 1x6", f"{run.best:.3f}"]
     assert 0 < float(row[4]) < 6
