@@ -47,7 +47,7 @@ CLIP_NORM = 0.25
 RATES = (224, 3e-2), (480, 1.5e-2), (576, 1.2e-2), (math.inf, 8e-3)
 """The learning rate of Adam for networks narrower than that; it ends at zero."""
 
-SHARES = {CELL: 1.0, "rnn": 0.25}
+RATE_SHARES = {CELL: 1.0, "rnn": 0.25}
 """What the rate is multiplied by for each cell: 0.5 for those not named. The state of `rnn` explodes soonest."""
 
 USUAL = 600.0
@@ -173,7 +173,7 @@ def recipe(found: Situation) -> Recipe:
         shape=shape,
         dropout=dropout,
         recurrent_dropout=round(RECURRENT * dropout, 2),
-        learning_rate=float(f"{of(RATES, shape.hidden_size) * SHARES.get(found.cell, 0.5):.2g}"),
+        learning_rate=float(f"{of(RATES, shape.hidden_size) * RATE_SHARES.get(found.cell, 0.5):.2g}"),
         epochs=epochs,
         time_budget=time_budget,
         eval_every=every,

@@ -66,7 +66,7 @@ def test_without_patience_nothing_but_its_length_ends_it(begin, losses):
     assert to_the_end(begin(train__iterations=60)).iteration == 60
 
 
-def test_what_is_better_by_less_than_chance_is_kept_as_the_best_and_ends_it_all_the_same(begin, losses, tmp_path):
+def test_what_is_better_by_less_than_chance_is_the_best_and_ends_it_all_the_same(begin, losses, tmp_path):
     trainer = begin(train__patience=3, train__iterations=100)
     step = 0.3 * patience.chance(len(trainer.split.validation))
     losses(2.0, 2.0 - step, 2.0 - 2 * step, 2.0 - 3 * step, 2.0 - 3.5 * step)
