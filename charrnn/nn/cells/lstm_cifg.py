@@ -5,8 +5,8 @@
     (3) c' = (1 - i) * c + i * g
     (4) h' = o * tanh(c')
 
-So c is a mean of candidates, and without dropout within -1 and 1: that is why this cell bears a higher learning rate than
-`lstm`.
+So c is a mean of candidates, and without dropout within -1 and 1: that is why this cell bears a higher learning
+rate than `lstm`.
 """
 
 from __future__ import annotations
