@@ -22,7 +22,7 @@ PER_PARAMETER = 15
 """Characters that a network reads for each of its parameters, at least, to be worth its width. Where the time is too
 short for that, a narrower one learns more. Large transformers want about 20 (Hoffmann et al. 2022)."""
 
-BATCHES = (20_000, (8, 32)), (200_000, (16, 64)), (math.inf, (32, 32))
+BATCHES = (1_000, (2, 32)), (20_000, (8, 32)), (200_000, (16, 64)), (math.inf, (32, 32))
 """Rows and steps of a batch for a text of less than so many characters: a short one must make updates enough, too."""
 
 DROPOUTS = (5, 0.0), (12, 0.1), (24, 0.2), (40, 0.3), (60, 0.4), (150, 0.5), (math.inf, 0.6)

@@ -56,6 +56,12 @@ def test_short_texts_have_small_batches_and_wide_networks_a_lower_rate():
     assert recipe(situation(seconds=600.0, cell="rnn")).learning_rate < recipe(situation(seconds=600.0)).learning_rate
 
 
+@pytest.mark.parametrize("characters", [100, 300, 999, 1_000, 19_999])
+def test_a_text_has_more_characters_than_a_batch(characters):
+    rows, steps = recipe(situation(characters, judged=5)).shape[1:]
+    assert rows * steps < characters
+
+
 def test_what_is_given_is_kept_and_the_rest_is_chosen_around_it():
     found = recipe(situation(seconds=120.0, hidden_size=33, batch_size=7, seq_length=11, eval_every=13))
     assert (found.shape, found.eval_every) == ((33, 7, 11), 13)

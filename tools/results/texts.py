@@ -29,7 +29,7 @@ class TextRow(NamedTuple):
     seeds: int = 3
 
 
-WAR_AND_PEACE, SHAKESPEARE = "../warpeace_input.txt", "../tinyshakespeare.txt"
+WAR_AND_PEACE, SHAKESPEARE, TUNES = "../warpeace_input.txt", "../tinyshakespeare.txt", "../irish.abc"
 
 ROWS = {
     "wp-lstm-64": TextRow(WAR_AND_PEACE, 1.449),
@@ -44,12 +44,13 @@ ROWS = {
     "min-char-rnn": TextRow(SHAKESPEARE, seeds=1),
     "textbook-lstm": TextRow(SHAKESPEARE, seeds=1),
     "zaremba": TextRow(SHAKESPEARE, seeds=1),
+    "mit-lab": TextRow(TUNES, seeds=1),
 }
 """By the name of the config. The figures of War and Peace are those of Karpathy et al. 2015, table 1."""
 
 GROUPS = {
     "warpeace": tuple(name for name, row in ROWS.items() if row.text == WAR_AND_PEACE),
-    "recipes": tuple(name for name, row in ROWS.items() if row.text == SHAKESPEARE),
+    "recipes": tuple(name for name, row in ROWS.items() if row.text in (SHAKESPEARE, TUNES)),
 }
 """Rows that are measured one after the other, in one table."""
 
