@@ -25,7 +25,7 @@ short for that, a narrower one learns more. Large transformers want about 20 (Ho
 BATCHES = (1_000, (2, 32)), (20_000, (8, 32)), (200_000, (16, 64)), (math.inf, (32, 32))
 """Rows and steps of a batch for a text of less than so many characters: a short one must make updates enough, too."""
 
-DROPOUTS = (5, 0.0), (12, 0.1), (24, 0.2), (40, 0.3), (60, 0.4), (150, 0.5), (math.inf, 0.6)
+DROPOUTS = (5, 0.0), (12, 0.1), (24, 0.2), (60, 0.3), (80, 0.4), (150, 0.5), (math.inf, 0.6)
 """Dropout where the text is read less than so often: what is read again and again is learnt by heart without it."""
 
 RECURRENT = 0.5
