@@ -168,7 +168,7 @@ def test_row_41_so_is_a_text_that_is_too_short_for_the_recipe_that_is_chosen_for
     charrnn("train", "short.txt", "-q", "--iterations", 1, *shlex.split(advice)).ok()
 
 
-def test_row_41_a_hundred_characters_are_enough_for_the_recipe_that_is_chosen_for_them(charrnn, tmp_path):
+def test_row_41_a_hundred_characters_are_enough(charrnn, tmp_path):
     (tmp_path / "short.txt").write_text("ab c" * 25)
     charrnn("train", "short.txt", "-q", "--iterations", 1).ok()
 
